@@ -1,0 +1,322 @@
+//! What the log holds: groups of commands, with frozen ids.
+
+use bincode::{Decode, Encode};
+use bytes::Bytes;
+
+use crate::codec::{self, CodecError, Record};
+use crate::mvcc::{Delete, Put, Range};
+use crate::types::{ClientId, LogTimeMs, Revision};
+
+/// One mutation of the replicated state. Each variant is stored as an envelope under its own id; see
+/// `docs/formats.md`. Never edit a payload: add an id or a version.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Command {
+    /// The only mutation of user data.
+    Transaction(Transaction),
+    /// Gives out a client id.
+    RegisterClient(RegisterClient),
+    /// Forgets clients that were idle for too long.
+    ExpireClients(ExpireClients),
+    /// Deletes keys whose time has come.
+    ExpireKeys(ExpireKeys),
+    /// Forgets history.
+    Compact(Compact),
+}
+
+/// Names one mutation of one client, so that a retry applies once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stamp {
+    /// Who.
+    pub client: ClientId,
+    /// Unique within the client, from 1.
+    pub sequence: u64,
+    /// The client has every answer up to and including this sequence.
+    pub answered_up_to: u64,
+}
+
+/// Compares, then one of two lists of operations, at one revision.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Transaction {
+    /// Absent for clients that never retry.
+    pub stamp: Option<Stamp>,
+    /// All must hold for `then`.
+    pub compares: Vec<Compare>,
+    /// Done when every compare holds.
+    pub then: Vec<Operation>,
+    /// Done otherwise.
+    pub otherwise: Vec<Operation>,
+}
+
+/// One operation of a transaction.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub enum Operation {
+    /// Writes a key.
+    Put(Put),
+    /// Deletes keys.
+    Delete(Delete),
+    /// Reads keys as the transaction sees them.
+    Range(Range),
+}
+
+/// One condition of a transaction. A key that does not exist has version, revisions and lease 0 and no value.
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
+pub struct Compare {
+    /// Name of the domain.
+    pub domain: String,
+    /// Which key.
+    pub key: Vec<u8>,
+    /// How.
+    pub operator: CompareOperator,
+    /// With what.
+    pub operand: CompareOperand,
+}
+
+/// How a [`Compare`] compares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum CompareOperator {
+    /// Equal.
+    Equal,
+    /// Not equal.
+    NotEqual,
+    /// The key's is greater.
+    Greater,
+    /// The key's is less.
+    Less,
+}
+
+/// What a [`Compare`] looks at, and what with.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum CompareOperand {
+    /// The value, byte by byte. False for a key that does not exist, whatever the operator.
+    Value(Vec<u8>),
+    /// Writes since creation.
+    Version(u64),
+    /// Revision of creation.
+    CreateRevision(u64),
+    /// Revision of the last write.
+    ModRevision(u64),
+    /// The lease.
+    Lease(u64),
+}
+
+/// Gives out a client id, which is the log index of this command's group joined with its place there.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RegisterClient {
+    /// For people; at most 128 bytes.
+    pub name: String,
+}
+
+/// Forgets clients that mutated nothing since `idle_since`, which is re-checked against log time at apply.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExpireClients {
+    /// Clients whose last mutation is before this go.
+    pub idle_since: LogTimeMs,
+    /// At most this many go at once.
+    pub clients_max: u32,
+}
+
+/// Deletes keys whose expiry is at or before the group's log time, in one revision.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExpireKeys {
+    /// At most this many go at once.
+    pub keys_max: u32,
+}
+
+/// Reads below `revision` fail from now on; the space is reclaimed in the background.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Compact {
+    /// The oldest revision that stays readable.
+    pub revision: Revision,
+}
+
+impl Record for Transaction {
+    const ID: u16 = 0x0101;
+    const VERSION: u8 = 1;
+}
+
+impl Record for RegisterClient {
+    const ID: u16 = 0x0102;
+    const VERSION: u8 = 1;
+}
+
+impl Record for ExpireClients {
+    const ID: u16 = 0x0103;
+    const VERSION: u8 = 1;
+}
+
+impl Record for ExpireKeys {
+    const ID: u16 = 0x0104;
+    const VERSION: u8 = 1;
+}
+
+impl Record for Compact {
+    const ID: u16 = 0x0105;
+    const VERSION: u8 = 1;
+}
+
+impl Command {
+    /// Appends the command's envelope.
+    pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
+        match self {
+            Command::Transaction(command) => codec::encode_into(command, out),
+            Command::RegisterClient(command) => codec::encode_into(command, out),
+            Command::ExpireClients(command) => codec::encode_into(command, out),
+            Command::ExpireKeys(command) => codec::encode_into(command, out),
+            Command::Compact(command) => codec::encode_into(command, out),
+        }
+    }
+
+    /// Takes the command at the start of `bytes`; also returns what follows it.
+    pub fn decode(bytes: &[u8]) -> Result<(Command, &[u8]), CodecError> {
+        let (header, payload, rest) = codec::open(bytes)?;
+        let command = match (header.id, header.version) {
+            (Transaction::ID, 1) => Command::Transaction(codec::payload_as(header.id, payload)?),
+            (RegisterClient::ID, 1) => Command::RegisterClient(codec::payload_as(header.id, payload)?),
+            (ExpireClients::ID, 1) => Command::ExpireClients(codec::payload_as(header.id, payload)?),
+            (ExpireKeys::ID, 1) => Command::ExpireKeys(codec::payload_as(header.id, payload)?),
+            (Compact::ID, 1) => Command::Compact(codec::payload_as(header.id, payload)?),
+            (id, version) => return Err(CodecError::Unknown { id, version }),
+        };
+        Ok((command, rest))
+    }
+}
+
+/// Commands that share one log entry, one sync and one batch of the state machine. Kept encoded: the bytes are
+/// written to the log, sent to followers and decoded once at apply.
+///
+/// ```text
+/// log time: u64 LE | wall time: u64 LE | count: u32 LE | commands, each an envelope
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Group {
+    bytes: Bytes,
+}
+
+/// What a group says about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupHead {
+    /// The proposer's log time.
+    pub log_time: LogTimeMs,
+    /// The proposer's wall clock, for display and restore to a moment only.
+    pub wall_ms: u64,
+    /// Commands in the group.
+    pub count: u32,
+}
+
+const GROUP_HEAD_BYTES: usize = 20;
+
+impl Group {
+    /// Starts a group: its head, to which commands are appended.
+    pub fn builder(log_time: LogTimeMs, wall_ms: u64) -> GroupBuilder {
+        let mut bytes = Vec::with_capacity(4096);
+        bytes.extend_from_slice(&log_time.0.to_le_bytes());
+        bytes.extend_from_slice(&wall_ms.to_le_bytes());
+        bytes.extend_from_slice(&0_u32.to_le_bytes());
+        GroupBuilder { bytes, count: 0 }
+    }
+
+    /// A group as it came from the log or a peer; it is checked when it is decoded.
+    pub fn from_bytes(bytes: Bytes) -> Self {
+        Self { bytes }
+    }
+
+    /// The encoded group.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The head.
+    pub fn head(&self) -> Result<GroupHead, CodecError> {
+        let Some(head) = self.bytes.first_chunk::<GROUP_HEAD_BYTES>() else {
+            return Err(CodecError::Truncated {
+                have: self.bytes.len(),
+                need: GROUP_HEAD_BYTES,
+            });
+        };
+        let word = |at: usize| {
+            u64::from_le_bytes([
+                head[at],
+                head[at + 1],
+                head[at + 2],
+                head[at + 3],
+                head[at + 4],
+                head[at + 5],
+                head[at + 6],
+                head[at + 7],
+            ])
+        };
+        Ok(GroupHead {
+            log_time: LogTimeMs(word(0)),
+            wall_ms: word(8),
+            count: u32::from_le_bytes([head[16], head[17], head[18], head[19]]),
+        })
+    }
+
+    /// The commands, in order.
+    pub fn commands(&self) -> Result<Vec<Command>, CodecError> {
+        let head = self.head()?;
+        let mut rest = &self.bytes[GROUP_HEAD_BYTES..];
+        let mut commands = Vec::new();
+        for _ in 0..head.count {
+            let (command, after) = Command::decode(rest)?;
+            commands.push(command);
+            rest = after;
+        }
+        if !rest.is_empty() {
+            return Err(CodecError::Payload {
+                id: 0,
+                reason: format!("{} bytes after the last command", rest.len()),
+            });
+        }
+        Ok(commands)
+    }
+}
+
+impl std::fmt::Debug for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Group({} bytes)", self.bytes.len())
+    }
+}
+
+impl std::fmt::Display for Group {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Debug::fmt(self, f)
+    }
+}
+
+/// Collects the commands of a [`Group`].
+pub struct GroupBuilder {
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+impl GroupBuilder {
+    /// Appends a command. On an error the group is as it was.
+    pub fn push(&mut self, command: &Command) -> Result<(), CodecError> {
+        let before = self.bytes.len();
+        if let Err(error) = command.encode_into(&mut self.bytes) {
+            self.bytes.truncate(before);
+            return Err(error);
+        }
+        self.count += 1;
+        Ok(())
+    }
+
+    /// Bytes so far.
+    pub fn len_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Commands so far.
+    pub fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// The group.
+    pub fn finish(mut self) -> Group {
+        self.bytes[16..GROUP_HEAD_BYTES].copy_from_slice(&self.count.to_le_bytes());
+        Group {
+            bytes: Bytes::from(self.bytes),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! The engine in memory.
+/// In memory; can lose what was not synced.
+pub struct MemoryEngine;

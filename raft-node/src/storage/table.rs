@@ -1,0 +1,42 @@
+//! The tables of the state machine's store.
+
+/// A keyspace of the engine. Names are part of the disk format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Table {
+    /// Key -> its newest record.
+    Latest,
+    /// Key and revision -> the record that this revision replaced.
+    History,
+    /// Revision -> the keys it touched.
+    Changes,
+    /// Expiries and tags -> nothing; the key of the entry says it all.
+    Index,
+    /// Registered clients and the answers kept for them.
+    Clients,
+    /// Single values: applied log id, membership, revision, log time, hash, domains.
+    Meta,
+}
+
+impl Table {
+    /// Every table, in the order of the enum.
+    pub const ALL: [Table; 6] = [
+        Table::Latest,
+        Table::History,
+        Table::Changes,
+        Table::Index,
+        Table::Clients,
+        Table::Meta,
+    ];
+
+    /// The name on disk.
+    pub fn name(self) -> &'static str {
+        match self {
+            Table::Latest => "latest",
+            Table::History => "history",
+            Table::Changes => "changes",
+            Table::Index => "index",
+            Table::Clients => "clients",
+            Table::Meta => "meta",
+        }
+    }
+}

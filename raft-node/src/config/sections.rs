@@ -1,0 +1,134 @@
+//! The sections of the file, one struct each. Ranges and one-line descriptions stand in [`super::SETTINGS`].
+
+use serde::{Deserialize, Serialize};
+
+/// Consensus.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raft {
+    /// A leader sends a heartbeat this often, in milliseconds. Default 40.
+    pub heartbeat_ms: u64,
+    /// A follower that hears nothing for a random time between this and `election_max_ms` stands for election.
+    /// Default 120.
+    pub election_min_ms: u64,
+    /// See `election_min_ms`. Default 200.
+    pub election_max_ms: u64,
+    /// A snapshot is made after this many bytes of log. Default 268,435,456 (256 MiB).
+    pub snapshot_log_bytes: u64,
+    /// Entries kept behind a snapshot, so that a member that was away for a moment needs no snapshot. Default 50,000.
+    pub keep_log_entries: u64,
+}
+
+impl Default for Raft {
+    fn default() -> Self {
+        Self {
+            heartbeat_ms: 40,
+            election_min_ms: 120,
+            election_max_ms: 200,
+            snapshot_log_bytes: 268_435_456,
+            keep_log_entries: 50_000,
+        }
+    }
+}
+
+/// Memory and disk of the two stores.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Storage {
+    /// Cache of blocks read from the state machine's store. Default 67,108,864 (64 MiB).
+    pub block_cache_bytes: u64,
+    /// Writes kept in memory before the state machine's store flushes them. Default 33,554,432 (32 MiB).
+    pub write_buffer_bytes: u64,
+    /// Size of one segment of the log. Default 67,108,864 (64 MiB).
+    pub log_segment_bytes: u64,
+    /// Newest part of the log kept in memory for replication. Default 33,554,432 (32 MiB).
+    pub log_tail_bytes: u64,
+    /// Writes that grow the store are refused when less than this is free on the disk; it is what log, snapshot and
+    /// compaction need to get out of that state. Default 268,435,456 (256 MiB).
+    pub space_reserve_bytes: u64,
+}
+
+impl Default for Storage {
+    fn default() -> Self {
+        Self {
+            block_cache_bytes: 67_108_864,
+            write_buffer_bytes: 33_554_432,
+            log_segment_bytes: 67_108_864,
+            log_tail_bytes: 33_554_432,
+            space_reserve_bytes: 268_435_456,
+        }
+    }
+}
+
+/// How much history stays readable. A revision goes when it is beyond both bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Compaction {
+    /// This many of the newest revisions stay. Default 100,000.
+    pub keep_revisions: u64,
+    /// Revisions stay for this long, in milliseconds of log time. Default 3,600,000 (an hour).
+    pub keep_ms: u64,
+    /// Time between two looks, in milliseconds. Default 1,000.
+    pub interval_ms: u64,
+}
+
+impl Default for Compaction {
+    fn default() -> Self {
+        Self {
+            keep_revisions: 100_000,
+            keep_ms: 3_600_000,
+            interval_ms: 1000,
+        }
+    }
+}
+
+/// What the server says about itself, on standard error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Log {
+    /// The least important kind of line that is written. Default `info`.
+    pub level: LogLevel,
+    /// `text` for people, `json` for machines. Default `text`.
+    pub format: LogFormat,
+}
+
+/// See [`Log::level`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogLevel {
+    /// What needs a person.
+    Error,
+    /// What may soon need one.
+    Warn,
+    /// Elections, snapshots, members that come and go.
+    #[default]
+    Info,
+    /// One line a decision.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl LogLevel {
+    /// The name, as in the file.
+    pub fn name(self) -> &'static str {
+        match self {
+            LogLevel::Error => "error",
+            LogLevel::Warn => "warn",
+            LogLevel::Info => "info",
+            LogLevel::Debug => "debug",
+            LogLevel::Trace => "trace",
+        }
+    }
+}
+
+/// See [`Log::format`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// One line an event.
+    #[default]
+    Text,
+    /// One JSON object an event.
+    Json,
+}

@@ -1,0 +1,251 @@
+//! Checks values and how they go together.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, SocketAddr};
+
+use config::Config;
+
+use super::{ConfigError, Kind, NodeConfig, Problem, SETTINGS};
+
+/// More voters only slow a group down.
+const FOUNDERS_MAX: usize = 7;
+
+/// Values that have the right TOML type but are not what the key needs, found before they are deserialized.
+pub(super) fn unreadable(merged: &Config) -> Vec<Problem> {
+    let text = |key| merged.get_string(key).ok();
+    SETTINGS
+        .iter()
+        .filter_map(|setting| match setting.kind {
+            Kind::ListenAddress => text(setting.key)
+                .filter(|address| address.parse::<SocketAddr>().is_err())
+                .map(|address| {
+                    Problem::new(
+                        setting.key,
+                        format!("{address:?} is not an address: write IP:PORT, e.g. \"127.0.0.1:7401\""),
+                    )
+                }),
+            Kind::Word(words) => text(setting.key)
+                .filter(|word| !words.contains(&word.as_str()))
+                .map(|word| Problem::new(setting.key, format!("{word:?} is not one of {}", words.join(", ")))),
+            _ => None,
+        })
+        .collect()
+}
+
+impl NodeConfig {
+    /// Checks everything; the error holds every problem.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let mut problems = Vec::new();
+        self.check_ranges(&mut problems);
+        self.check_addresses(&mut problems);
+        self.check_cluster(&mut problems);
+        self.check_times(&mut problems);
+        self.check_sizes(&mut problems);
+        if problems.is_empty() {
+            Ok(())
+        } else {
+            Err(ConfigError::Invalid(problems))
+        }
+    }
+
+    /// Every whole number against its row of the table.
+    fn check_ranges(&self, problems: &mut Vec<Problem>) {
+        let tree = serde_json::to_value(self).unwrap_or_default();
+        for setting in SETTINGS {
+            let Kind::Integer { min, max } = setting.kind else {
+                continue;
+            };
+            let value = setting.key.split('.').try_fold(&tree, |tree, name| tree.get(name));
+            let number = value.and_then(serde_json::Value::as_u64).unwrap_or_default();
+            if setting.key == "member_id" && number == 0 {
+                problems.push(Problem::new(
+                    setting.key,
+                    "it is not set, or 0: give each member its own whole number, at least 1",
+                ));
+            } else if number < min || number > max {
+                problems.push(Problem::new(
+                    setting.key,
+                    format!("{number} is out of range: {min} to {max} is allowed"),
+                ));
+            }
+        }
+        if self.data_directory.as_os_str().is_empty() {
+            problems.push(Problem::new("data_directory", "it is empty: name a directory"));
+        }
+    }
+
+    fn check_addresses(&self, problems: &mut Vec<Problem>) {
+        for (key, address) in [("listen_client", self.listen_client), ("listen_peer", self.listen_peer)] {
+            if address.port() == 0 {
+                problems.push(Problem::new(
+                    key,
+                    format!("{address} has port 0: choose one from 1 to 65535"),
+                ));
+            }
+            self.check_loopback(key, &address.to_string(), problems);
+        }
+        if self.listen_client == self.listen_peer {
+            problems.push(Problem::new(
+                "listen_peer",
+                format!(
+                    "{} is listen_client too: give clients and peers a port each",
+                    self.listen_peer
+                ),
+            ));
+        }
+        if self.advertise_client.is_empty() {
+            if self.listen_client.ip().is_unspecified() {
+                problems.push(Problem::new(
+                    "advertise_client",
+                    format!(
+                        "it is not set, and clients cannot connect to listen_client {}: name a host:port they can use",
+                        self.listen_client
+                    ),
+                ));
+            }
+        } else if let Err(message) = host_and_port(&self.advertise_client) {
+            problems.push(Problem::new("advertise_client", message));
+        }
+    }
+
+    fn check_cluster(&self, problems: &mut Vec<Problem>) {
+        const KEY: &str = "cluster.members";
+        let members = &self.cluster.members;
+        if self.cluster.join {
+            if !members.is_empty() {
+                problems.push(Problem::new(
+                    KEY,
+                    "cluster.join is true, so this member founds nothing: leave the members out, or set it to false",
+                ));
+            }
+            return;
+        }
+        if members.is_empty() {
+            problems.push(Problem::new(
+                KEY,
+                "it is empty: list the founding members, or set cluster.join = true on a member that joins later",
+            ));
+            return;
+        }
+        if members.len() > FOUNDERS_MAX {
+            let count = members.len();
+            problems.push(Problem::new(
+                KEY,
+                format!("{count} members; at most {FOUNDERS_MAX} are allowed"),
+            ));
+        }
+        let (mut ids, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        for member in members {
+            if member.id == 0 {
+                problems.push(Problem::new(KEY, "id 0 is not allowed: ids start at 1"));
+            }
+            if !ids.insert(member.id) {
+                problems.push(Problem::new(
+                    KEY,
+                    format!("id {} stands there twice: ids are unique", member.id),
+                ));
+            }
+            if !peers.insert(member.peer.as_str()) {
+                let peer = &member.peer;
+                problems.push(Problem::new(
+                    KEY,
+                    format!("peer {peer:?} stands there twice: each has its own"),
+                ));
+            }
+            match host_and_port(&member.peer) {
+                Ok(()) => self.check_loopback(KEY, &member.peer, problems),
+                Err(message) => problems.push(Problem::new(KEY, format!("peer of id {}: {message}", member.id))),
+            }
+        }
+        if self.member_id != 0 && !ids.contains(&self.member_id) {
+            problems.push(Problem::new(
+                KEY,
+                format!(
+                    "member_id {} is not among the members: add it, or correct member_id",
+                    self.member_id
+                ),
+            ));
+        }
+    }
+
+    /// `address` is well formed.
+    fn check_loopback(&self, key: &str, address: &str, problems: &mut Vec<Problem>) {
+        if !self.insecure_allow_non_loopback && !is_loopback(address) {
+            problems.push(Problem::new(
+                key,
+                format!(
+                    "{address} is not a loopback address, and the traffic is not encrypted: use 127.0.0.1, or set \
+                     insecure_allow_non_loopback = true if the network is trusted"
+                ),
+            ));
+        }
+    }
+
+    fn check_times(&self, problems: &mut Vec<Problem>) {
+        let raft = &self.raft;
+        if raft.election_min_ms < raft.heartbeat_ms.saturating_mul(2) {
+            problems.push(Problem::new(
+                "raft.election_min_ms",
+                format!(
+                    "{} is less than twice raft.heartbeat_ms ({}): one late heartbeat would start an election",
+                    raft.election_min_ms, raft.heartbeat_ms
+                ),
+            ));
+        }
+        if raft.election_max_ms <= raft.election_min_ms {
+            problems.push(Problem::new(
+                "raft.election_max_ms",
+                format!(
+                    "{} is not above raft.election_min_ms ({}): elections need a spread",
+                    raft.election_max_ms, raft.election_min_ms
+                ),
+            ));
+        }
+    }
+
+    fn check_sizes(&self, problems: &mut Vec<Problem>) {
+        let limits = &self.limits;
+        let record_bytes = limits.key_bytes_max.saturating_add(limits.value_bytes_max);
+        if limits.request_bytes_max < record_bytes {
+            problems.push(Problem::new(
+                "limits.request_bytes_max",
+                format!(
+                    "{} does not hold the largest key and value ({} + {} bytes): raise it, or lower \
+                     limits.value_bytes_max",
+                    limits.request_bytes_max, limits.key_bytes_max, limits.value_bytes_max
+                ),
+            ));
+        }
+        if self.storage.log_segment_bytes < limits.request_bytes_max {
+            problems.push(Problem::new(
+                "storage.log_segment_bytes",
+                format!(
+                    "{} does not hold the largest request: at least limits.request_bytes_max ({}) is needed",
+                    self.storage.log_segment_bytes, limits.request_bytes_max
+                ),
+            ));
+        }
+    }
+}
+
+/// `HOST:PORT` with a host and a port from 1 to 65535.
+fn host_and_port(address: &str) -> Result<(), String> {
+    let well_formed = address.rsplit_once(':').is_some_and(|(host, port)| {
+        let bracketed = host.starts_with('[') && host.ends_with(']');
+        let host_fits = !host.is_empty()
+            && (bracketed || !host.contains(':'))
+            && !host.contains(|c: char| c.is_whitespace() || c == '/');
+        host_fits && port.parse::<u16>().is_ok_and(|port| port != 0)
+    });
+    if well_formed {
+        Ok(())
+    } else {
+        Err(format!("{address:?} is not HOST:PORT with a port from 1 to 65535"))
+    }
+}
+
+fn is_loopback(address: &str) -> bool {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}

@@ -22,8 +22,8 @@ fn an_excluded_lower_and_an_included_upper_bound_move_to_the_next_key() {
 
 #[test]
 fn an_empty_or_backward_range_is_none() {
-    let ranges: [(Bound<&[u8]>, Bound<&[u8]>); 5] = [
-        (Included(b"b"), Excluded(b"a")),
+    let ranges = [
+        (Included(b"b".as_slice()), Excluded(b"a".as_slice())),
         (Included(b"a"), Excluded(b"a")),
         (Excluded(b"a"), Included(b"a")),
         (Excluded(b"a"), Excluded(b"a\0")),

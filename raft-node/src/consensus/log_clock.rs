@@ -9,8 +9,8 @@ use crate::environment::Clock;
 use crate::state_machine::StateStore;
 use crate::types::LogTimeMs;
 
-/// Adds this member's monotonic clock to the log time it had applied when it began to count. A jump of the wall clock
-/// changes nothing; a new leader goes on from where the log stands.
+/// Adds this member's monotonic clock to the log time it had applied when its leadership began. A jump of the wall
+/// clock changes nothing, and time that passed while nobody led is not counted.
 pub struct LogClock {
     clock: Arc<dyn Clock>,
     store: Arc<StateStore>,
@@ -18,36 +18,29 @@ pub struct LogClock {
 }
 
 struct Counting {
+    /// Term of the leadership that counts.
+    term: u64,
     base: LogTimeMs,
     since: Duration,
 }
 
 impl LogClock {
-    /// Counts from what is applied now.
+    /// Counts from what is applied when the first leadership begins.
     pub fn new(clock: Arc<dyn Clock>, store: Arc<StateStore>) -> Self {
-        let counting = Mutex::new(Counting { base: store.applied().log_time, since: clock.monotonic() });
+        let counting = Mutex::new(Counting { term: 0, base: LogTimeMs(0), since: clock.monotonic() });
         Self { clock, store, counting }
     }
 
-    /// The log time of this moment. Never less than an earlier answer, nor than what is applied: where another leader
-    /// has moved the log on meanwhile, counting starts anew from there.
-    pub fn log_time(&self) -> LogTimeMs {
+    /// The log time of this moment, for a leader of `term`. Entries of earlier terms that are not applied yet may be
+    /// ahead of it; apply takes the larger, so log time only stands still for that moment.
+    pub fn log_time(&self, term: u64) -> LogTimeMs {
         let now = self.clock.monotonic();
-        let applied = self.store.applied().log_time;
         let mut counting = self.counting.lock();
-        let elapsed = u64::try_from(now.saturating_sub(counting.since).as_millis()).unwrap_or(u64::MAX);
-        let time = counting.base.after(elapsed);
-        if time >= applied {
-            return time;
+        if counting.term != term {
+            *counting = Counting { term, base: self.store.applied().log_time, since: now };
         }
-        *counting = Counting { base: applied, since: now };
-        applied
-    }
-
-    /// Restarts counting from what is applied: called when this member begins to lead, so that the time it spent
-    /// following is not added twice.
-    pub fn restart(&self) {
-        *self.counting.lock() = Counting { base: self.store.applied().log_time, since: self.clock.monotonic() };
+        let elapsed = u64::try_from(now.saturating_sub(counting.since).as_millis()).unwrap_or(u64::MAX);
+        counting.base.after(elapsed)
     }
 
     /// Wall time, for display only.

@@ -18,6 +18,8 @@ struct MembershipRecord {
     voters: Vec<BTreeSet<MemberId>>,
     /// Voters and learners.
     members: BTreeMap<MemberId, Member>,
+    /// Every id that was ever a member: none is used twice.
+    used: BTreeSet<MemberId>,
 }
 
 impl Record for MembershipRecord {
@@ -30,14 +32,22 @@ pub fn log_id_of((term, index): (u64, u64)) -> LogId {
     LogId::new(CommittedLeaderId::new(term), index)
 }
 
-/// The bytes of a membership.
-pub fn encode_membership(stored: &StoredMembership) -> Result<Vec<u8>, CodecError> {
+/// The bytes of a membership that follows `before` (its bytes), whose used ids it keeps.
+pub fn encode_membership(stored: &StoredMembership, before: Option<&[u8]>) -> Result<Vec<u8>, CodecError> {
     let membership = stored.membership();
+    let mut used = before.map(used_member_ids).transpose()?.unwrap_or_default();
+    used.extend(membership.nodes().map(|(id, _)| *id));
     codec::encode(&MembershipRecord {
         log_id: stored.log_id().as_ref().map(|id| (*id.committed_leader_id(), id.index)),
         voters: membership.get_joint_config().clone(),
         members: membership.nodes().map(|(id, member)| (*id, member.clone())).collect(),
+        used,
     })
+}
+
+/// Every id that was ever a member, up to the membership of these bytes.
+pub fn used_member_ids(bytes: &[u8]) -> Result<BTreeSet<MemberId>, CodecError> {
+    Ok(codec::decode::<MembershipRecord>(bytes)?.used)
 }
 
 /// The membership of these bytes.

@@ -110,7 +110,7 @@ async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Pr
         if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
             return;
         }
-        let (group, completions) = build_group(&clock, &mut waiting);
+        let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting);
         if completions.is_empty() {
             continue;
         }
@@ -124,8 +124,8 @@ async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Pr
 }
 
 /// Moves proposals from `waiting` into a group until it is full.
-fn build_group(clock: &LogClock, waiting: &mut Vec<Proposal>) -> (Group, Vec<Completion>) {
-    let mut group = Group::builder(clock.log_time(), clock.wall_ms());
+fn build_group(clock: &LogClock, term: u64, waiting: &mut Vec<Proposal>) -> (Group, Vec<Completion>) {
+    let mut group = Group::builder(clock.log_time(term), clock.wall_ms());
     let mut completions = Vec::with_capacity(waiting.len());
     let mut taken = 0;
     while taken < waiting.len() && group.len_bytes() < GROUP_BYTES {

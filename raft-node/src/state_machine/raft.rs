@@ -7,10 +7,9 @@ use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 
-use super::snapshot::{Manifest, RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
+use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::state::{AppliedEntry, AppliedPayload, LogPosition, State};
 use super::store::StateStore;
-use super::Reader;
 use crate::consensus::{
     Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of,
 };
@@ -22,12 +21,32 @@ const ENTRIES_PER_BATCH_MAX: usize = 64;
 pub struct StateMachine {
     state: State,
     store: Arc<StateStore>,
+    /// Bytes of the newest membership, also of one in the batch that is being applied.
+    membership: Option<Vec<u8>>,
 }
 
 impl StateMachine {
     /// `state` is the one that `store` opened.
     pub fn new(store: Arc<StateStore>, state: State) -> Self {
-        Self { state, store }
+        let membership = state.membership().map(<[u8]>::to_vec);
+        Self { state, store, membership }
+    }
+}
+
+impl StateMachine {
+    fn to_applied(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
+        let position = LogPosition { term: *entry.log_id.committed_leader_id(), index: entry.log_id.index };
+        let payload = match entry.payload {
+            EntryPayload::Blank => AppliedPayload::Blank,
+            EntryPayload::Normal(group) => AppliedPayload::Group(group),
+            EntryPayload::Membership(membership) => {
+                let stored = StoredMembership::new(Some(entry.log_id), membership);
+                let bytes = encode_membership(&stored, self.membership.as_deref()).map_err(io::Error::other)?;
+                self.membership = Some(bytes.clone());
+                AppliedPayload::Membership(bytes)
+            }
+        };
+        Ok(AppliedEntry { position, payload })
     }
 }
 
@@ -53,7 +72,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             let mut responders = Vec::with_capacity(batch.len());
             for item in batch {
                 let (entry, responder) = item?;
-                applied.push(to_applied(entry)?);
+                applied.push(self.to_applied(entry)?);
                 responders.push(responder);
             }
             let replies = self.state.apply(&applied).map_err(io::Error::other)?;
@@ -78,6 +97,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
         tracing::info!(last = ?meta.last_log_id, "installing a snapshot");
         self.state = self.store.install(&snapshot)?;
+        self.membership = self.state.membership().map(<[u8]>::to_vec);
         Ok(())
     }
 
@@ -96,38 +116,7 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
         let store = Arc::clone(&self.store);
-        let built = tokio::task::spawn_blocking(move || build(&store)).await.map_err(io::Error::other)??;
+        let built = tokio::task::spawn_blocking(move || store.build_snapshot()).await.map_err(io::Error::other)??;
         built.into_raft()
     }
 }
-
-/// The applied log id and the membership are read from inside the checkpoint: the live store may be further by then.
-fn build(store: &StateStore) -> io::Result<SnapshotFiles> {
-    let directory = store.snapshots().building()?;
-    store.engine().checkpoint(&directory).map_err(io::Error::other)?;
-    let (last, membership) = {
-        let copy = store.open_copy(&directory)?;
-        let header = Reader::new(copy.view().as_ref()).header().map_err(io::Error::other)?;
-        let membership = match &header.membership {
-            Some(bytes) => decode_membership(bytes).map_err(io::Error::other)?,
-            None => StoredMembership::default(),
-        };
-        (header.applied.map(|position| log_id_of((position.term, position.index))), membership)
-    };
-    let manifest = Manifest::of(&directory, last, &membership)?;
-    store.snapshots().publish(&directory, manifest)
-}
-
-fn to_applied(entry: Entry) -> io::Result<AppliedEntry> {
-    let position = LogPosition { term: *entry.log_id.committed_leader_id(), index: entry.log_id.index };
-    let payload = match entry.payload {
-        EntryPayload::Blank => AppliedPayload::Blank,
-        EntryPayload::Normal(group) => AppliedPayload::Group(group),
-        EntryPayload::Membership(membership) => {
-            let stored = StoredMembership::new(Some(entry.log_id), membership);
-            AppliedPayload::Membership(encode_membership(&stored).map_err(io::Error::other)?)
-        }
-    };
-    Ok(AppliedEntry { position, payload })
-}
-

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use bincode::{Decode, Encode};
 
 use crate::codec::{self, Record};
-use crate::consensus::{LogId, StoredMembership, decode_membership, encode_membership};
+use crate::consensus::{StoredMembership, decode_membership};
 
 /// Name of the manifest's file.
 pub const MANIFEST_FILE: &str = "MANIFEST.quorate";
@@ -30,8 +30,8 @@ pub type RaftSnapshotMeta = openraft::alias::SnapshotMetaOf<crate::consensus::Ty
 pub struct Manifest {
     /// Term and index of the last applied entry; absent for an empty store.
     pub last_log_id: Option<(u64, u64)>,
-    /// The membership at that entry, encoded.
-    pub membership: Vec<u8>,
+    /// The membership at that entry, encoded; absent before the first.
+    pub membership: Option<Vec<u8>>,
     /// Every file but the manifest, sorted by name.
     pub files: Vec<ManifestFile>,
 }
@@ -54,7 +54,11 @@ impl Record for Manifest {
 
 impl Manifest {
     /// Describes the files in `directory`.
-    pub fn of(directory: &Path, last_log_id: Option<LogId>, membership: &StoredMembership) -> io::Result<Self> {
+    pub fn of(
+        directory: &Path,
+        last_log_id: Option<(u64, u64)>,
+        membership: Option<Vec<u8>>,
+    ) -> io::Result<Self> {
         let mut files = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -66,11 +70,7 @@ impl Manifest {
             files.push(ManifestFile { name, bytes, crc32c });
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self {
-            last_log_id: last_log_id.map(|id| (*id.committed_leader_id(), id.index)),
-            membership: encode_membership(membership).map_err(io::Error::other)?,
-            files,
-        })
+        Ok(Self { last_log_id, membership, files })
     }
 
     /// Refuses names that would leave the snapshot's directory.
@@ -88,7 +88,10 @@ impl Manifest {
     pub fn meta(&self) -> io::Result<RaftSnapshotMeta> {
         Ok(RaftSnapshotMeta {
             last_log_id: self.last_log_id.map(crate::consensus::log_id_of),
-            last_membership: decode_membership(&self.membership).map_err(io::Error::other)?,
+            last_membership: match &self.membership {
+                Some(bytes) => decode_membership(bytes).map_err(io::Error::other)?,
+                None => StoredMembership::default(),
+            },
         })
     }
 

@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::snapshot::{SnapshotFiles, SnapshotStore, measure, sync_directory};
+use super::Reader;
+use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::storage::{Engine, StorageError};
 use crate::types::{LogTimeMs, Revision};
@@ -37,6 +39,10 @@ pub struct Applied {
     pub compacted: Revision,
     /// Log time.
     pub log_time: LogTimeMs,
+    /// Running hash of the logical writes up to `index`.
+    pub hash: u64,
+    /// Registered clients.
+    pub clients: usize,
 }
 
 /// The live engine, shared by apply and by everyone who reads.
@@ -46,6 +52,8 @@ pub struct StateStore {
     open: OpenEngine,
     engine: ArcSwap<EngineHandle>,
     applied: watch::Sender<Applied>,
+    /// One snapshot is built at a time.
+    building: Mutex<()>,
 }
 
 /// An engine and the directory it lives in.
@@ -75,6 +83,7 @@ impl StateStore {
             open,
             engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
             applied: watch::Sender::new(applied_of(&state)),
+            building: Mutex::new(()),
             root,
         };
         Ok((Arc::new(store), state))
@@ -102,6 +111,21 @@ impl StateStore {
 
     pub(super) fn publish(&self, state: &State) {
         self.applied.send_replace(applied_of(state));
+    }
+
+    /// Makes a snapshot while apply goes on. The applied log id and the membership are read from inside the
+    /// checkpoint: the live store may be further by then. Blocks on the disk.
+    pub fn build_snapshot(&self) -> io::Result<SnapshotFiles> {
+        let _one = self.building.lock();
+        let directory = self.snapshots.building()?;
+        self.engine().checkpoint(&directory).map_err(io::Error::other)?;
+        let header = {
+            let copy = (self.open)(&directory).map_err(io::Error::other)?;
+            Reader::new(copy.view().as_ref()).header().map_err(io::Error::other)?
+        };
+        let last = header.applied.map(|position| (position.term, position.index));
+        let manifest = Manifest::of(&directory, last, header.membership)?;
+        self.snapshots.publish(&directory, manifest)
     }
 
     /// Replaces the live state by a snapshot whose files were checked when they were received.
@@ -137,6 +161,8 @@ fn applied_of(state: &State) -> Applied {
         revision: state.revision(),
         compacted: state.compacted(),
         log_time: state.log_time(),
+        hash: state.hash(),
+        clients: state.clients_len(),
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::ChangeMembers;
+use openraft::alias::InstantOf;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use quorate_proto::internal as proto;
@@ -15,7 +16,7 @@ use tokio::sync::Mutex;
 
 use super::network::{PeerNetwork, Roster};
 use super::{Member, Raft, TypeConfig, used_member_ids};
-use crate::state_machine::{Reader, StateStore};
+use crate::state_machine::StateStore;
 use crate::types::{DirectoryId, MemberId};
 
 /// A learner this many entries behind the leader counts as caught up: promotion goes through the log anyway.
@@ -180,9 +181,8 @@ impl Membership {
     }
 
     fn used_ids(&self) -> Result<BTreeSet<MemberId>, MembershipError> {
-        let engine = self.store.engine();
-        let header = Reader::new(engine.view().as_ref()).header().map_err(|error| unknown(&error))?;
-        let used = header.membership.as_deref().map(used_member_ids).transpose().map_err(|error| unknown(&error))?;
+        let bytes = self.store.membership();
+        let used = bytes.map(|bytes| used_member_ids(&bytes)).transpose().map_err(|error| unknown(&error))?;
         Ok(used.unwrap_or_default())
     }
 
@@ -251,11 +251,12 @@ fn require_quorum(metrics: &Metrics, voters: &BTreeSet<MemberId>) -> Result<(), 
         return Err(refused(String::from("the last voter cannot be removed")));
     }
     let heard: BTreeMap<_, _> = metrics.heartbeat.clone().unwrap_or_default();
+    let now = <InstantOf<TypeConfig> as openraft::Instant>::now();
     let alive = voters
         .iter()
         .filter(|id| {
             **id == metrics.id
-                || heard.get(id).copied().flatten().is_some_and(|last| last.into_inner().elapsed() < ALIVE)
+                || heard.get(id).copied().flatten().is_some_and(|last| now - last.into_inner() < ALIVE)
         })
         .count();
     let majority = voters.len() / 2 + 1;
@@ -278,6 +279,7 @@ fn change_error(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> M
             MembershipError::Unknown(String::from("the leader changed while the change was being replicated"))
         }
         RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => refused(error.to_string()),
+        RaftError::APIError(ClientWriteError::PreconditionFailed(error)) => refused(error.to_string()),
     }
 }
 

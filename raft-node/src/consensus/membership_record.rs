@@ -38,7 +38,7 @@ pub fn encode_membership(stored: &StoredMembership, before: Option<&[u8]>) -> Re
     let mut used = before.map(used_member_ids).transpose()?.unwrap_or_default();
     used.extend(membership.nodes().map(|(id, _)| *id));
     codec::encode(&MembershipRecord {
-        log_id: stored.log_id().as_ref().map(|id| (*id.committed_leader_id(), id.index)),
+        log_id: stored.log_id().as_ref().map(|id| (**id.committed_leader_id(), id.index)),
         voters: membership.get_joint_config().clone(),
         members: membership.nodes().map(|(id, member)| (*id, member.clone())).collect(),
         used,

@@ -27,7 +27,7 @@ pub use settings::raft_config;
 pub use types::{Entry, LogId, Member, StoredMembership, TypeConfig, Vote};
 
 use openraft::async_runtime::WatchReceiver;
-use openraft::vote::{RaftLeaderId, RaftVote};
+use openraft::vote::RaftLeaderId;
 
 /// The running consensus of this member.
 pub type Raft = openraft::Raft<TypeConfig, crate::state_machine::StateMachine>;

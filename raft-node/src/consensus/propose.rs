@@ -178,9 +178,10 @@ fn refusal(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>, me: Membe
         RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
             Refusal::Final(ProposeError::Unknown("the leader changed while it was being replicated"))
         }
-        RaftError::APIError(ClientWriteError::ChangeMembershipError(error)) => {
-            Refusal::Final(ProposeError::Stopped(error.to_string()))
-        }
+        // Neither can come from a group of commands.
+        RaftError::APIError(
+            error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)),
+        ) => Refusal::Final(ProposeError::Stopped(error.to_string())),
     }
 }
 

@@ -30,7 +30,6 @@ pub fn raft_config(settings: &config::Raft) -> Result<Config, ConfigError> {
         max_in_snapshot_log_to_keep: settings.keep_log_entries,
         purge_batch_size: 1024,
         install_snapshot_timeout: SNAPSHOT_TIMEOUT_MS,
-        send_snapshot_timeout: SNAPSHOT_TIMEOUT_MS,
         backoff: String::from("20ms 50ms 100ms 200ms 500ms"),
         ..Config::default()
     }

@@ -150,7 +150,7 @@ fn status(api: &Api) -> proto::StatusResponse {
         role: role(metrics.state).to_owned(),
         log_first_index: api.log.first_index().unwrap_or(0),
         log_last_index: metrics.last_log_index.unwrap_or(0),
-        committed_index: metrics.committed.map_or(0, |id| id.index),
+        committed_index: metrics.local_committed.map_or(0, |id| id.index),
         applied_index: applied.index,
         snapshot_index: metrics.snapshot.map_or(0, |id| id.index),
         compacted_revision: applied.compacted.0,

@@ -9,12 +9,9 @@ use super::api::Api;
 use super::error;
 use super::work::Expected;
 use crate::mvcc::{KeyRecord, Range, RangeReply};
-use crate::state_machine::{OperationReply, Reader, Reply, TransactionReply};
+use crate::state_machine::{IDLE_TTL_MS, OperationReply, Reader, Reply, TransactionReply, UNANSWERED_MAX};
 use crate::types::Revision;
 
-/// Idle clients are forgotten after this long.
-const CLIENT_IDLE_TTL_MS: u64 = crate::state_machine::CLIENT_IDLE_TTL_MS;
-const UNANSWERED_MAX: u32 = crate::state_machine::UNANSWERED_MAX;
 
 pub(super) fn mutation(api: &Api, expected: Expected, reply: Reply) -> reply::Response {
     match (expected, reply) {
@@ -28,8 +25,8 @@ pub(super) fn mutation(api: &Api, expected: Expected, reply: Reply) -> reply::Re
             reply::Response::RegisterClient(proto::RegisterClientResponse {
                 header: Some(api.header(revision.0)),
                 client_id: client.0,
-                idle_ttl_ms: CLIENT_IDLE_TTL_MS,
-                unanswered_max: UNANSWERED_MAX,
+                idle_ttl_ms: IDLE_TTL_MS,
+                unanswered_max: u32::try_from(UNANSWERED_MAX).unwrap_or(u32::MAX),
             })
         }
         (expected, reply) => mismatch(&format!("{expected:?} was answered by {reply:?}")),

@@ -108,7 +108,8 @@ fn txn(limits: &Limits, txn: &proto::TxnRequest) -> Result<Transaction, Error> {
             return Err(too_large(field, "limits.txn_operations_max", limit, count as u64, "operations"));
         }
     }
-    let operations = |branch: &[proto::Operation]| branch.iter().map(|one| operation(limits, one)).collect();
+    let operations =
+        |branch: &[proto::Operation]| branch.iter().map(|one| operation(limits, one)).collect::<Result<Vec<_>, _>>();
     Ok(Transaction {
         stamp: stamp(txn.stamp)?,
         compares: txn.compares.iter().map(|one| compare(limits, one)).collect::<Result<_, _>>()?,

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
@@ -12,7 +13,7 @@ use crate::consensus::{LogClock, Proposer, Raft};
 use crate::log_store::LogStore;
 use crate::space::{self, Space};
 use crate::state_machine::{
-    CLIENT_IDLE_TTL_MS, Cleaner, Command, Compact, ExpireClients, ExpireKeys, StateStore,
+    IDLE_TTL_MS, Cleaner, Command, Compact, ExpireClients, ExpireKeys, StateStore,
 };
 use crate::types::{LogTimeMs, Revision};
 
@@ -79,11 +80,11 @@ impl Background {
                 continue;
             }
             let now = self.clock.log_time(crate::consensus::term(&self.raft));
-            if self.store.has_expired_keys(now) {
+            if self.store.has_expired_keys(now).unwrap_or(false) {
                 let _ = self.proposer.propose(Command::ExpireKeys(ExpireKeys { keys_max: EXPIRED_KEYS_PER_COMMAND })).await;
             }
-            let idle_since = LogTimeMs(now.0.saturating_sub(CLIENT_IDLE_TTL_MS));
-            if self.store.has_idle_clients(idle_since) {
+            let idle_since = LogTimeMs(now.0.saturating_sub(IDLE_TTL_MS));
+            if self.store.applied().longest_idle_client.is_some_and(|last| last < idle_since) {
                 let command = ExpireClients { idle_since, clients_max: EXPIRED_CLIENTS_PER_COMMAND };
                 let _ = self.proposer.propose(Command::ExpireClients(command)).await;
             }
@@ -115,9 +116,9 @@ impl Background {
 
     /// Reclaims what compaction gave up, on every member, in small steps.
     async fn clean(self) {
-        let cleaner = Cleaner::default();
+        let cleaner = Cleaner;
         loop {
-            let (store, cleaner) = (Arc::clone(&self.store), cleaner.clone());
+            let (store, cleaner) = (Arc::clone(&self.store), cleaner);
             let step = tokio::task::spawn_blocking(move || {
                 cleaner.step(store.engine().as_ref(), CLEANED_REVISIONS_PER_STEP)
             });
@@ -135,10 +136,10 @@ impl Background {
 
     /// A snapshot after so many bytes of log, so that the log can be purged.
     async fn snapshot(self) {
-        let mut last = self.log.metrics().bytes();
+        let mut last = self.log.metrics().bytes.load(Ordering::Relaxed);
         loop {
             tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
-            let written = self.log.metrics().bytes();
+            let written = self.log.metrics().bytes.load(Ordering::Relaxed);
             if written - last >= self.config.raft.snapshot_log_bytes {
                 last = written;
                 if let Err(error) = self.raft.trigger().snapshot().await {

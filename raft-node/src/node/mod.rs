@@ -25,7 +25,7 @@ use tokio::sync::watch;
 use crate::config::NodeConfig;
 use crate::consensus::Raft;
 use crate::grpc::{self, ServeError};
-use crate::log_store::LogError;
+use crate::log_store::{LogError, LogStore};
 use parts::Parts;
 
 /// A planned stop waits no longer than this for leadership to be handed on and for calls to end.
@@ -89,7 +89,7 @@ async fn serve(
     let config = Arc::new(config);
     let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
     let (stop, stopped) = watch::channel(false);
-    let peers = raft_runtime.spawn(grpc::serve_peers(parts.peer_service(), parts.take_peers(), told(&stopped)));
+    let peers = raft_runtime.spawn(grpc::serve_peers(parts.peer_service(), parts.take_peers(), told(stopped.clone())));
     let founding = raft_runtime.spawn(parts.found());
     let raft = parts.raft.clone();
     let log = parts.log.clone();
@@ -97,7 +97,7 @@ async fn serve(
         let background = parts.background();
         async move { background.start() }
     });
-    let clients = tokio::spawn(grpc::serve_clients(parts.api(), parts.take_clients(), told(&stopped)));
+    let clients = tokio::spawn(grpc::serve_clients(parts.api(), parts.take_clients(), told(stopped.clone())));
     tracing::info!(
         member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
     );
@@ -114,7 +114,7 @@ async fn serve(
         () = &mut shutdown => Ok(()),
         error = founded => Err(error),
         error = failed(&raft) => Err(error),
-        error = log.failed() => Err(NodeError::Log(error)),
+        error = log_failed(&log) => Err(error),
     };
     if result.is_ok() {
         tracing::info!("stopping");
@@ -125,17 +125,25 @@ async fn serve(
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, clients).await;
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, peers).await;
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
-    parts.close();
+    parts.close().await;
     result
 }
 
-async fn told(stopped: &watch::Receiver<bool>) {
-    let mut stopped = stopped.clone();
+async fn told(mut stopped: watch::Receiver<bool>) {
     let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 async fn join<T>(task: tokio::task::JoinHandle<Result<T, NodeError>>) -> Result<T, NodeError> {
     task.await.unwrap_or_else(|error| Err(NodeError::Start(error.to_string())))
+}
+
+/// Resolves when the log has failed: what it acknowledged is safe, and it acknowledges nothing more.
+async fn log_failed(log: &LogStore) -> NodeError {
+    let mut failed = log.failed();
+    match failed.wait_for(Option::is_some).await {
+        Ok(error) => error.clone().map_or_else(|| NodeError::Consensus(String::from("the log ended")), NodeError::Log),
+        Err(_) => NodeError::Consensus(String::from("the log ended")),
+    }
 }
 
 /// Resolves when consensus has stopped by itself.

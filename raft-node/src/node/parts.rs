@@ -163,8 +163,10 @@ impl Parts {
     }
 
     /// Puts on disk what only spares the next start some work.
-    pub(super) fn close(&self) {
-        self.log.shutdown();
+    pub(super) async fn close(&self) {
+        if let Err(error) = self.log.shutdown().await {
+            tracing::warn!(%error, "the log was not closed cleanly");
+        }
         if let Err(error) = self.store.engine().flush() {
             tracing::warn!(%error, "the state was not flushed; the log replays it");
         }
@@ -193,10 +195,14 @@ fn open_log(config: &NodeConfig) -> Result<LogStore, NodeError> {
     Ok(LogStore::open(disk, options)?)
 }
 
+fn bytes(setting: u64) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX)
+}
+
 fn open_engine(config: &NodeConfig) -> OpenEngine {
     let options = RocksOptions {
-        block_cache_bytes: config.storage.block_cache_bytes,
-        write_buffer_bytes: config.storage.write_buffer_bytes,
+        block_cache_bytes: bytes(config.storage.block_cache_bytes),
+        write_buffer_bytes: bytes(config.storage.write_buffer_bytes),
         ..RocksOptions::default()
     };
     Arc::new(move |directory: &Path| -> Result<Arc<dyn Engine>, StorageError> {

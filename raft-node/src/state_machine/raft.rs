@@ -8,7 +8,8 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 
 use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
-use super::state::{AppliedEntry, AppliedPayload, LogPosition, State};
+use super::head::LogPosition;
+use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
 use super::store::StateStore;
 use crate::consensus::{
     Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of,
@@ -35,7 +36,7 @@ impl StateMachine {
 
 impl StateMachine {
     fn to_applied(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
-        let position = LogPosition { term: *entry.log_id.committed_leader_id(), index: entry.log_id.index };
+        let position = LogPosition { term: **entry.log_id.committed_leader_id(), node: 0, index: entry.log_id.index };
         let payload = match entry.payload {
             EntryPayload::Blank => AppliedPayload::Blank,
             EntryPayload::Normal(group) => AppliedPayload::Group(group),
@@ -77,6 +78,9 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             }
             let replies = self.state.apply(&applied).map_err(io::Error::other)?;
             self.store.publish(&self.state);
+            if let Some(bytes) = self.state.membership() {
+                self.store.publish_membership(bytes);
+            }
             for (responder, reply) in responders.into_iter().zip(replies) {
                 if let Some(responder) = responder {
                     responder.send(reply);

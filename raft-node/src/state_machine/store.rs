@@ -13,13 +13,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::Reader;
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
+use crate::mvcc;
 use crate::storage::{Engine, StorageError};
 use crate::types::{LogTimeMs, Revision};
 
@@ -43,6 +43,8 @@ pub struct Applied {
     pub hash: u64,
     /// Registered clients.
     pub clients: usize,
+    /// When the client that has been idle for longest last mutated something.
+    pub longest_idle_client: Option<LogTimeMs>,
 }
 
 /// The live engine, shared by apply and by everyone who reads.
@@ -52,6 +54,8 @@ pub struct StateStore {
     open: OpenEngine,
     engine: ArcSwap<EngineHandle>,
     applied: watch::Sender<Applied>,
+    /// Bytes of the newest applied membership.
+    membership: ArcSwapOption<Vec<u8>>,
     /// One snapshot is built at a time.
     building: Mutex<()>,
 }
@@ -83,6 +87,7 @@ impl StateStore {
             open,
             engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
             applied: watch::Sender::new(applied_of(&state)),
+            membership: ArcSwapOption::from_pointee(state.membership().map(<[u8]>::to_vec)),
             building: Mutex::new(()),
             root,
         };
@@ -113,18 +118,35 @@ impl StateStore {
         self.applied.send_replace(applied_of(state));
     }
 
+    /// Bytes of the newest applied membership; none before the first.
+    pub fn membership(&self) -> Option<Arc<Vec<u8>>> {
+        self.membership.load_full()
+    }
+
+    /// A key's time has come by `now`. Reads the store: for the background, not for the path of a request.
+    pub fn has_expired_keys(&self, now: LogTimeMs) -> Result<bool, StorageError> {
+        let next = mvcc::next_key_expiry(self.engine().view().as_ref())?;
+        Ok(next.is_some_and(|at| at <= now))
+    }
+
+    pub(super) fn publish_membership(&self, bytes: &[u8]) {
+        if self.membership.load().as_ref().is_none_or(|known| known.as_slice() != bytes) {
+            self.membership.store(Some(Arc::new(bytes.to_vec())));
+        }
+    }
+
     /// Makes a snapshot while apply goes on. The applied log id and the membership are read from inside the
     /// checkpoint: the live store may be further by then. Blocks on the disk.
     pub fn build_snapshot(&self) -> io::Result<SnapshotFiles> {
         let _one = self.building.lock();
         let directory = self.snapshots.building()?;
         self.engine().checkpoint(&directory).map_err(io::Error::other)?;
-        let header = {
-            let copy = (self.open)(&directory).map_err(io::Error::other)?;
-            Reader::new(copy.view().as_ref()).header().map_err(io::Error::other)?
+        let (last, membership) = {
+            let copy = State::open((self.open)(&directory).map_err(io::Error::other)?).map_err(io::Error::other)?;
+            let last = copy.applied().map(|position| (position.term, position.index));
+            (last, copy.membership().map(<[u8]>::to_vec))
         };
-        let last = header.applied.map(|position| (position.term, position.index));
-        let manifest = Manifest::of(&directory, last, header.membership)?;
+        let manifest = Manifest::of(&directory, last, membership)?;
         self.snapshots.publish(&directory, manifest)
     }
 
@@ -151,6 +173,7 @@ impl StateStore {
         set_current(&self.root, number)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
         self.publish(&state);
+        self.membership.store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
         Ok(state)
     }
 }
@@ -163,6 +186,7 @@ fn applied_of(state: &State) -> Applied {
         log_time: state.log_time(),
         hash: state.hash(),
         clients: state.clients_len(),
+        longest_idle_client: state.published().load().longest_idle_client,
     }
 }
 

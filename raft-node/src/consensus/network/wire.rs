@@ -19,7 +19,7 @@ pub(super) enum WireError {
 }
 
 pub(super) fn log_id(id: &LogId) -> proto::LogId {
-    proto::LogId { term: *id.committed_leader_id(), index: id.index }
+    proto::LogId { term: **id.committed_leader_id(), index: id.index }
 }
 
 pub(super) fn log_id_back(id: proto::LogId) -> LogId {

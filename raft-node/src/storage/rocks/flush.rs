@@ -1,8 +1,9 @@
 //! Flushes that are over when they return.
 //!
-//! RocksDB 11.8 waits for an atomic flush by comparing each table with the memtable id of another: it matches the tables
-//! it flushes with ids out of an unordered map, by position. If one table was flushed more often than another, the call
-//! may return success while the last writes are still in memory only. The flush itself is queued, and is atomic.
+//! RocksDB 11.8 waits for an atomic flush by comparing each table with the memtable id of another: it matches the
+//! tables it flushes with ids out of an unordered map, by position. If one table was flushed more often than another,
+//! the call may return success while the last writes are still in memory only. The flush itself is queued, and is
+//! atomic.
 //!
 //! So each flush first writes a number to the column family that no [`Table`] uses, and is over when a read that sees
 //! nothing but files finds that number: what is flushed together is on disk together. The tests of this folder fail

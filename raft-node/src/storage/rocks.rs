@@ -6,10 +6,11 @@
 //!
 //! Invariants
 //! * No write goes to the write-ahead log. One that did would be replayed on top of newer flushed tables.
-//! * Every flush covers every table.
+//! * Every flush covers every table, and is proved to be over before it is reported.
 //! * A checkpoint flushes first: a checkpoint that does not would silently miss the last writes.
 //! * An empty range is never handed to RocksDB, which would take the whole batch for invalid.
 
+mod flush;
 mod options;
 
 use std::fmt;
@@ -19,10 +20,11 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE};
-use rocksdb::{ColumnFamily, DB, FlushOptions, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
+use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
 
 pub use options::RocksOptions;
 
+use self::flush::Flushes;
 use super::span::Span;
 use super::{Batch, Change, Durability, Engine, StorageError, Table, View, Visit};
 
@@ -32,6 +34,7 @@ pub struct RocksEngine {
     directory: PathBuf,
     /// Shared by all point reads, which would otherwise allocate one each.
     read: ReadOptions,
+    flushes: Flushes,
 }
 
 impl fmt::Debug for RocksEngine {
@@ -45,7 +48,7 @@ impl fmt::Debug for RocksEngine {
 impl RocksEngine {
     /// Opens the store in `directory`, which is made if it is missing.
     ///
-    /// Fails on settings out of their limits, on a damaged store, and if it is open already, here or in another process.
+    /// Fails on settings out of their limits, on a damaged store, and if it is open already, here or elsewhere.
     pub fn open(directory: &Path, options: RocksOptions) -> Result<RocksEngine, StorageError> {
         const DOING: &str = "open the store";
         options.check()?;
@@ -54,7 +57,7 @@ impl RocksEngine {
             .map_err(|error| failed(DOING, open_failure(directory, &error)))?;
         // RocksDB syncs what it writes inside the directory, not the entry that makes the directory itself findable.
         sync_parent(directory, DOING)?;
-        Ok(Self::over(db, directory))
+        Self::over(db, directory)
     }
 
     /// Opens the store in `directory` for looking inside, a checkpoint say. Takes no lock; what would write fails.
@@ -67,15 +70,16 @@ impl RocksEngine {
         database.create_missing_column_families(false);
         let db = DB::open_cf_descriptors_read_only(&database, directory, options.tables(), false)
             .map_err(|error| failed("open the store read-only", open_failure(directory, &error)))?;
-        Ok(Self::over(db, directory))
+        Self::over(db, directory)
     }
 
-    fn over(db: DB, directory: &Path) -> RocksEngine {
-        RocksEngine {
+    fn over(db: DB, directory: &Path) -> Result<RocksEngine, StorageError> {
+        Ok(RocksEngine {
+            flushes: Flushes::of(&db)?,
             db,
             directory: directory.to_owned(),
             read: checked_reads(),
-        }
+        })
     }
 
     fn column_family(&self, table: Table) -> Result<&ColumnFamily, StorageError> {
@@ -190,19 +194,13 @@ impl Engine for RocksEngine {
     }
 
     fn flush(&self) -> Result<(), StorageError> {
-        let mut tables = Vec::with_capacity(Table::ALL.len());
-        for table in Table::ALL {
-            tables.push(self.column_family(table)?);
-        }
-        let mut options = FlushOptions::default();
-        options.set_wait(true);
-        self.db
-            .flush_cfs_opt(&tables, &options)
-            .map_err(|error| failed("flush", error))
+        self.flushes.flush(&self.db)
     }
 
     fn checkpoint(&self, directory: &Path) -> Result<(), StorageError> {
         const DOING: &str = "make a checkpoint";
+        // RocksDB flushes here too, but need not wait until that is done: see `flush`.
+        self.flush()?;
         Checkpoint::new(&self.db)
             .and_then(|checkpoint| checkpoint.create_checkpoint(directory))
             .map_err(|error| failed(DOING, at(directory, error)))?;

@@ -90,7 +90,7 @@ fn chunks(tables: &Tables, table: Table) -> impl Iterator<Item = Chunk> {
     })
 }
 
-/// Reads what [`write`] wrote, all of it or nothing.
+/// Reads what [`write()`] wrote, all of it or nothing.
 pub(super) fn read(directory: &Path) -> Result<Tables, StorageError> {
     let path = directory.join(FILE);
     let bytes = fs::read(&path).map_err(|error| failed(READING, &path, error))?;

@@ -5,5 +5,6 @@ mod contract;
 mod memory_crash;
 mod model;
 mod rocks_crash;
+mod rocks_flush;
 mod rocks_open;
 mod span;

@@ -304,7 +304,10 @@ mod tests {
 
         let some = with_byte(1, words(&[5, 8]));
         assert_eq!(frozen(&LogRecord::TruncateAfter(None)), (0x0303, vec![0]));
-        assert_eq!(frozen(&LogRecord::TruncateAfter(Some(id(5, 8)))), (0x0303, some.clone()));
+        assert_eq!(
+            frozen(&LogRecord::TruncateAfter(Some(id(5, 8)))),
+            (0x0303, some.clone())
+        );
         assert_eq!(frozen(&LogRecord::Purge(id(5, 8))), (0x0304, words(&[5, 8])));
         assert_eq!(frozen(&LogRecord::Committed(None)), (0x0305, vec![0]));
         assert_eq!(frozen(&LogRecord::Committed(Some(id(5, 8)))), (0x0305, some));

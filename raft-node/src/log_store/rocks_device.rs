@@ -16,10 +16,7 @@ const VOTE: &[u8] = b"v";
 const COMMITTED: &[u8] = b"c";
 const PURGED: &[u8] = b"p";
 const ENTRY: u8 = b"e"[0];
-const NOWHERE: Position = Position {
-    sequence: 0,
-    synced: 0,
-};
+const NOWHERE: Position = Position { sequence: 0, synced: 0 };
 
 /// A [`LogDevice`] on RocksDB: the write-ahead log is on, and the sync is the write.
 pub struct RocksDevice {
@@ -72,7 +69,11 @@ impl LogDevice for RocksDevice {
             (recovered.purged, recovered.last) = (Some(purged), Some(purged));
         }
         let all = IteratorMode::From(&[ENTRY], Direction::Forward);
-        for row in self.db.iterator(all).take_while(|row| row.as_ref().map_or(true, |(key, _)| key[0] == ENTRY)) {
+        for row in self
+            .db
+            .iterator(all)
+            .take_while(|row| row.as_ref().map_or(true, |(key, _)| key[0] == ENTRY))
+        {
             let (_, value) = row.map_err(|error| failed("read", error))?;
             if let LogRecord::Entry(entry) = decode(&value)? {
                 recovered.first_index.get_or_insert(entry.log_id.index);
@@ -110,7 +111,9 @@ impl LogDevice for RocksDevice {
         let mut options = WriteOptions::default();
         options.set_sync(true);
         let batch = std::mem::take(&mut self.batch);
-        self.db.write_opt(batch, &options).map_err(|error| failed("write", error))
+        self.db
+            .write_opt(batch, &options)
+            .map_err(|error| failed("write", error))
     }
 
     fn reader(&self) -> Arc<dyn EntryReader> {

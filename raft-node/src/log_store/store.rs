@@ -171,7 +171,9 @@ impl Shared {
             if wanted == 0 {
                 return Ok(plan.from_tail);
             }
-            let read = self.reader.read(plan.from_device.clone(), bytes_max.unwrap_or(u64::MAX));
+            let read = self
+                .reader
+                .read(plan.from_device.clone(), bytes_max.unwrap_or(u64::MAX));
             if self.state.lock().generation != plan.generation {
                 continue;
             }

@@ -91,7 +91,9 @@ pub(super) fn start(
         run(writer, receiver);
         drop(alarm);
     });
-    started.map(drop).map_err(|error| LogError::io("start the writer of", "the log", 0, error))
+    started
+        .map(drop)
+        .map_err(|error| LogError::io("start the writer of", "the log", 0, error))
 }
 
 /// A writer that panics must not look like one that is slow.

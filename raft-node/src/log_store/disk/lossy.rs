@@ -81,7 +81,12 @@ impl LossyDisk {
     /// A copy of the disk as a process that starts now would see it, everything durable.
     pub fn copy(&self) -> LossyDisk {
         let state = self.state.lock();
-        LossyDisk::with_files(state.files.iter().map(|(name, file)| (name.clone(), file.lock().current.clone())))
+        LossyDisk::with_files(
+            state
+                .files
+                .iter()
+                .map(|(name, file)| (name.clone(), file.lock().current.clone())),
+        )
     }
 
     /// Bytes written to `name` since its last sync.
@@ -125,7 +130,11 @@ impl LossyDisk {
 
     fn file(&self, name: &str) -> io::Result<Arc<Mutex<Content>>> {
         let state = self.state.lock();
-        state.files.get(name).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        state
+            .files
+            .get(name)
+            .cloned()
+            .ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     fn handle(&self, content: Arc<Mutex<Content>>) -> Arc<dyn DiskFile> {
@@ -221,7 +230,10 @@ impl DiskFile for LossyFile {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let offset = length(offset)?;
         let content = self.content.lock();
-        let wanted = content.current.get(offset..).and_then(|bytes| bytes.get(..buffer.len()));
+        let wanted = content
+            .current
+            .get(offset..)
+            .and_then(|bytes| bytes.get(..buffer.len()));
         buffer.copy_from_slice(wanted.ok_or(io::ErrorKind::UnexpectedEof)?);
         Ok(())
     }

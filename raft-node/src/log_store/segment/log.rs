@@ -154,7 +154,9 @@ impl SegmentLog {
         written.map_err(|error| LogError::io("write", &name, bytes, error))?;
         let synced = self.disk.sync_directory();
         synced.map_err(|error| LogError::io("sync the directory of", &name, 0, error))?;
-        self.index.write().add_segment(number, Arc::clone(&file), self.segment_bytes);
+        self.index
+            .write()
+            .add_segment(number, Arc::clone(&file), self.segment_bytes);
         self.current = Some(Current {
             number,
             file,

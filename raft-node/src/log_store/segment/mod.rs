@@ -41,5 +41,7 @@ fn file_name(number: u32) -> String {
 /// The number in a file name.
 fn file_number(name: &str) -> Option<u32> {
     let digits = name.strip_suffix(".log").filter(|digits| digits.len() == 8)?;
-    u32::from_str_radix(digits, 16).ok().filter(|number| file_name(*number) == name)
+    u32::from_str_radix(digits, 16)
+        .ok()
+        .filter(|number| file_name(*number) == name)
 }

@@ -104,7 +104,10 @@ impl Span {
         let record = bytes.slice(from..from + at.bytes as usize);
         match decode_record(&record) {
             Ok((_, Stored::Record(LogRecord::Entry(entry)))) if entry.log_id.index == index => Ok(entry),
-            Ok(_) => Err(self.corrupt(offset, &format!("there is another record where entry {index} was written"))),
+            Ok(_) => Err(self.corrupt(
+                offset,
+                &format!("there is another record where entry {index} was written"),
+            )),
             Err(error) => Err(self.corrupt(offset, &format!("entry {index} is not what was written: {error}"))),
         }
     }

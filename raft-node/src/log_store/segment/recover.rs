@@ -55,7 +55,9 @@ pub(super) fn recover(disk: &dyn Disk, segment_bytes: u64, index: &mut Index) ->
 
 /// Numbers of the segments, which must follow each other.
 fn segment_numbers(disk: &dyn Disk) -> Result<Vec<u32>, LogError> {
-    let names = disk.list().map_err(|error| LogError::io("list", "the directory", 0, error))?;
+    let names = disk
+        .list()
+        .map_err(|error| LogError::io("list", "the directory", 0, error))?;
     let mut numbers: Vec<u32> = names.iter().filter_map(|name| file_number(name)).collect();
     numbers.sort_unstable();
     for pair in numbers.windows(2) {
@@ -75,7 +77,9 @@ fn read_segment(
     contents: &mut Contents,
 ) -> Result<(), LogError> {
     let name = file_name(number);
-    let file = disk.open(&name).map_err(|error| LogError::io("open", &name, 0, error))?;
+    let file = disk
+        .open(&name)
+        .map_err(|error| LogError::io("open", &name, 0, error))?;
     let bytes = read_all(&*file).map_err(|error| LogError::io("read", &name, 0, error))?;
     let length = bytes.len() as u64;
     let sequence = first_sequence(&name, number, index, &bytes, contents)?;
@@ -94,7 +98,13 @@ fn read_segment(
                 let applied = contents.replay.apply_record(record, location(number, &found)?, index);
                 applied.map_err(|wrong| LogError::corrupt(&name, found.offset as u64, wrong.to_string()))?;
             }
-            _ => return Err(LogError::corrupt(&name, found.offset as u64, "a segment must begin with its one head")),
+            _ => {
+                return Err(LogError::corrupt(
+                    &name,
+                    found.offset as u64,
+                    "a segment must begin with its one head",
+                ));
+            }
         }
     }
     check_end(&scan, is_last)?;
@@ -119,20 +129,14 @@ fn read_segment(
 }
 
 /// The sequence with which a segment must begin. The oldest one, if it is not the first ever made, says so itself.
-fn first_sequence(
-    name: &str,
-    number: u32,
-    index: &Index,
-    bytes: &[u8],
-    contents: &Contents,
-) -> Result<u64, LogError> {
+fn first_sequence(name: &str, number: u32, index: &Index, bytes: &[u8], contents: &Contents) -> Result<u64, LogError> {
     if number == 1 || !index.segments.is_empty() {
         return Ok(contents.sequence);
     }
     let position = plausible_position(bytes);
-    position.map(|position| position.sequence).ok_or_else(|| {
-        LogError::corrupt(name, 0, "the head of the oldest segment is not what was written")
-    })
+    position
+        .map(|position| position.sequence)
+        .ok_or_else(|| LogError::corrupt(name, 0, "the head of the oldest segment is not what was written"))
 }
 
 /// Fails if what is behind the last record is damage.
@@ -146,7 +150,9 @@ fn check_end(scan: &Scan<'_>, is_last: bool) -> Result<(), LogError> {
     }
     if !is_last {
         let missing = scan.sequence();
-        return Err(scan.corrupt(format!("record {missing} is not what was written, in a segment that was complete")));
+        return Err(scan.corrupt(format!(
+            "record {missing} is not what was written, in a segment that was complete"
+        )));
     }
     scan.check_torn()
 }
@@ -168,7 +174,13 @@ fn clear_end(current: &Current, segment_bytes: u64) -> Result<(), LogError> {
 }
 
 fn location(segment: u32, found: &Found) -> Result<Location, LogError> {
-    let too_far = || LogError::corrupt(&file_name(segment), found.offset as u64, "the segment is longer than 4 GiB");
+    let too_far = || {
+        LogError::corrupt(
+            &file_name(segment),
+            found.offset as u64,
+            "the segment is longer than 4 GiB",
+        )
+    };
     Ok(Location {
         segment,
         offset: u32::try_from(found.offset).map_err(|_| too_far())?,

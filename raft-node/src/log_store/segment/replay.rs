@@ -74,7 +74,9 @@ impl Replay {
     pub fn finish(&self, index: &Index, first_segment: u32) -> Result<Recovered, String> {
         let purged = self.head.purged;
         if purged.is_none() && first_segment != 1 {
-            return Err(format!("nothing was purged, but the segments before number {first_segment} are missing"));
+            return Err(format!(
+                "nothing was purged, but the segments before number {first_segment} are missing"
+            ));
         }
         if let (Some(purged), Some(first)) = (purged, index.first_index())
             && first > purged.index + 1

@@ -94,7 +94,7 @@ async fn a_disk_that_skips_syncs_is_found_out() {
         entries: entries(1, 0..5),
         ..Acknowledged::default()
     };
-    assert_eq!(acknowledged.check(&disk, 0).await, Err("entry T1.3 is gone".to_owned()));
+    assert_eq!(acknowledged.check(&disk, 0).await, Err("entry 1.3 is gone".to_owned()));
 }
 
 #[tokio::test]
@@ -107,12 +107,19 @@ async fn votes_committed_and_purged_survive_the_segments_that_held_them() {
     append(&mut store, entries(7, 10..200)).await;
     store.purge(id(7, 150)).await.unwrap();
     store.shutdown().await.unwrap();
-    assert!(!super::super::Disk::list(&disk).unwrap().contains(&"00000001.log".to_owned()));
+    assert!(
+        !super::super::Disk::list(&disk)
+            .unwrap()
+            .contains(&"00000001.log".to_owned())
+    );
 
     let mut store = open(&disk.crash(0));
     assert_eq!(store.read_vote().await.unwrap(), Some(votes(7)));
     assert_eq!(store.read_committed().await.unwrap(), Some(id(7, 9)));
-    assert_eq!(store.get_log_state().await.unwrap().last_purged_log_id, Some(id(7, 150)));
+    assert_eq!(
+        store.get_log_state().await.unwrap().last_purged_log_id,
+        Some(id(7, 150))
+    );
     assert_eq!(all(&mut store).await, entries(7, 151..200));
 }
 

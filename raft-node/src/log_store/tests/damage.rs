@@ -26,20 +26,21 @@ fn end_of(bytes: &[u8]) -> usize {
     bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1
 }
 
-/// A disk whose last group, entries 4 to 6 and a vote, was written and not synced; also the bytes of that group.
-async fn with_an_unsynced_group() -> (LossyDisk, usize) {
+/// A disk whose last group, entries 4 to 6, was written and not synced; also the bytes of that group. The store must
+/// live on: when it goes, it closes the log.
+async fn with_an_unsynced_group() -> (LossyDisk, usize, LogStore) {
     let disk = LossyDisk::new();
     let mut store = open(&disk);
     append(&mut store, entries(1, 0..4)).await;
     disk.skip_syncs(true);
     append(&mut store, entries(1, 4..7)).await;
     let bytes = disk.unsynced_bytes(FIRST);
-    (disk, bytes)
+    (disk, bytes, store)
 }
 
 #[tokio::test]
 async fn a_tail_torn_at_any_byte_leaves_whole_entries_and_a_log_that_goes_on() {
-    let (disk, bytes) = with_an_unsynced_group().await;
+    let (disk, bytes, _store) = with_an_unsynced_group().await;
     assert!(bytes > 300);
     for torn_bytes in 0..=bytes {
         let torn = disk.crash(torn_bytes);
@@ -58,7 +59,7 @@ async fn a_tail_torn_at_any_byte_leaves_whole_entries_and_a_log_that_goes_on() {
 
 #[tokio::test]
 async fn pages_of_an_unsynced_group_that_arrived_out_of_order_are_a_torn_tail() {
-    let (disk, bytes) = with_an_unsynced_group().await;
+    let (disk, bytes, _store) = with_an_unsynced_group().await;
     let whole = disk.copy();
     let end = end_of(&bytes_of(&whole, FIRST));
     for hole in (end - bytes..end - 16).step_by(16) {
@@ -129,7 +130,10 @@ async fn an_older_segment_that_is_cut_or_missing_is_refused() {
     for length in [0, 10, 100, 2000] {
         let damaged = disk.copy();
         damaged.damage(FIRST, |bytes| bytes.truncate(length)).unwrap();
-        assert!(matches!(refusal(&damaged), LogError::Corrupt { .. }), "{length} bytes left");
+        assert!(
+            matches!(refusal(&damaged), LogError::Corrupt { .. }),
+            "{length} bytes left"
+        );
     }
     for missing in ["00000001.log", "00000002.log"] {
         let damaged = disk.copy();
@@ -164,7 +168,8 @@ async fn a_record_of_a_newer_version_is_refused_as_unknown() {
     })
     .unwrap();
     let disk = disk.copy();
-    disk.damage(FIRST, |bytes| bytes[end..end + newer.len()].copy_from_slice(&newer)).unwrap();
+    disk.damage(FIRST, |bytes| bytes[end..end + newer.len()].copy_from_slice(&newer))
+        .unwrap();
     assert!(matches!(refusal(&disk), LogError::Record { .. }));
 }
 

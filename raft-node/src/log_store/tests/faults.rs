@@ -32,7 +32,10 @@ async fn a_failed_sync_is_final() {
     assert!(store.purge(id(1, 0)).await.is_err());
     assert!(store.save_committed(None).await.is_err());
     assert!(store.get_log_state().await.is_err());
-    assert!(matches!(store.shutdown().await, Err(LogError::Io { operation: "sync", .. })));
+    assert!(matches!(
+        store.shutdown().await,
+        Err(LogError::Io { operation: "sync", .. })
+    ));
     assert_eq!(all(&mut open(&disk.crash(0))).await, entries(1, 0..2));
 }
 
@@ -111,5 +114,8 @@ fn options_outside_their_limits_are_refused_by_name() {
         ..LogOptions::default()
     };
     let refused = LogStore::open(LossyDisk::new(), options).err().unwrap().to_string();
-    assert_eq!(refused, "log: option segment_bytes is 100; it must be between 4096 and 2147483648");
+    assert_eq!(
+        refused,
+        "log: option segment_bytes is 100; it must be between 4096 and 2147483648"
+    );
 }

@@ -8,15 +8,24 @@ use super::*;
 #[derive(Clone, Debug)]
 enum Step {
     /// Appends this many entries; waits for the acknowledgement or not.
-    Append { count: u64, wait: bool },
+    Append {
+        count: u64,
+        wait: bool,
+    },
     /// Keeps this many of the entries that are left.
-    Truncate { keep: u64 },
+    Truncate {
+        keep: u64,
+    },
     /// Purges this many of the entries that are left.
-    Purge { count: u64 },
+    Purge {
+        count: u64,
+    },
     Vote,
     Committed,
     /// The power fails; this many bytes that were not synced survive.
-    Crash { torn_bytes: usize },
+    Crash {
+        torn_bytes: usize,
+    },
     /// A clean stop and start.
     Restart,
 }
@@ -143,7 +152,10 @@ async fn run(steps: Vec<Step>, tail_bytes: u64) -> Result<(), TestCaseError> {
         }
         store = LogStore::open(disk.clone(), options).unwrap();
         let found = Model::of(&mut store).await;
-        prop_assert!(history.states.contains(&found), "{found:?} was never the state, nor acknowledged");
+        prop_assert!(
+            history.states.contains(&found),
+            "{found:?} was never the state, nor acknowledged"
+        );
         history.states = vec![found];
         let committed = store.read_committed().await.unwrap();
         prop_assert!(committed <= history.now().last());

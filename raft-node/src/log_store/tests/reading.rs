@@ -13,7 +13,10 @@ async fn entries_are_readable_as_soon_as_append_returns() {
     let mut reader = store.get_log_reader().await;
     for index in 0..200 {
         append_and_forget(&mut store, entries(1, index..index + 1)).await;
-        assert_eq!(reader.try_get_log_entries(index..index + 1).await.unwrap(), entries(1, index..index + 1));
+        assert_eq!(
+            reader.try_get_log_entries(index..index + 1).await.unwrap(),
+            entries(1, index..index + 1)
+        );
     }
     assert_eq!(all(&mut reader).await, entries(1, 0..200));
 }
@@ -27,7 +30,10 @@ async fn a_read_joins_what_is_on_disk_and_what_is_in_memory() {
     let mut store = LogStore::open(LossyDisk::new(), options).unwrap();
     append(&mut store, entries(1, 0..100)).await;
     for (start, end) in [(0, 100), (3, 7), (50, 99), (95, 100), (0, 1), (99, 100)] {
-        assert_eq!(store.try_get_log_entries(start..end).await.unwrap(), entries(1, start..end));
+        assert_eq!(
+            store.try_get_log_entries(start..end).await.unwrap(),
+            entries(1, start..end)
+        );
     }
     assert_eq!(store.try_get_log_entries(90..200).await.unwrap(), entries(1, 90..100));
     assert_eq!(store.try_get_log_entries(100..200).await.unwrap(), []);
@@ -79,7 +85,12 @@ async fn reads_beside_truncations_see_one_moment() {
             let found = all(&mut reader).await;
             // Terms never go down within one log, and never up at a place that is kept.
             assert!(found.is_sorted_by_key(|entry| (entry.log_id.leader_id, entry.log_id.index)));
-            assert!(found.iter().enumerate().all(|(at, entry)| entry.log_id.index == at as u64));
+            assert!(
+                found
+                    .iter()
+                    .enumerate()
+                    .all(|(at, entry)| entry.log_id.index == at as u64)
+            );
             if found.last().is_some_and(|entry| entry.log_id == id(300, 39)) {
                 return;
             }
@@ -90,7 +101,10 @@ async fn reads_beside_truncations_see_one_moment() {
         let keep = 20 + term % 15;
         let mut kept = all(&mut store).await;
         kept.truncate(keep as usize);
-        store.truncate_after(kept.last().map(|entry| entry.log_id)).await.unwrap();
+        store
+            .truncate_after(kept.last().map(|entry| entry.log_id))
+            .await
+            .unwrap();
         append_and_forget(&mut store, entries(term, keep..40)).await;
         tokio::task::yield_now().await;
     }

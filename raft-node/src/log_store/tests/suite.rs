@@ -1,6 +1,7 @@
 //! openraft's own suite, with a state machine that is just enough for it.
 
 use std::io;
+use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use openraft::alias::{SnapshotMetaOf, SnapshotOf};
@@ -8,6 +9,7 @@ use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine, S
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::type_config::TypeConfigExt;
 use openraft::{EntryPayload, OptionalSend, StorageError};
+use parking_lot::Mutex;
 
 use crate::consensus::{LogId, StoredMembership, TypeConfig};
 use crate::log_store::{FileDisk, LogOptions, LogStore, LossyDisk};
@@ -18,7 +20,8 @@ use crate::state_machine::GroupReply;
 struct Positions {
     applied: Option<LogId>,
     membership: StoredMembership,
-    snapshot: Option<SnapshotMetaOf<TypeConfig>>,
+    /// Shared with the builders.
+    snapshot: Arc<Mutex<Option<SnapshotMetaOf<TypeConfig>>>>,
 }
 
 impl RaftSnapshotBuilder<TypeConfig> for Positions {
@@ -29,6 +32,7 @@ impl RaftSnapshotBuilder<TypeConfig> for Positions {
             last_log_id: self.applied,
             last_membership: self.membership.clone(),
         };
+        *self.snapshot.lock() = Some(meta.clone());
         Ok(Snapshot { meta, snapshot: () })
     }
 }
@@ -65,12 +69,12 @@ impl RaftStateMachine<TypeConfig> for Positions {
     async fn install_snapshot(&mut self, meta: &SnapshotMetaOf<TypeConfig>, _: ()) -> Result<(), io::Error> {
         self.applied = meta.last_log_id;
         self.membership = meta.last_membership.clone();
-        self.snapshot = Some(meta.clone());
+        *self.snapshot.lock() = Some(meta.clone());
         Ok(())
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<SnapshotOf<TypeConfig, ()>>, io::Error> {
-        Ok(self.snapshot.clone().map(|meta| Snapshot { meta, snapshot: () }))
+        Ok(self.snapshot.lock().clone().map(|meta| Snapshot { meta, snapshot: () }))
     }
 }
 

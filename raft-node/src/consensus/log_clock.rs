@@ -27,7 +27,11 @@ struct Counting {
 impl LogClock {
     /// Counts from what is applied when the first leadership begins.
     pub fn new(clock: Arc<dyn Clock>, store: Arc<StateStore>) -> Self {
-        let counting = Mutex::new(Counting { term: 0, base: LogTimeMs(0), since: clock.monotonic() });
+        let counting = Mutex::new(Counting {
+            term: 0,
+            base: LogTimeMs(0),
+            since: clock.monotonic(),
+        });
         Self { clock, store, counting }
     }
 
@@ -37,7 +41,11 @@ impl LogClock {
         let now = self.clock.monotonic();
         let mut counting = self.counting.lock();
         if counting.term != term {
-            *counting = Counting { term, base: self.store.applied().log_time, since: now };
+            *counting = Counting {
+                term,
+                base: self.store.applied().log_time,
+                since: now,
+            };
         }
         let elapsed = u64::try_from(now.saturating_sub(counting.since).as_millis()).unwrap_or(u64::MAX);
         counting.base.after(elapsed)

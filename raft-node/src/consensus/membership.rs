@@ -58,7 +58,13 @@ pub struct Membership {
 impl Membership {
     /// Nothing happens yet.
     pub fn new(raft: Raft, roster: Arc<Roster>, network: PeerNetwork, store: Arc<StateStore>) -> Self {
-        Self { raft, roster, network, store, changing: Mutex::new(()) }
+        Self {
+            raft,
+            roster,
+            network,
+            store,
+            changing: Mutex::new(()),
+        }
     }
 
     /// Adds a learner that answers at `peer_address` under `id`.
@@ -79,9 +85,12 @@ impl Membership {
             return Err(refused(format!("member {id} is a voter already")));
         }
         if let Some(behind) = entries_behind(&metrics, id) {
-            return Err(refused(format!("member {id} is {behind} entries behind; promote it when it has caught up")));
+            return Err(refused(format!(
+                "member {id} is {behind} entries behind; promote it when it has caught up"
+            )));
         }
-        self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])), true).await
+        self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])), true)
+            .await
     }
 
     /// Removes a voter or a learner.
@@ -94,12 +103,15 @@ impl Membership {
         }
         let voters: BTreeSet<_> = membership.voter_ids().collect();
         if !voters.contains(&id) {
-            return self.change(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false).await;
+            return self
+                .change(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false)
+                .await;
         }
         let remaining: BTreeSet<_> = voters.iter().copied().filter(|voter| *voter != id).collect();
         require_quorum(&metrics, &remaining)?;
         self.step_aside_if(id).await?;
-        self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false).await
+        self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false)
+            .await
     }
 
     /// Puts a new member in the place of `old`, with no moment in which the cluster has a voter less.
@@ -108,7 +120,9 @@ impl Membership {
         let metrics = self.leading()?;
         let membership = metrics.membership_config.membership();
         if !membership.voter_ids().any(|voter| voter == old) {
-            return Err(refused(format!("member {old} is not a voter: there is nothing to replace")));
+            return Err(refused(format!(
+                "member {old} is not a voter: there is nothing to replace"
+            )));
         }
         self.step_aside_if(old).await?;
         // A call that was repeated after a fail-over finds its learner already there.
@@ -145,12 +159,21 @@ impl Membership {
                 .map(|(id, _)| *id)
                 .ok_or_else(|| refused(String::from("there is no other voter")))?,
         };
-        self.raft.trigger().transfer_leader(target).await.map_err(|error| unknown(&error))?;
+        self.raft
+            .trigger()
+            .transfer_leader(target)
+            .await
+            .map_err(|error| unknown(&error))?;
         let wait = self.raft.wait(Some(TRANSFER_TIMEOUT));
-        let changed = wait.metrics(|m| m.current_leader.is_some_and(|leader| leader != me), "leadership is handed on");
+        let changed = wait.metrics(
+            |m| m.current_leader.is_some_and(|leader| leader != me),
+            "leadership is handed on",
+        );
         match changed.await {
             Ok(metrics) => Ok(metrics.current_leader.unwrap_or(target)),
-            Err(_) => Err(MembershipError::Unknown(format!("member {target} has not taken over in time"))),
+            Err(_) => Err(MembershipError::Unknown(format!(
+                "member {target} has not taken over in time"
+            ))),
         }
     }
 
@@ -173,7 +196,9 @@ impl Membership {
             return Err(refused(format!("member {id} exists already")));
         }
         if self.used_ids()?.contains(&id) {
-            return Err(refused(format!("member id {id} was used before: ids are never reused, take another")));
+            return Err(refused(format!(
+                "member id {id} was used before: ids are never reused, take another"
+            )));
         }
         let member = self.identify(id, peer_address).await?;
         let written = self.raft.add_learner(id, member, false).await;
@@ -182,21 +207,35 @@ impl Membership {
 
     fn used_ids(&self) -> Result<BTreeSet<MemberId>, MembershipError> {
         let bytes = self.store.membership();
-        let used = bytes.map(|bytes| used_member_ids(&bytes)).transpose().map_err(|error| unknown(&error))?;
+        let used = bytes
+            .map(|bytes| used_member_ids(&bytes))
+            .transpose()
+            .map_err(|error| unknown(&error))?;
         Ok(used.unwrap_or_default())
     }
 
     /// Asks the member that answers at an address who it is, and gives it this cluster's id.
     async fn identify(&self, id: MemberId, peer_address: &str) -> Result<Member, MembershipError> {
-        let address = Member { peer_address: peer_address.to_owned(), ..Member::default() };
+        let address = Member {
+            peer_address: peer_address.to_owned(),
+            ..Member::default()
+        };
         let request = proto::IdentifyRequest {
             adopt_cluster_id: self.roster.cluster_id(),
             from: self.roster.me().member,
             expected_member_id: id,
         };
-        let answer = self.network.client(id, &address).identify(request).await.map_err(|status| {
-            refused(format!("no member can be added from {peer_address}: {}", status.message()))
-        })?;
+        let answer = self
+            .network
+            .client(id, &address)
+            .identify(request)
+            .await
+            .map_err(|status| {
+                refused(format!(
+                    "no member can be added from {peer_address}: {}",
+                    status.message()
+                ))
+            })?;
         if answer.member_id != id || answer.cluster_id != self.roster.cluster_id() {
             return Err(refused(format!(
                 "{peer_address} is member {} of cluster {:016x}, not member {id} of this one",
@@ -222,11 +261,19 @@ impl Membership {
         };
         tokio::time::timeout(CATCH_UP_TIMEOUT, waiting)
             .await
-            .unwrap_or_else(|_| Err(MembershipError::Unknown(format!("member {id} has not caught up in time"))))
+            .unwrap_or_else(|_| {
+                Err(MembershipError::Unknown(format!(
+                    "member {id} has not caught up in time"
+                )))
+            })
     }
 
     async fn change(&self, change: ChangeMembers<MemberId, Member>, retain: bool) -> Result<(), MembershipError> {
-        self.raft.change_membership(change, retain).await.map(|_| ()).map_err(change_error)
+        self.raft
+            .change_membership(change, retain)
+            .await
+            .map(|_| ())
+            .map_err(change_error)
     }
 
     fn leading(&self) -> Result<Metrics, MembershipError> {
@@ -234,14 +281,22 @@ impl Membership {
         if metrics.current_leader == Some(*self.raft.node_id()) && metrics.replication.is_some() {
             return Ok(metrics);
         }
-        Err(MembershipError::NotLeader { leader: metrics.current_leader.filter(|id| id != self.raft.node_id()) })
+        Err(MembershipError::NotLeader {
+            leader: metrics.current_leader.filter(|id| id != self.raft.node_id()),
+        })
     }
 }
 
 /// None: caught up.
 fn entries_behind(metrics: &Metrics, id: MemberId) -> Option<u64> {
     let last = metrics.last_log_index.unwrap_or(0);
-    let matched = metrics.replication.as_ref()?.get(&id).copied().flatten().map_or(0, |log_id| log_id.index);
+    let matched = metrics
+        .replication
+        .as_ref()?
+        .get(&id)
+        .copied()
+        .flatten()
+        .map_or(0, |log_id| log_id.index);
     let behind = last.saturating_sub(matched);
     (behind > CAUGHT_UP_ENTRIES || matched == 0).then_some(behind)
 }
@@ -256,7 +311,11 @@ fn require_quorum(metrics: &Metrics, voters: &BTreeSet<MemberId>) -> Result<(), 
         .iter()
         .filter(|id| {
             **id == metrics.id
-                || heard.get(id).copied().flatten().is_some_and(|last| now - last.into_inner() < ALIVE)
+                || heard
+                    .get(id)
+                    .copied()
+                    .flatten()
+                    .is_some_and(|last| now - last.into_inner() < ALIVE)
         })
         .count();
     let majority = voters.len() / 2 + 1;
@@ -272,9 +331,9 @@ fn require_quorum(metrics: &Metrics, voters: &BTreeSet<MemberId>) -> Result<(), 
 fn change_error(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> MembershipError {
     match error {
         RaftError::Fatal(fatal) => unknown(&fatal),
-        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => {
-            MembershipError::NotLeader { leader: forward.leader_id }
-        }
+        RaftError::APIError(ClientWriteError::ForwardToLeader(forward)) => MembershipError::NotLeader {
+            leader: forward.leader_id,
+        },
         RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
             MembershipError::Unknown(String::from("the leader changed while the change was being replicated"))
         }

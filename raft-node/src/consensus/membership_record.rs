@@ -38,7 +38,10 @@ pub fn encode_membership(stored: &StoredMembership, before: Option<&[u8]>) -> Re
     let mut used = before.map(used_member_ids).transpose()?.unwrap_or_default();
     used.extend(membership.nodes().map(|(id, _)| *id));
     codec::encode(&MembershipRecord {
-        log_id: stored.log_id().as_ref().map(|id| (**id.committed_leader_id(), id.index)),
+        log_id: stored
+            .log_id()
+            .as_ref()
+            .map(|id| (**id.committed_leader_id(), id.index)),
         voters: membership.get_joint_config().clone(),
         members: membership.nodes().map(|(id, member)| (*id, member.clone())).collect(),
         used,
@@ -53,7 +56,9 @@ pub fn used_member_ids(bytes: &[u8]) -> Result<BTreeSet<MemberId>, CodecError> {
 /// The membership of these bytes.
 pub fn decode_membership(bytes: &[u8]) -> Result<StoredMembership, CodecError> {
     let record: MembershipRecord = codec::decode(bytes)?;
-    let membership = Membership::new(record.voters, record.members)
-        .map_err(|error| CodecError::Payload { id: MembershipRecord::ID, reason: error.to_string() })?;
+    let membership = Membership::new(record.voters, record.members).map_err(|error| CodecError::Payload {
+        id: MembershipRecord::ID,
+        reason: error.to_string(),
+    })?;
     Ok(StoredMembership::new(record.log_id.map(log_id_of), membership))
 }

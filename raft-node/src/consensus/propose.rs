@@ -80,7 +80,9 @@ impl Proposer {
         match self.queue.try_send(Proposal { command, done }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(refused)) => {
-                (refused.done)(Err(ProposeError::Overloaded { waiting: self.queue.max_capacity() }));
+                (refused.done)(Err(ProposeError::Overloaded {
+                    waiting: self.queue.max_capacity(),
+                }));
             }
             Err(mpsc::error::TrySendError::Closed(refused)) => {
                 (refused.done)(Err(ProposeError::NotLeader { leader: None }));
@@ -98,7 +100,9 @@ impl Proposer {
                 let _ = done.send(result);
             }),
         );
-        answer.await.unwrap_or_else(|_| Err(ProposeError::Stopped("the proposal was dropped".into())))
+        answer
+            .await
+            .unwrap_or_else(|_| Err(ProposeError::Stopped("the proposal was dropped".into())))
     }
 }
 
@@ -106,7 +110,9 @@ async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Pr
     let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
     let slots = Arc::new(tokio::sync::Semaphore::new(GROUPS_IN_FLIGHT_MAX));
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
         if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
             return;
         }
@@ -175,9 +181,9 @@ fn refusal(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>, me: Membe
                 _ => Refusal::Final(ProposeError::NotLeader { leader: elsewhere }),
             }
         }
-        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => {
-            Refusal::Final(ProposeError::Unknown("the leader changed while it was being replicated"))
-        }
+        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => Refusal::Final(ProposeError::Unknown(
+            "the leader changed while it was being replicated",
+        )),
         // Neither can come from a group of commands.
         RaftError::APIError(
             error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)),
@@ -193,7 +199,11 @@ fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completio
             }
         }
         Ok(replies) => {
-            tracing::error!(replies = replies.len(), commands = completions.len(), "a group lacks replies");
+            tracing::error!(
+                replies = replies.len(),
+                commands = completions.len(),
+                "a group lacks replies"
+            );
             for done in completions {
                 done(Err(ProposeError::Unknown("the reply was lost")));
             }

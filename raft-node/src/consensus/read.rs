@@ -15,8 +15,8 @@ use openraft::errors::{LinearizableReadError, RaftError};
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::network::{PeerClient, PeerNetwork, Roster};
 use super::Raft;
+use super::network::{PeerClient, PeerNetwork, Roster};
 use crate::environment::Clock;
 use crate::state_machine::{Applied, StateStore};
 use crate::types::{MemberId, Revision};
@@ -83,7 +83,12 @@ impl ReadGate {
             leader: None,
         };
         tokio::spawn(rounds.run(wanted));
-        Self { queue, applied: store.watch_applied(), clock, fresh_since }
+        Self {
+            queue,
+            applied: store.watch_applied(),
+            clock,
+            fresh_since,
+        }
     }
 
     /// Returns once this member has applied everything that was acknowledged before the call. Answers how long ago
@@ -145,7 +150,9 @@ impl Rounds {
         let mut waiting = Vec::new();
         while wanted.recv_many(&mut waiting, WAITING_MAX).await > 0 {
             let began = self.clock.monotonic();
-            let outcome = self.round(waiting.iter().any(|wanted| matches!(wanted, Wanted::Index(_)))).await;
+            let outcome = self
+                .round(waiting.iter().any(|wanted| matches!(wanted, Wanted::Index(_))))
+                .await;
             match outcome {
                 Ok(index) => self.answer(index, began, &mut waiting).await,
                 Err(error) => refuse(&mut waiting, &error),
@@ -195,7 +202,9 @@ impl Rounds {
     async fn ask_leader(&mut self, leader: MemberId) -> Result<u64, tonic::Status> {
         if self.leader.as_ref().is_none_or(|(member, _)| *member != leader) {
             let members = self.roster.members();
-            let member = members.get(&leader).ok_or_else(|| tonic::Status::not_found("not a member"))?;
+            let member = members
+                .get(&leader)
+                .ok_or_else(|| tonic::Status::not_found("not a member"))?;
             self.leader = Some((leader, self.network.client(leader, member)));
         }
         let Some((_, client)) = self.leader.as_mut() else {

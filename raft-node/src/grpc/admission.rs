@@ -17,7 +17,10 @@ pub(super) struct Permit(Arc<AtomicU64>);
 
 impl Admission {
     pub(super) fn new(outstanding_max: u64) -> Self {
-        Self { outstanding: Arc::default(), outstanding_max }
+        Self {
+            outstanding: Arc::default(),
+            outstanding_max,
+        }
     }
 
     /// Admits a call, or says that the member is full.

@@ -44,7 +44,18 @@ impl Api {
         space: Arc<Space>,
     ) -> Arc<Self> {
         let admission = Admission::new(limits.calls_outstanding_max);
-        Arc::new(Self { limits, proposer, reads, store, log, raft, roster, membership, admission, space })
+        Arc::new(Self {
+            limits,
+            proposer,
+            reads,
+            store,
+            log,
+            raft,
+            roster,
+            membership,
+            admission,
+            space,
+        })
     }
 
     /// Writes that grow the store are refused: the disk of too many voters is nearly full.

@@ -48,7 +48,9 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatc
     let mut bytes = first.0.encoded_len();
     let mut batch = vec![first.0];
     while batch.len() < REPLIES_PER_MESSAGE_MAX && bytes < REPLY_MESSAGE_BYTES {
-        let Ok((reply, _permit)) = replies.try_recv() else { break };
+        let Ok((reply, _permit)) = replies.try_recv() else {
+            break;
+        };
         bytes += reply.encoded_len();
         batch.push(reply);
     }
@@ -81,7 +83,11 @@ fn dispatch(api: &Arc<Api>, calls: Vec<Call>, ready: &mpsc::UnboundedSender<Read
     let mut timeout = Duration::ZERO;
     for call in calls {
         let id = call.id;
-        let wait = if call.timeout_ms == 0 { TIMEOUT_DEFAULT } else { Duration::from_millis(call.timeout_ms) };
+        let wait = if call.timeout_ms == 0 {
+            TIMEOUT_DEFAULT
+        } else {
+            Duration::from_millis(call.timeout_ms)
+        };
         match admit(api, call) {
             Err(refused) => send(ready, id, reply::Response::Error(refused), None),
             Ok((Work::Mutate { command, expected }, permit)) => {
@@ -122,7 +128,10 @@ fn admit(api: &Api, call: Call) -> Result<(Work, Permit), Error> {
     let permit = api.admission.admit()?;
     validate::request_size(&api.limits, call.encoded_len())?;
     let request: call::Request = call.request.ok_or_else(|| {
-        invalid("request", "the call is empty, or of a kind that this version does not know")
+        invalid(
+            "request",
+            "the call is empty, or of a kind that this version does not know",
+        )
     })?;
     let work = request::work(&api.limits, request)?;
     if let Work::Mutate { command, .. } = &work {
@@ -132,12 +141,7 @@ fn admit(api: &Api, call: Call) -> Result<(Work, Permit), Error> {
 }
 
 /// Reads of one message and one level share a round and a view.
-async fn answer_together(
-    api: Arc<Api>,
-    waiting: Vec<Waiting>,
-    timeout: Duration,
-    ready: mpsc::UnboundedSender<Ready>,
-) {
+async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration, ready: mpsc::UnboundedSender<Ready>) {
     let Some(first) = waiting.first() else { return };
     let outcome = tokio::time::timeout(timeout, api.ready(first.read.level, first.read.min_revision)).await;
     let failed = match outcome {
@@ -145,7 +149,12 @@ async fn answer_together(
             let engine = api.store.engine();
             let view = engine.view();
             for Waiting { id, read, permit } in waiting {
-                send(&ready, id, api.answer(view.as_ref(), &read.query, staleness), Some(permit));
+                send(
+                    &ready,
+                    id,
+                    api.answer(view.as_ref(), &read.query, staleness),
+                    Some(permit),
+                );
             }
             return;
         }
@@ -159,5 +168,11 @@ async fn answer_together(
 
 /// The client may be gone; then nobody wants the reply.
 fn send(ready: &mpsc::UnboundedSender<Ready>, id: u64, response: reply::Response, permit: Option<Permit>) {
-    let _ = ready.send((Reply { id, response: Some(response) }, permit));
+    let _ = ready.send((
+        Reply {
+            id,
+            response: Some(response),
+        },
+        permit,
+    ));
 }

@@ -25,10 +25,7 @@ const CHUNKS_QUEUED_MAX: usize = 4;
 pub struct ClusterService(pub Arc<Api>);
 
 impl ClusterService {
-    fn changed(
-        &self,
-        result: Result<(), MembershipError>,
-    ) -> Result<Response<proto::MemberChangeResponse>, Status> {
+    fn changed(&self, result: Result<(), MembershipError>) -> Result<Response<proto::MemberChangeResponse>, Status> {
         result.map_err(|refused| error::status(error::membership(&refused, &self.0.roster)))?;
         Ok(Response::new(proto::MemberChangeResponse {
             header: Some(self.0.header_now()),
@@ -85,8 +82,10 @@ impl Cluster for ClusterService {
             .replacement
             .ok_or_else(|| error::status(invalid("replacement", "the member that takes the place is missing")))?;
         check_address(&replacement.peer_address).map_err(error::status)?;
-        let replacing =
-            self.0.membership.replace(request.member_id, replacement.member_id, &replacement.peer_address);
+        let replacing = self
+            .0
+            .membership
+            .replace(request.member_id, replacement.member_id, &replacement.peer_address);
         self.changed(replacing.await)
     }
 
@@ -101,7 +100,10 @@ impl Cluster for ClusterService {
             .transfer(to)
             .await
             .map_err(|refused| error::status(error::membership(&refused, &self.0.roster)))?;
-        Ok(Response::new(proto::TransferLeaderResponse { header: Some(self.0.header_now()), leader_id }))
+        Ok(Response::new(proto::TransferLeaderResponse {
+            header: Some(self.0.header_now()),
+            leader_id,
+        }))
     }
 
     type SnapshotSaveStream = Pin<Box<dyn Stream<Item = Result<proto::SnapshotChunk, Status>> + Send>>;
@@ -124,10 +126,10 @@ fn check_address(address: &str) -> Result<(), Error> {
     if well_formed {
         return Ok(());
     }
-    Err(Error { field: "peer_address".into(), ..refused(
-        ErrorCode::InvalidArgument,
-        format!("{address:?} is not host:port"),
-    ) })
+    Err(Error {
+        field: "peer_address".into(),
+        ..refused(ErrorCode::InvalidArgument, format!("{address:?} is not host:port"))
+    })
 }
 
 fn status(api: &Api) -> proto::StatusResponse {
@@ -138,7 +140,9 @@ fn status(api: &Api) -> proto::StatusResponse {
         alarms.push(String::from("no leader is known"));
     }
     if api.no_space() {
-        alarms.push(String::from("the disks of a quorum are nearly full: writes that grow the store are refused"));
+        alarms.push(String::from(
+            "the disks of a quorum are nearly full: writes that grow the store are refused",
+        ));
     }
     if let Err(fatal) = &metrics.running_state {
         alarms.push(format!("consensus has stopped: {fatal}"));
@@ -180,7 +184,11 @@ fn members(api: &Api) -> Vec<proto::Member> {
     let voters: Vec<MemberId> = membership.voter_ids().collect();
     let replication = metrics.replication.clone().unwrap_or_default();
     let matched = |id: &MemberId| {
-        if *id == metrics.id { metrics.last_log_index } else { replication.get(id).copied().flatten().map(|m| m.index) }
+        if *id == metrics.id {
+            metrics.last_log_index
+        } else {
+            replication.get(id).copied().flatten().map(|m| m.index)
+        }
     };
     let member = |(id, member): (&MemberId, &crate::consensus::Member)| proto::Member {
         id: *id,
@@ -188,7 +196,11 @@ fn members(api: &Api) -> Vec<proto::Member> {
         client_address: member.client_address.clone(),
         directory_id: member.directory.to_string(),
         voter: voters.contains(id),
-        matched_index: if metrics.replication.is_some() { matched(id).unwrap_or(0) } else { 0 },
+        matched_index: if metrics.replication.is_some() {
+            matched(id).unwrap_or(0)
+        } else {
+            0
+        },
         leader: metrics.current_leader == Some(*id),
     };
     membership.nodes().map(member).collect()

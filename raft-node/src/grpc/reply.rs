@@ -12,15 +12,14 @@ use crate::mvcc::{KeyRecord, Range, RangeReply};
 use crate::state_machine::{IDLE_TTL_MS, OperationReply, Reader, Reply, TransactionReply, UNANSWERED_MAX};
 use crate::types::Revision;
 
-
 pub(super) fn mutation(api: &Api, expected: Expected, reply: Reply) -> reply::Response {
     match (expected, reply) {
         (_, Reply::Rejected { rejection, .. }) => reply::Response::Error(error::rejection(&rejection)),
         (Expected::Txn, Reply::Transaction(transaction)) => reply::Response::Txn(txn(api, transaction)),
         (Expected::Put | Expected::Delete, Reply::Transaction(transaction)) => single(api, transaction),
-        (Expected::Compact, Reply::Done { revision, .. }) => {
-            reply::Response::Compact(proto::CompactResponse { header: Some(api.header(revision.0)) })
-        }
+        (Expected::Compact, Reply::Done { revision, .. }) => reply::Response::Compact(proto::CompactResponse {
+            header: Some(api.header(revision.0)),
+        }),
         (Expected::RegisterClient, Reply::ClientRegistered { client, revision }) => {
             reply::Response::RegisterClient(proto::RegisterClientResponse {
                 header: Some(api.header(revision.0)),
@@ -37,9 +36,10 @@ pub(super) fn mutation(api: &Api, expected: Expected, reply: Reply) -> reply::Re
 fn single(api: &Api, mut transaction: TransactionReply) -> reply::Response {
     let header = Some(api.header(transaction.revision.0));
     match (transaction.results.pop(), transaction.results.is_empty()) {
-        (Some(OperationReply::Put(put)), true) => {
-            reply::Response::Put(proto::PutResponse { header, previous: put.previous.map(record) })
-        }
+        (Some(OperationReply::Put(put)), true) => reply::Response::Put(proto::PutResponse {
+            header,
+            previous: put.previous.map(record),
+        }),
         (Some(OperationReply::Delete(delete)), true) => reply::Response::Delete(proto::DeleteResponse {
             header,
             deleted: delete.deleted,
@@ -88,13 +88,19 @@ pub(super) fn get(
     revision: Option<Revision>,
     staleness: Duration,
 ) -> reply::Response {
-    let read = || Ok::<_, crate::storage::StorageError>((reader.header()?.revision, reader.get(domain, key, revision)?));
+    let read =
+        || Ok::<_, crate::storage::StorageError>((reader.header()?.revision, reader.get(domain, key, revision)?));
     match read() {
         Err(failed) => reply::Response::Error(error::storage(&failed)),
         Ok((_, Err(rejection))) => reply::Response::Error(error::rejection(&rejection)),
         Ok((at, Ok(found))) => reply::Response::Get(proto::GetResponse {
             header: Some(api.header(at.0)),
-            record: found.map(|found| record(KeyRecord { key: key.to_vec(), record: found })),
+            record: found.map(|found| {
+                record(KeyRecord {
+                    key: key.to_vec(),
+                    record: found,
+                })
+            }),
             staleness_ms: milliseconds(staleness),
         }),
     }
@@ -110,7 +116,11 @@ pub(super) fn range(api: &Api, reader: &Reader<'_>, range: &Range, staleness: Du
 }
 
 fn page(header: Option<proto::ResponseHeader>, range: RangeReply, staleness: Duration) -> proto::RangeResponse {
-    let last = range.records.last().filter(|_| range.more).map(|last| Bytes::from(last.key.clone()));
+    let last = range
+        .records
+        .last()
+        .filter(|_| range.more)
+        .map(|last| Bytes::from(last.key.clone()));
     proto::RangeResponse {
         header,
         next_page: last.unwrap_or_default(),

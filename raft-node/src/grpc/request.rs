@@ -36,8 +36,13 @@ pub(super) fn work(limits: &Limits, request: call::Request) -> Result<Work, Erro
             if request.revision == 0 {
                 return Err(invalid("revision", "the revision to compact at is at least 1"));
             }
-            let command = Command::Compact(Compact { revision: Revision(request.revision) });
-            Ok(Work::Mutate { command, expected: Expected::Compact })
+            let command = Command::Compact(Compact {
+                revision: Revision(request.revision),
+            });
+            Ok(Work::Mutate {
+                command,
+                expected: Expected::Compact,
+            })
         }
         call::Request::RegisterClient(request) => {
             if request.name.len() > NAME_BYTES_MAX {
@@ -45,17 +50,28 @@ pub(super) fn work(limits: &Limits, request: call::Request) -> Result<Work, Erro
                 return Err(too_large("name", "fixed", limit, request.name.len() as u64, "bytes"));
             }
             let command = Command::RegisterClient(RegisterClient { name: request.name });
-            Ok(Work::Mutate { command, expected: Expected::RegisterClient })
+            Ok(Work::Mutate {
+                command,
+                expected: Expected::RegisterClient,
+            })
         }
     }
 }
 
 fn mutation(transaction: Transaction, expected: Expected) -> Work {
-    Work::Mutate { command: Command::Transaction(transaction), expected }
+    Work::Mutate {
+        command: Command::Transaction(transaction),
+        expected,
+    }
 }
 
 fn transaction(stamped: Option<proto::ClientStamp>, operation: Operation) -> Result<Transaction, Error> {
-    Ok(Transaction { stamp: stamp(stamped)?, compares: Vec::new(), then: vec![operation], otherwise: Vec::new() })
+    Ok(Transaction {
+        stamp: stamp(stamped)?,
+        compares: Vec::new(),
+        then: vec![operation],
+        otherwise: Vec::new(),
+    })
 }
 
 fn stamp(stamp: Option<proto::ClientStamp>) -> Result<Option<Stamp>, Error> {
@@ -64,7 +80,10 @@ fn stamp(stamp: Option<proto::ClientStamp>) -> Result<Option<Stamp>, Error> {
         return Err(invalid("stamp", "client_id and sequence are at least 1"));
     }
     if stamp.answered_up_to >= stamp.sequence {
-        return Err(invalid("stamp.answered_up_to", "a call cannot say that its own answer has arrived"));
+        return Err(invalid(
+            "stamp.answered_up_to",
+            "a call cannot say that its own answer has arrived",
+        ));
     }
     Ok(Some(Stamp {
         client: ClientId(stamp.client_id),
@@ -100,19 +119,35 @@ fn delete(limits: &Limits, delete: &proto::DeleteRequest) -> Result<Delete, Erro
 }
 
 fn txn(limits: &Limits, txn: &proto::TxnRequest) -> Result<Transaction, Error> {
-    for (field, count) in
-        [("compares", txn.compares.len()), ("then", txn.then.len()), ("otherwise", txn.otherwise.len())]
-    {
+    for (field, count) in [
+        ("compares", txn.compares.len()),
+        ("then", txn.then.len()),
+        ("otherwise", txn.otherwise.len()),
+    ] {
         if count as u64 > limits.txn_operations_max {
             let limit = limits.txn_operations_max;
-            return Err(too_large(field, "limits.txn_operations_max", limit, count as u64, "operations"));
+            return Err(too_large(
+                field,
+                "limits.txn_operations_max",
+                limit,
+                count as u64,
+                "operations",
+            ));
         }
     }
-    let operations =
-        |branch: &[proto::Operation]| branch.iter().map(|one| operation(limits, one)).collect::<Result<Vec<_>, _>>();
+    let operations = |branch: &[proto::Operation]| {
+        branch
+            .iter()
+            .map(|one| operation(limits, one))
+            .collect::<Result<Vec<_>, _>>()
+    };
     Ok(Transaction {
         stamp: stamp(txn.stamp)?,
-        compares: txn.compares.iter().map(|one| compare(limits, one)).collect::<Result<_, _>>()?,
+        compares: txn
+            .compares
+            .iter()
+            .map(|one| compare(limits, one))
+            .collect::<Result<_, _>>()?,
         then: operations(&txn.then)?,
         otherwise: operations(&txn.otherwise)?,
     })
@@ -124,7 +159,10 @@ fn operation(limits: &Limits, operation: &proto::Operation) -> Result<Operation,
         Some(operation::Operation::Put(one)) => put(limits, one).map(Operation::Put),
         Some(operation::Operation::Delete(one)) => delete(limits, one).map(Operation::Delete),
         Some(operation::Operation::Range(one)) => {
-            let range = Range { revision: None, ..range(limits, one)? };
+            let range = Range {
+                revision: None,
+                ..range(limits, one)?
+            };
             Ok(Operation::Range(range))
         }
     }
@@ -166,7 +204,12 @@ fn range(limits: &Limits, range: &proto::RangeRequest) -> Result<Range, Error> {
         Ok(Wire::CreateRevision) => SortTarget::CreateRevision,
         Ok(Wire::ModRevision) => SortTarget::ModRevision,
         Ok(Wire::Value) => SortTarget::Value,
-        Err(_) => return Err(invalid("sort_target", format!("sort target {} is unknown", range.sort_target))),
+        Err(_) => {
+            return Err(invalid(
+                "sort_target",
+                format!("sort target {} is unknown", range.sort_target),
+            ));
+        }
     };
     if !range.after.is_empty() && sort != SortTarget::Key {
         return Err(invalid("after", "paging needs the order of keys"));

@@ -37,7 +37,10 @@ pub async fn serve_clients(
     incoming: Incoming,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
-    let failed = |reason: String| ServeError { side: "clients", reason };
+    let failed = |reason: String| ServeError {
+        side: "clients",
+        reason,
+    };
     let (health_reporter, health) = tonic_health::server::health_reporter();
     health_reporter.set_serving::<KvServer<KvService>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -75,5 +78,8 @@ pub async fn serve_peers(
         .add_service(peers)
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
-        .map_err(|error| ServeError { side: "peers", reason: error.to_string() })
+        .map_err(|error| ServeError {
+            side: "peers",
+            reason: error.to_string(),
+        })
 }

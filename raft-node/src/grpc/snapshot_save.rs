@@ -18,17 +18,26 @@ pub(super) fn send(store: &StateStore, chunks: &Sender<Result<SnapshotChunk, Sta
     let sent = store.build_snapshot().and_then(|snapshot| stream(&snapshot, chunks));
     if let Err(error) = sent {
         // The operator hung up, or is told.
-        let _ = chunks.blocking_send(Err(Status::internal(format!("the snapshot could not be sent: {error}"))));
+        let _ = chunks.blocking_send(Err(Status::internal(format!(
+            "the snapshot could not be sent: {error}"
+        ))));
     }
 }
 
 fn stream(snapshot: &SnapshotFiles, chunks: &Sender<Result<SnapshotChunk, Status>>) -> io::Result<()> {
-    let push = |chunk| chunks.blocking_send(Ok(chunk)).map_err(|_| io::Error::other("the receiver hung up"));
+    let push = |chunk| {
+        chunks
+            .blocking_send(Ok(chunk))
+            .map_err(|_| io::Error::other("the receiver hung up"))
+    };
     let (term, index) = snapshot.manifest.last_log_id.unwrap_or((0, 0));
     let file = |file: &ManifestFile| json!({ "name": file.name, "bytes": file.bytes, "crc32c": file.crc32c });
     let files: Vec<_> = snapshot.manifest.files.iter().map(file).collect();
     let manifest = json!({ "term": term, "index": index, "files": files });
-    push(SnapshotChunk { manifest: Bytes::from(manifest.to_string()), ..SnapshotChunk::default() })?;
+    push(SnapshotChunk {
+        manifest: Bytes::from(manifest.to_string()),
+        ..SnapshotChunk::default()
+    })?;
     for file in &snapshot.manifest.files {
         let mut from = File::open(snapshot.directory.join(&file.name))?;
         let mut offset = 0;
@@ -41,7 +50,13 @@ fn stream(snapshot: &SnapshotFiles, chunks: &Sender<Result<SnapshotChunk, Status
             }
             let crc32c = crc32c::crc32c(&data);
             let data = Bytes::from(data);
-            push(SnapshotChunk { file: file.name.clone(), offset, data, crc32c, ..SnapshotChunk::default() })?;
+            push(SnapshotChunk {
+                file: file.name.clone(),
+                offset,
+                data,
+                crc32c,
+                ..SnapshotChunk::default()
+            })?;
             offset += read as u64;
         }
     }

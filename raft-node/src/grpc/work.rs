@@ -44,7 +44,11 @@ pub(super) struct Read {
 
 /// What a read asks.
 pub(super) enum Query {
-    Get { domain: String, key: Vec<u8>, revision: Option<Revision> },
+    Get {
+        domain: String,
+        key: Vec<u8>,
+        revision: Option<Revision>,
+    },
     Range(Box<Range>),
 }
 
@@ -52,13 +56,14 @@ impl Api {
     /// Refuses what would grow a store whose disks are nearly full. Deleting is always allowed.
     pub(super) fn check_space(&self, command: &Command) -> Result<(), Error> {
         let grows = match command {
-            Command::Transaction(transaction) => {
-                transaction.then.iter().chain(&transaction.otherwise).any(|one| matches!(one, Operation::Put(_)))
+            Command::Transaction(transaction) => transaction
+                .then
+                .iter()
+                .chain(&transaction.otherwise)
+                .any(|one| matches!(one, Operation::Put(_))),
+            Command::RegisterClient(_) | Command::ExpireClients(_) | Command::ExpireKeys(_) | Command::Compact(_) => {
+                false
             }
-            Command::RegisterClient(_)
-            | Command::ExpireClients(_)
-            | Command::ExpireKeys(_)
-            | Command::Compact(_) => false,
         };
         if grows && self.no_space() {
             return Err(error::refused(
@@ -135,5 +140,8 @@ impl Api {
 
 /// A read whose time ran out.
 pub(super) fn timed_out(timeout: Duration) -> Error {
-    error::refused(ErrorCode::DeadlineExceeded, format!("the read was not ready within {} ms", timeout.as_millis()))
+    error::refused(
+        ErrorCode::DeadlineExceeded,
+        format!("the read was not ready within {} ms", timeout.as_millis()),
+    )
 }

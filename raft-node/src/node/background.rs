@@ -12,9 +12,7 @@ use crate::consensus::network::Roster;
 use crate::consensus::{LogClock, Proposer, Raft};
 use crate::log_store::LogStore;
 use crate::space::{self, Space};
-use crate::state_machine::{
-    IDLE_TTL_MS, Cleaner, Command, Compact, ExpireClients, ExpireKeys, StateStore,
-};
+use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, StateStore};
 use crate::types::{LogTimeMs, Revision};
 
 /// How often the leader looks for keys whose time has come.
@@ -66,7 +64,8 @@ impl Background {
         let mut metrics = self.raft.server_metrics();
         loop {
             let membership = metrics.borrow_watched().membership_config.clone();
-            self.roster.set_members(membership.nodes().map(|(id, member)| (*id, member.clone())).collect());
+            self.roster
+                .set_members(membership.nodes().map(|(id, member)| (*id, member.clone())).collect());
             if metrics.changed().await.is_err() {
                 return;
             }
@@ -81,11 +80,24 @@ impl Background {
             }
             let now = self.clock.log_time(crate::consensus::term(&self.raft));
             if self.store.has_expired_keys(now).unwrap_or(false) {
-                let _ = self.proposer.propose(Command::ExpireKeys(ExpireKeys { keys_max: EXPIRED_KEYS_PER_COMMAND })).await;
+                let _ = self
+                    .proposer
+                    .propose(Command::ExpireKeys(ExpireKeys {
+                        keys_max: EXPIRED_KEYS_PER_COMMAND,
+                    }))
+                    .await;
             }
             let idle_since = LogTimeMs(now.0.saturating_sub(IDLE_TTL_MS));
-            if self.store.applied().longest_idle_client.is_some_and(|last| last < idle_since) {
-                let command = ExpireClients { idle_since, clients_max: EXPIRED_CLIENTS_PER_COMMAND };
+            if self
+                .store
+                .applied()
+                .longest_idle_client
+                .is_some_and(|last| last < idle_since)
+            {
+                let command = ExpireClients {
+                    idle_since,
+                    clients_max: EXPIRED_CLIENTS_PER_COMMAND,
+                };
                 let _ = self.proposer.propose(Command::ExpireClients(command)).await;
             }
         }
@@ -109,7 +121,10 @@ impl Background {
             let by_count = applied.revision.0.saturating_sub(settings.keep_revisions);
             let boundary = Revision(by_count.min(old_enough.0));
             if boundary > applied.compacted && self.leads() {
-                let _ = self.proposer.propose(Command::Compact(Compact { revision: boundary })).await;
+                let _ = self
+                    .proposer
+                    .propose(Command::Compact(Compact { revision: boundary }))
+                    .await;
             }
         }
     }
@@ -119,9 +134,8 @@ impl Background {
         let cleaner = Cleaner;
         loop {
             let (store, cleaner) = (Arc::clone(&self.store), cleaner);
-            let step = tokio::task::spawn_blocking(move || {
-                cleaner.step(store.engine().as_ref(), CLEANED_REVISIONS_PER_STEP)
-            });
+            let step =
+                tokio::task::spawn_blocking(move || cleaner.step(store.engine().as_ref(), CLEANED_REVISIONS_PER_STEP));
             match step.await {
                 Ok(Ok(cleaned)) if cleaned >= CLEANED_REVISIONS_PER_STEP => tokio::task::yield_now().await,
                 Ok(Ok(_)) => tokio::time::sleep(HOUSEKEEPING_INTERVAL).await,

@@ -89,7 +89,13 @@ pub struct DataDirectory {
 impl DataDirectory {
     /// Opens or makes the directory of `member`.
     pub fn open(path: &Path, member: MemberId, random: &dyn Random) -> Result<Self, DirectoryError> {
-        let failed = |doing| move |source| DirectoryError::Io { path: path.to_owned(), doing, source };
+        let failed = |doing| {
+            move |source| DirectoryError::Io {
+                path: path.to_owned(),
+                doing,
+                source,
+            }
+        };
         fs::create_dir_all(path).map_err(failed("cannot be made"))?;
         let lock = OpenOptions::new()
             .create(true)
@@ -97,19 +103,27 @@ impl DataDirectory {
             .write(true)
             .open(path.join(LOCK_FILE))
             .map_err(failed("its lock file cannot be opened"))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| DirectoryError::Locked(path.to_owned()))?;
+        flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DirectoryError::Locked(path.to_owned()))?;
         let identity = match fs::read(path.join(IDENTITY_FILE)) {
             Ok(bytes) => read_identity(path, &bytes, member)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let directory = DirectoryId(random.nonzero_u64());
-                let fresh = IdentityRecord { format: FORMAT, member, directory, cluster_id: 0 };
+                let fresh = IdentityRecord {
+                    format: FORMAT,
+                    member,
+                    directory,
+                    cluster_id: 0,
+                };
                 write_identity(path, &fresh).map_err(failed("its identity cannot be written"))?;
                 fresh
             }
             Err(error) => return Err(failed("its identity cannot be read")(error)),
         };
-        Ok(Self { path: path.to_owned(), identity, _lock: lock })
+        Ok(Self {
+            path: path.to_owned(),
+            identity,
+            _lock: lock,
+        })
     }
 
     /// Where it is.
@@ -130,15 +144,28 @@ impl DataDirectory {
     /// What writes the cluster's id into the directory, to be kept apart from it.
     pub fn cluster_writer(&self) -> impl Fn(u64) -> io::Result<()> + Send + Sync + 'static {
         let (path, identity) = (self.path.clone(), self.identity.clone());
-        move |cluster_id| write_identity(&path, &IdentityRecord { cluster_id, ..identity.clone() })
+        move |cluster_id| {
+            write_identity(
+                &path,
+                &IdentityRecord {
+                    cluster_id,
+                    ..identity.clone()
+                },
+            )
+        }
     }
 }
 
 fn read_identity(path: &Path, bytes: &[u8], member: MemberId) -> Result<IdentityRecord, DirectoryError> {
-    let identity: IdentityRecord = codec::decode(bytes)
-        .map_err(|error| DirectoryError::Damaged { path: path.to_owned(), reason: error.to_string() })?;
+    let identity: IdentityRecord = codec::decode(bytes).map_err(|error| DirectoryError::Damaged {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    })?;
     if identity.format > FORMAT {
-        return Err(DirectoryError::NewerFormat { path: path.to_owned(), found: identity.format });
+        return Err(DirectoryError::NewerFormat {
+            path: path.to_owned(),
+            found: identity.format,
+        });
     }
     if identity.member != member {
         return Err(DirectoryError::OtherMember {
@@ -178,7 +205,10 @@ mod tests {
     fn a_directory_that_is_in_use_is_refused() {
         let root = tempfile::tempdir().unwrap();
         let _held = DataDirectory::open(root.path(), 3, &SystemRandom).unwrap();
-        assert!(matches!(DataDirectory::open(root.path(), 3, &SystemRandom), Err(DirectoryError::Locked(_))));
+        assert!(matches!(
+            DataDirectory::open(root.path(), 3, &SystemRandom),
+            Err(DirectoryError::Locked(_))
+        ));
     }
 
     #[test]
@@ -186,14 +216,28 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         drop(DataDirectory::open(root.path(), 3, &SystemRandom).unwrap());
         let error = DataDirectory::open(root.path(), 4, &SystemRandom).unwrap_err();
-        assert!(matches!(error, DirectoryError::OtherMember { found: 3, expected: 4, .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                DirectoryError::OtherMember {
+                    found: 3,
+                    expected: 4,
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 
     #[test]
     fn a_newer_format_is_refused() {
         let root = tempfile::tempdir().unwrap();
-        let newer =
-            IdentityRecord { format: FORMAT + 1, member: 3, directory: DirectoryId(1), cluster_id: 0 };
+        let newer = IdentityRecord {
+            format: FORMAT + 1,
+            member: 3,
+            directory: DirectoryId(1),
+            cluster_id: 0,
+        };
         write_identity(root.path(), &newer).unwrap();
         let error = DataDirectory::open(root.path(), 3, &SystemRandom).unwrap_err();
         assert!(matches!(error, DirectoryError::NewerFormat { found: 2, .. }), "{error}");

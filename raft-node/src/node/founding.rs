@@ -57,12 +57,19 @@ pub async fn found(
     random: Arc<dyn Random>,
     persist: impl Fn(u64) -> std::io::Result<()>,
 ) -> Result<(), FoundingError> {
-    let initialized = raft.is_initialized().await.map_err(|error| FoundingError::Failed(error.to_string()))?;
+    let initialized = raft
+        .is_initialized()
+        .await
+        .map_err(|error| FoundingError::Failed(error.to_string()))?;
     if initialized || config.cluster.join {
         return Ok(());
     }
     let founders = &config.cluster.members;
-    let first = founders.iter().map(|founder| founder.id).min().unwrap_or(config.member_id);
+    let first = founders
+        .iter()
+        .map(|founder| founder.id)
+        .min()
+        .unwrap_or(config.member_id);
     let others = founders.iter().filter(|founder| founder.id != config.member_id);
     if config.member_id != first {
         for founder in others {
@@ -74,8 +81,14 @@ pub async fn found(
     for founder in others.clone() {
         refuse_if_cluster_exists(founder, roster, network).await?;
     }
-    let cluster_id = if roster.cluster_id() == 0 { random.nonzero_u64() } else { roster.cluster_id() };
-    roster.adopt_cluster(cluster_id, &persist).map_err(|error| FoundingError::Failed(error.to_string()))?;
+    let cluster_id = if roster.cluster_id() == 0 {
+        random.nonzero_u64()
+    } else {
+        roster.cluster_id()
+    };
+    roster
+        .adopt_cluster(cluster_id, &persist)
+        .map_err(|error| FoundingError::Failed(error.to_string()))?;
     for founder in others {
         members.insert(founder.id, recruit(founder, roster, network).await?);
     }
@@ -88,8 +101,14 @@ pub async fn found(
             directory: roster.me().directory,
         },
     );
-    tracing::info!(cluster = format!("{cluster_id:016x}"), members = members.len(), "founding the cluster");
-    raft.initialize(members).await.map_err(|error| FoundingError::Failed(error.to_string()))
+    tracing::info!(
+        cluster = format!("{cluster_id:016x}"),
+        members = members.len(),
+        "founding the cluster"
+    );
+    raft.initialize(members)
+        .await
+        .map_err(|error| FoundingError::Failed(error.to_string()))
 }
 
 /// Asks once: a founder that is not up cannot object.
@@ -98,9 +117,14 @@ async fn refuse_if_cluster_exists(
     roster: &Roster,
     network: &PeerNetwork,
 ) -> Result<(), FoundingError> {
-    let Ok(answer) = identify(founder, roster, network, 0).await else { return Ok(()) };
+    let Ok(answer) = identify(founder, roster, network, 0).await else {
+        return Ok(());
+    };
     if answer.initialized && answer.cluster_id != roster.cluster_id() {
-        return Err(FoundingError::ClusterExists { other: founder.id, address: founder.peer.clone() });
+        return Err(FoundingError::ClusterExists {
+            other: founder.id,
+            address: founder.peer.clone(),
+        });
     }
     Ok(())
 }
@@ -124,7 +148,10 @@ async fn recruit(founder: &FoundingMember, roster: &Roster, network: &PeerNetwor
                 });
             }
             Ok(_) => {
-                return Err(FoundingError::ClusterExists { other: founder.id, address: founder.peer.clone() });
+                return Err(FoundingError::ClusterExists {
+                    other: founder.id,
+                    address: founder.peer.clone(),
+                });
             }
             Err(status) => tracing::debug!(founder = founder.id, %status, "waiting for a founder"),
         }
@@ -138,7 +165,10 @@ async fn identify(
     network: &PeerNetwork,
     adopt_cluster_id: u64,
 ) -> Result<proto::IdentifyResponse, tonic::Status> {
-    let member = Member { peer_address: founder.peer.clone(), ..Member::default() };
+    let member = Member {
+        peer_address: founder.peer.clone(),
+        ..Member::default()
+    };
     let request = proto::IdentifyRequest {
         adopt_cluster_id,
         from: roster.me().member,

@@ -89,7 +89,11 @@ async fn serve(
     let config = Arc::new(config);
     let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
     let (stop, stopped) = watch::channel(false);
-    let peers = raft_runtime.spawn(grpc::serve_peers(parts.peer_service(), parts.take_peers(), told(stopped.clone())));
+    let peers = raft_runtime.spawn(grpc::serve_peers(
+        parts.peer_service(),
+        parts.take_peers(),
+        told(stopped.clone()),
+    ));
     let founding = raft_runtime.spawn(parts.found());
     let raft = parts.raft.clone();
     let log = parts.log.clone();
@@ -97,7 +101,11 @@ async fn serve(
         let background = parts.background();
         async move { background.start() }
     });
-    let clients = tokio::spawn(grpc::serve_clients(parts.api(), parts.take_clients(), told(stopped.clone())));
+    let clients = tokio::spawn(grpc::serve_clients(
+        parts.api(),
+        parts.take_clients(),
+        told(stopped.clone()),
+    ));
     tracing::info!(
         member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
     );
@@ -134,14 +142,17 @@ async fn told(mut stopped: watch::Receiver<bool>) {
 }
 
 async fn join<T>(task: tokio::task::JoinHandle<Result<T, NodeError>>) -> Result<T, NodeError> {
-    task.await.unwrap_or_else(|error| Err(NodeError::Start(error.to_string())))
+    task.await
+        .unwrap_or_else(|error| Err(NodeError::Start(error.to_string())))
 }
 
 /// Resolves when the log has failed: what it acknowledged is safe, and it acknowledges nothing more.
 async fn log_failed(log: &LogStore) -> NodeError {
     let mut failed = log.failed();
     match failed.wait_for(Option::is_some).await {
-        Ok(error) => error.clone().map_or_else(|| NodeError::Consensus(String::from("the log ended")), NodeError::Log),
+        Ok(error) => error
+            .clone()
+            .map_or_else(|| NodeError::Consensus(String::from("the log ended")), NodeError::Log),
         Err(_) => NodeError::Consensus(String::from("the log ended")),
     }
 }

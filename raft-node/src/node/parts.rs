@@ -7,10 +7,10 @@ use parking_lot::Mutex;
 use quorate_proto::internal as proto;
 use quorate_proto::internal::raft_server::RaftServer;
 
+use super::NodeError;
 use super::background::Background;
 use super::directory::DataDirectory;
 use super::founding::{self, FoundingError};
-use super::NodeError;
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
 use crate::consensus::{LogClock, Membership, Proposer, Raft, ReadGate, raft_config};
@@ -49,12 +49,14 @@ impl Parts {
         let (peer_address, peers) = listen(&transport, "listen_peer", config.listen_peer).await?;
         let (client_address, clients) = listen(&transport, "listen_client", config.listen_client).await?;
 
-        let me = Identity { member: config.member_id, directory: directory.id() };
+        let me = Identity {
+            member: config.member_id,
+            directory: directory.id(),
+        };
         let roster = Arc::new(Roster::new(me, directory.cluster_id()));
         let network = PeerNetwork::new(Arc::clone(&roster), transport);
         let log = open_log(&config)?;
-        let (store, state) =
-            StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
+        let (store, state) = StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
             config.member_id,
@@ -174,7 +176,10 @@ impl Parts {
 }
 
 fn take(incoming: &Mutex<Option<Incoming>>) -> Incoming {
-    incoming.lock().take().unwrap_or_else(|| Box::pin(futures::stream::empty()))
+    incoming
+        .lock()
+        .take()
+        .unwrap_or_else(|| Box::pin(futures::stream::empty()))
 }
 
 async fn listen(
@@ -182,7 +187,11 @@ async fn listen(
     setting: &'static str,
     address: std::net::SocketAddr,
 ) -> Result<(std::net::SocketAddr, Incoming), NodeError> {
-    transport.listen(address).await.map_err(|source| NodeError::Listen { setting, address, source })
+    transport.listen(address).await.map_err(|source| NodeError::Listen {
+        setting,
+        address,
+        source,
+    })
 }
 
 fn open_log(config: &NodeConfig) -> Result<LogStore, NodeError> {

@@ -13,10 +13,13 @@ mod fatal;
 mod hash;
 mod head;
 mod published;
+mod raft;
 mod reader;
 mod reply;
+mod snapshot;
 mod staged;
 mod state;
+mod store;
 mod transaction;
 
 pub use cleaner::Cleaner;
@@ -28,6 +31,9 @@ pub use command::{
 pub use fatal::Fatal;
 pub use head::LogPosition;
 pub use published::{Progress, Published};
+pub use raft::{SnapshotBuilder, StateMachine};
 pub use reader::{ReadHeader, Reader};
 pub use reply::{GroupReply, OperationReply, Reply, TransactionReply};
+pub use snapshot::{Manifest, ManifestFile, RaftSnapshot, SnapshotFiles, SnapshotStore, measure};
 pub use state::{AppliedEntry, EntryPayload, GROUP_COMMANDS_MAX, State};
+pub use store::{Applied, OpenEngine, StateStore};

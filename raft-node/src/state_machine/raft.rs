@@ -7,13 +7,11 @@ use futures::{Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 
-use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::head::LogPosition;
+use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
 use super::store::StateStore;
-use crate::consensus::{
-    Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of,
-};
+use crate::consensus::{Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of};
 
 /// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
 const ENTRIES_PER_BATCH_MAX: usize = 64;
@@ -30,13 +28,21 @@ impl StateMachine {
     /// `state` is the one that `store` opened.
     pub fn new(store: Arc<StateStore>, state: State) -> Self {
         let membership = state.membership().map(<[u8]>::to_vec);
-        Self { state, store, membership }
+        Self {
+            state,
+            store,
+            membership,
+        }
     }
 }
 
 impl StateMachine {
     fn to_applied(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
-        let position = LogPosition { term: **entry.log_id.committed_leader_id(), node: 0, index: entry.log_id.index };
+        let position = LogPosition {
+            term: **entry.log_id.committed_leader_id(),
+            node: 0,
+            index: entry.log_id.index,
+        };
         let payload = match entry.payload {
             EntryPayload::Blank => AppliedPayload::Blank,
             EntryPayload::Normal(group) => AppliedPayload::Group(group),
@@ -60,7 +66,12 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             Some(bytes) => decode_membership(bytes).map_err(io::Error::other)?,
             None => StoredMembership::default(),
         };
-        Ok((self.state.applied().map(|position| log_id_of((position.term, position.index))), membership))
+        Ok((
+            self.state
+                .applied()
+                .map(|position| log_id_of((position.term, position.index))),
+            membership,
+        ))
     }
 
     async fn apply<S>(&mut self, entries: S) -> io::Result<()>
@@ -91,11 +102,15 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SnapshotBuilder> {
-        Some(SnapshotBuilder { store: Arc::clone(&self.store) })
+        Some(SnapshotBuilder {
+            store: Arc::clone(&self.store),
+        })
     }
 
     async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
-        SnapshotBuilder { store: Arc::clone(&self.store) }
+        SnapshotBuilder {
+            store: Arc::clone(&self.store),
+        }
     }
 
     async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
@@ -106,7 +121,11 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 
     async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
-        self.store.snapshots().newest()?.map(SnapshotFiles::into_raft).transpose()
+        self.store
+            .snapshots()
+            .newest()?
+            .map(SnapshotFiles::into_raft)
+            .transpose()
     }
 }
 
@@ -120,7 +139,9 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
         let store = Arc::clone(&self.store);
-        let built = tokio::task::spawn_blocking(move || store.build_snapshot()).await.map_err(io::Error::other)??;
+        let built = tokio::task::spawn_blocking(move || store.build_snapshot())
+            .await
+            .map_err(io::Error::other)??;
         built.into_raft()
     }
 }

@@ -54,11 +54,7 @@ impl Record for Manifest {
 
 impl Manifest {
     /// Describes the files in `directory`.
-    pub fn of(
-        directory: &Path,
-        last_log_id: Option<(u64, u64)>,
-        membership: Option<Vec<u8>>,
-    ) -> io::Result<Self> {
+    pub fn of(directory: &Path, last_log_id: Option<(u64, u64)>, membership: Option<Vec<u8>>) -> io::Result<Self> {
         let mut files = Vec::new();
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
@@ -70,15 +66,24 @@ impl Manifest {
             files.push(ManifestFile { name, bytes, crc32c });
         }
         files.sort_by(|a, b| a.name.cmp(&b.name));
-        Ok(Self { last_log_id, membership, files })
+        Ok(Self {
+            last_log_id,
+            membership,
+            files,
+        })
     }
 
     /// Refuses names that would leave the snapshot's directory.
     pub fn check(&self) -> io::Result<()> {
         for file in &self.files {
-            let plain = Path::new(&file.name).file_name().is_some_and(|name| name == file.name.as_str());
+            let plain = Path::new(&file.name)
+                .file_name()
+                .is_some_and(|name| name == file.name.as_str());
             if !plain || file.name == MANIFEST_FILE {
-                return Err(io::Error::other(format!("a snapshot cannot hold a file named {:?}", file.name)));
+                return Err(io::Error::other(format!(
+                    "a snapshot cannot hold a file named {:?}",
+                    file.name
+                )));
             }
         }
         Ok(())
@@ -128,7 +133,10 @@ pub struct SnapshotFiles {
 impl SnapshotFiles {
     /// The snapshot for openraft.
     pub fn into_raft(self) -> io::Result<RaftSnapshot> {
-        Ok(RaftSnapshot { meta: self.manifest.meta()?, snapshot: self })
+        Ok(RaftSnapshot {
+            meta: self.manifest.meta()?,
+            snapshot: self,
+        })
     }
 }
 

@@ -72,7 +72,10 @@ impl StateStore {
         let root = data.join("state");
         fs::create_dir_all(&root)?;
         let number = match fs::read_to_string(root.join(CURRENT)) {
-            Ok(text) => text.trim().parse().map_err(|_| io::Error::other(format!("{CURRENT} names {text:?}")))?,
+            Ok(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| io::Error::other(format!("{CURRENT} names {text:?}")))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 set_current(&root, 1)?;
                 1
@@ -130,7 +133,12 @@ impl StateStore {
     }
 
     pub(super) fn publish_membership(&self, bytes: &[u8]) {
-        if self.membership.load().as_ref().is_none_or(|known| known.as_slice() != bytes) {
+        if self
+            .membership
+            .load()
+            .as_ref()
+            .is_none_or(|known| known.as_slice() != bytes)
+        {
             self.membership.store(Some(Arc::new(bytes.to_vec())));
         }
     }
@@ -163,7 +171,10 @@ impl StateStore {
             // A copy, not a link: the engine appends to some of its files, and the snapshot must stay as it is.
             fs::copy(&from, &to)?;
             if measure(&to)? != (file.bytes, file.crc32c) {
-                return Err(io::Error::other(format!("{} is not the file the manifest describes", from.display())));
+                return Err(io::Error::other(format!(
+                    "{} is not the file the manifest describes",
+                    from.display()
+                )));
             }
             fs::File::open(&to)?.sync_all()?;
         }
@@ -173,7 +184,8 @@ impl StateStore {
         set_current(&self.root, number)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
         self.publish(&state);
-        self.membership.store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
+        self.membership
+            .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
         Ok(state)
     }
 }

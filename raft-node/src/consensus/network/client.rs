@@ -43,12 +43,7 @@ pub struct PeerClient {
 }
 
 impl PeerClient {
-    pub(super) fn new(
-        roster: Arc<Roster>,
-        transport: &Arc<dyn Transport>,
-        target: MemberId,
-        member: &Member,
-    ) -> Self {
+    pub(super) fn new(roster: Arc<Roster>, transport: &Arc<dyn Transport>, target: MemberId, member: &Member) -> Self {
         // An address that does not parse was refused when the member was added; should one appear all the same, the
         // peer is unreachable.
         let client = transport::channel(transport, &member.peer_address).ok().map(|channel| {
@@ -74,7 +69,9 @@ impl PeerClient {
 
     fn connection(&mut self) -> Result<&mut RaftClient<Channel>, Status> {
         let address = &self.address;
-        self.client.as_mut().ok_or_else(|| Status::unavailable(format!("{address:?} is not an address")))
+        self.client
+            .as_mut()
+            .ok_or_else(|| Status::unavailable(format!("{address:?} is not an address")))
     }
 
     fn stamp<T>(&self, message: T) -> Request<T> {
@@ -130,9 +127,16 @@ impl PeerClient {
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
         // An entry that does not encode was never written to our own log either; end the stream rather than skip it.
-        let requests = input.map(wire::append).take_while(|request| futures::future::ready(request.is_ok()));
+        let requests = input
+            .map(wire::append)
+            .take_while(|request| futures::future::ready(request.is_ok()));
         let requests = self.stamp(requests.filter_map(|request| futures::future::ready(request.ok())));
-        let responses = self.connection().map_err(unreachable)?.append(requests).await.map_err(unreachable)?;
+        let responses = self
+            .connection()
+            .map_err(unreachable)?
+            .append(requests)
+            .await
+            .map_err(unreachable)?;
         let responses = responses.into_inner().map(|response| match response {
             Ok(response) => wire::appended_back(response).map_err(|error| network(&error)),
             Err(status) => Err(unreachable(status)),
@@ -166,7 +170,10 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
     {
         Box::pin(async move {
             if !self.heartbeats {
-                return self.replicate(input).await.map(|responses| responses as BoxStream<'s, _>);
+                return self
+                    .replicate(input)
+                    .await
+                    .map(|responses| responses as BoxStream<'s, _>);
             }
             let Some(request) = input.next().await else {
                 return Ok(futures::stream::empty().boxed());
@@ -183,7 +190,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let mut request = self.stamp(wire::vote_request(&request));
         request.set_timeout(CALL_TIMEOUT);
-        let response = self.connection().map_err(unreachable)?.vote(request).await.map_err(unreachable)?;
+        let response = self
+            .connection()
+            .map_err(unreachable)?
+            .vote(request)
+            .await
+            .map_err(unreachable)?;
         wire::vote_response_back(response.into_inner()).map_err(|error| network(&error))
     }
 
@@ -194,7 +206,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
         let mut request = self.stamp(wire::vote_request(&request));
         request.set_timeout(CALL_TIMEOUT);
-        let response = self.connection().map_err(unreachable)?.pre_vote(request).await.map_err(unreachable)?;
+        let response = self
+            .connection()
+            .map_err(unreachable)?
+            .pre_vote(request)
+            .await
+            .map_err(unreachable)?;
         wire::vote_response_back(response.into_inner()).map_err(|error| network(&error))
     }
 
@@ -206,7 +223,11 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         _option: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
         let (roster, target, directory) = (Arc::clone(&self.roster), self.target, self.directory);
-        let stamp = snapshot_send::Stamp { roster, target, directory };
+        let stamp = snapshot_send::Stamp {
+            roster,
+            target,
+            directory,
+        };
         let client = self.connection().map_err(streaming)?;
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
@@ -225,7 +246,12 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         let expected = *request.from_leader();
         let mut message = self.stamp(wire::transfer(&request));
         message.set_timeout(CALL_TIMEOUT);
-        let response = self.connection().map_err(unreachable)?.transfer_leader(message).await.map_err(unreachable)?;
+        let response = self
+            .connection()
+            .map_err(unreachable)?
+            .transfer_leader(message)
+            .await
+            .map_err(unreachable)?;
         if response.into_inner().accepted {
             return Ok(Ok(()));
         }

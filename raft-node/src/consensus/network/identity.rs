@@ -37,7 +37,11 @@ pub struct Roster {
 impl Roster {
     /// `cluster_id` is 0 where the directory belongs to no cluster yet.
     pub fn new(me: Identity, cluster_id: u64) -> Self {
-        Self { me, cluster_id: Mutex::new(cluster_id), members: ArcSwap::default() }
+        Self {
+            me,
+            cluster_id: Mutex::new(cluster_id),
+            members: ArcSwap::default(),
+        }
     }
 
     /// This member.
@@ -92,7 +96,10 @@ impl Roster {
                 "the call is for cluster {cluster:016x}, this member belongs to {mine:016x}"
             )));
         }
-        let to = Identity { member: number(metadata, TO)?, directory: DirectoryId(number(metadata, TO_DIRECTORY)?) };
+        let to = Identity {
+            member: number(metadata, TO)?,
+            directory: DirectoryId(number(metadata, TO_DIRECTORY)?),
+        };
         if to != self.me {
             return Err(Status::failed_precondition(format!(
                 "the call is for member {} in directory {}, this is member {} in directory {}: a wiped or copied \

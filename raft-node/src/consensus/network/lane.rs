@@ -29,7 +29,12 @@ impl Lane {
     ) -> Result<Self, Status> {
         let (requests, queue) = mpsc::channel(QUEUED_MAX);
         let responses = client.append(stamp(ReceiverStream::new(queue))).await?.into_inner();
-        Ok(Self { requests, responses, sent: 0, received: 0 })
+        Ok(Self {
+            requests,
+            responses,
+            sent: 0,
+            received: 0,
+        })
     }
 
     /// Sends one request and waits for its answer. May be dropped at any point; the next call skips what this one
@@ -41,8 +46,11 @@ impl Lane {
         self.sent += 1;
         let mine = self.sent;
         loop {
-            let response =
-                self.responses.message().await?.ok_or_else(|| Status::unavailable("the peer closed the stream"))?;
+            let response = self
+                .responses
+                .message()
+                .await?
+                .ok_or_else(|| Status::unavailable("the peer closed the stream"))?;
             self.received += 1;
             if self.received == mine {
                 return Ok(response);

@@ -9,8 +9,8 @@ mod factory;
 mod identity;
 mod lane;
 mod server;
-mod snapshot_send;
 mod snapshot_receive;
+mod snapshot_send;
 mod transport;
 mod wire;
 

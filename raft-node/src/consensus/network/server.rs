@@ -39,9 +39,15 @@ impl PeerService {
         reads: ReadGate,
         identify: Identify,
     ) -> RaftServer<Self> {
-        RaftServer::new(Self { raft, roster, store, reads, identify })
-            .max_decoding_message_size(MESSAGE_BYTES_MAX)
-            .max_encoding_message_size(MESSAGE_BYTES_MAX)
+        RaftServer::new(Self {
+            raft,
+            roster,
+            store,
+            reads,
+            identify,
+        })
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
     }
 }
 
@@ -92,7 +98,12 @@ impl RaftRpc for PeerService {
     ) -> Result<Response<proto::TransferLeaderResponse>, Status> {
         self.roster.check(request.metadata())?;
         let request = wire::transfer_back(request.into_inner()).map_err(invalid)?;
-        let accepted = self.raft.handle_transfer_leader(request).await.map_err(unavailable)?.is_ok();
+        let accepted = self
+            .raft
+            .handle_transfer_leader(request)
+            .await
+            .map_err(unavailable)?
+            .is_ok();
         Ok(Response::new(proto::TransferLeaderResponse { accepted }))
     }
 
@@ -128,10 +139,19 @@ impl RaftRpc for PeerService {
     ) -> Result<Response<proto::SnapshotInstalled>, Status> {
         self.roster.check(request.metadata())?;
         let (vote, files) = snapshot_receive::receive(self.store.snapshots(), request.into_inner()).await?;
-        let meta = files.manifest.meta().map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let meta = files
+            .manifest
+            .meta()
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
         let snapshot = RaftSnapshot { meta, snapshot: files };
-        let response = self.raft.install_full_snapshot(vote, snapshot).await.map_err(unavailable)?;
-        Ok(Response::new(proto::SnapshotInstalled { vote: Some(wire::vote(&response.vote)) }))
+        let response = self
+            .raft
+            .install_full_snapshot(vote, snapshot)
+            .await
+            .map_err(unavailable)?;
+        Ok(Response::new(proto::SnapshotInstalled {
+            vote: Some(wire::vote(&response.vote)),
+        }))
     }
 
     async fn identify(

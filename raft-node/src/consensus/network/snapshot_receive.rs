@@ -24,7 +24,10 @@ pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<
             continue;
         }
         let from_offset = if have < file.bytes { have } else { 0 };
-        missing.push(proto::MissingFile { name: file.name.clone(), from_offset });
+        missing.push(proto::MissingFile {
+            name: file.name.clone(),
+            from_offset,
+        });
     }
     Ok(missing)
 }
@@ -34,11 +37,16 @@ pub(super) async fn receive(
     store: &SnapshotStore,
     mut parts: Streaming<proto::SnapshotPart>,
 ) -> Result<(Vote, SnapshotFiles), Status> {
-    let first = parts.message().await?.ok_or_else(|| Status::invalid_argument("an empty snapshot stream"))?;
+    let first = parts
+        .message()
+        .await?
+        .ok_or_else(|| Status::invalid_argument("an empty snapshot stream"))?;
     let vote = wire::vote_back(first.vote).map_err(|error| Status::invalid_argument(error.to_string()))?;
     let manifest: Manifest =
         codec::decode(&first.manifest).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    manifest.check().map_err(|error| Status::invalid_argument(error.to_string()))?;
+    manifest
+        .check()
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
     let directory = store.incoming(&manifest).map_err(failed)?;
     while let Some(part) = parts.message().await? {
         write_part(&manifest, &directory, &part).map_err(failed)?;
@@ -52,7 +60,10 @@ fn write_part(manifest: &Manifest, directory: &Path, part: &proto::SnapshotPart)
         return Err(io::Error::other(format!("{:?} is not in the manifest", part.file)));
     }
     if crc32c::crc32c(&part.data) != part.crc32c {
-        return Err(io::Error::other(format!("a part of {:?} was damaged on its way", part.file)));
+        return Err(io::Error::other(format!(
+            "a part of {:?} was damaged on its way",
+            part.file
+        )));
     }
     let path = directory.join(&part.file);
     let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
@@ -60,7 +71,10 @@ fn write_part(manifest: &Manifest, directory: &Path, part: &proto::SnapshotPart)
     if part.offset < have {
         file.set_len(part.offset)?;
     } else if part.offset > have {
-        return Err(io::Error::other(format!("{:?}: bytes {have} to {} are missing", part.file, part.offset)));
+        return Err(io::Error::other(format!(
+            "{:?}: bytes {have} to {} are missing",
+            part.file, part.offset
+        )));
     }
     file.write_all(&part.data)
 }
@@ -74,7 +88,10 @@ fn check(manifest: &Manifest, directory: &PathBuf) -> io::Result<()> {
         if measure(&path)? != (file.bytes, file.crc32c) {
             // The next attempt must not build on it.
             fs::remove_file(&path)?;
-            return Err(io::Error::other(format!("{:?} does not have the checksum of the manifest", file.name)));
+            return Err(io::Error::other(format!(
+                "{:?} does not have the checksum of the manifest",
+                file.name
+            )));
         }
     }
     Ok(())

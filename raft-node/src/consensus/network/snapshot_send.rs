@@ -46,12 +46,20 @@ pub(super) async fn send(
 ) -> Result<Vote, Status> {
     let manifest = codec::encode(&snapshot.manifest).map_err(|error| Status::internal(error.to_string()))?;
     let manifest = Bytes::from(manifest);
-    let missing = client.snapshot_missing(stamp.on(proto::SnapshotManifest { manifest: manifest.clone() })).await?;
+    let missing = client
+        .snapshot_missing(stamp.on(proto::SnapshotManifest {
+            manifest: manifest.clone(),
+        }))
+        .await?;
     let missing = missing.into_inner().files;
     tracing::info!(target = stamp.target, files = missing.len(), "sending a snapshot");
 
     let (parts, queue) = mpsc::channel(PARTS_QUEUED_MAX);
-    let first = proto::SnapshotPart { vote: Some(wire::vote(vote)), manifest, ..Default::default() };
+    let first = proto::SnapshotPart {
+        vote: Some(wire::vote(vote)),
+        manifest,
+        ..Default::default()
+    };
     let directory = snapshot.directory.clone();
     let reading = tokio::spawn(async move {
         if parts.send(first).await.is_err() {

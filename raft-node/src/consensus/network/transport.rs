@@ -126,8 +126,10 @@ pub(super) fn channel(transport: &Arc<dyn Transport>, address: &str) -> Result<C
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES);
     let transport = Arc::clone(transport);
     let address = address.to_owned();
-    Ok(endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
-        let connecting = transport.connect(address.clone());
-        async move { connecting.await.map(TokioIo::new) }
-    })))
+    Ok(
+        endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
+            let connecting = transport.connect(address.clone());
+            async move { connecting.await.map(TokioIo::new) }
+        })),
+    )
 }

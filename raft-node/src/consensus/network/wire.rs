@@ -19,7 +19,10 @@ pub(super) enum WireError {
 }
 
 pub(super) fn log_id(id: &LogId) -> proto::LogId {
-    proto::LogId { term: **id.committed_leader_id(), index: id.index }
+    proto::LogId {
+        term: **id.committed_leader_id(),
+        index: id.index,
+    }
 }
 
 pub(super) fn log_id_back(id: proto::LogId) -> LogId {
@@ -27,12 +30,19 @@ pub(super) fn log_id_back(id: proto::LogId) -> LogId {
 }
 
 pub(super) fn vote(vote: &Vote) -> proto::Vote {
-    proto::Vote { term: vote.leader_id().term(), node: *vote.leader_id().node_id(), committed: vote.is_committed() }
+    proto::Vote {
+        term: vote.leader_id().term(),
+        node: *vote.leader_id().node_id(),
+        committed: vote.is_committed(),
+    }
 }
 
 pub(super) fn vote_back(vote: Option<proto::Vote>) -> Result<Vote, WireError> {
     let vote = vote.ok_or(WireError::Missing("its vote"))?;
-    Ok(Vote::from_leader_id(leader_id_std::LeaderId::new(vote.term, vote.node), vote.committed))
+    Ok(Vote::from_leader_id(
+        leader_id_std::LeaderId::new(vote.term, vote.node),
+        vote.committed,
+    ))
 }
 
 pub(super) fn append(request: AppendEntriesRequest<TypeConfig>) -> Result<proto::AppendRequest, CodecError> {
@@ -55,18 +65,26 @@ pub(super) fn append_back(request: proto::AppendRequest) -> Result<AppendEntries
 }
 
 fn entry(entry: &Entry) -> Result<proto::Entry, CodecError> {
-    Ok(proto::Entry { log_id: Some(log_id(&entry.log_id)), payload: encode_entry_payload(&entry.payload)? })
+    Ok(proto::Entry {
+        log_id: Some(log_id(&entry.log_id)),
+        payload: encode_entry_payload(&entry.payload)?,
+    })
 }
 
 fn entry_back(entry: proto::Entry) -> Result<Entry, WireError> {
     let log_id = entry.log_id.ok_or(WireError::Missing("an entry's log id"))?;
-    Ok(Entry { log_id: log_id_back(log_id), payload: decode_entry_payload(entry.payload)? })
+    Ok(Entry {
+        log_id: log_id_back(log_id),
+        payload: decode_entry_payload(entry.payload)?,
+    })
 }
 
 pub(super) fn appended(result: StreamAppendResult<TypeConfig>) -> proto::AppendResponse {
     use proto::append_response::Result as Answer;
     let answer = match result {
-        Ok(matched) => Answer::Matched(proto::Matched { log_id: matched.as_ref().map(log_id) }),
+        Ok(matched) => Answer::Matched(proto::Matched {
+            log_id: matched.as_ref().map(log_id),
+        }),
         Err(StreamAppendError::Conflict(at)) => Answer::Conflict(log_id(&at)),
         Err(StreamAppendError::HigherVote(higher)) => Answer::HigherVote(vote(&higher)),
     };
@@ -105,7 +123,11 @@ pub(super) fn vote_response(response: &VoteResponse<TypeConfig>) -> proto::VoteR
 }
 
 pub(super) fn vote_response_back(response: proto::VoteResponse) -> Result<VoteResponse<TypeConfig>, WireError> {
-    Ok(VoteResponse::new(vote_back(response.vote)?, response.last_log_id.map(log_id_back), response.granted))
+    Ok(VoteResponse::new(
+        vote_back(response.vote)?,
+        response.last_log_id.map(log_id_back),
+        response.granted,
+    ))
 }
 
 pub(super) fn transfer(request: &TransferLeaderRequest<TypeConfig>) -> proto::TransferLeaderRequest {

@@ -24,6 +24,9 @@ pub use membership_record::{decode_membership, encode_membership, log_id_of, use
 pub use propose::{Completion, ProposeError, Proposer};
 pub use read::{ReadError, ReadGate};
 pub use settings::raft_config;
+#[cfg(test)]
+mod tests;
+
 pub use types::{Entry, LogId, Member, StoredMembership, TypeConfig, Vote};
 
 use openraft::async_runtime::WatchReceiver;

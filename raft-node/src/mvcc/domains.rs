@@ -53,7 +53,8 @@ pub struct DomainIndex(usize);
 pub struct Domains {
     rows: Vec<Domain>,
     changed: Vec<bool>,
-    undo: Vec<(usize, u64)>,
+    /// Which domain, its bytes before, and whether they were changed already.
+    undo: Vec<(usize, u64, bool)>,
 }
 
 impl Domains {
@@ -150,7 +151,7 @@ impl Domains {
             });
         }
         if bytes != domain.bytes {
-            self.undo.push((index.0, domain.bytes));
+            self.undo.push((index.0, domain.bytes, self.changed[index.0]));
             self.changed[index.0] = true;
             domain.bytes = bytes;
         }
@@ -164,8 +165,9 @@ impl Domains {
 
     /// Undoes what was counted since the savepoint.
     pub fn rollback(&mut self) {
-        while let Some((index, bytes)) = self.undo.pop() {
+        while let Some((index, bytes, changed)) = self.undo.pop() {
             self.rows[index].bytes = bytes;
+            self.changed[index] = changed;
         }
     }
 

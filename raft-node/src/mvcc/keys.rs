@@ -208,12 +208,14 @@ mod tests {
         #[test]
         fn stored_keys_decode_to_what_was_encoded(domain in any::<u32>(), key in key(), number in any::<u64>()) {
             let domain = DomainId(domain);
-            prop_assert_eq!(decode_latest(&latest(domain, &key)), Some((domain, key.as_slice())));
+            let stored = latest(domain, &key);
+            prop_assert_eq!(decode_latest(&stored), Some((domain, key.as_slice())));
             let revision = Revision(number);
             prop_assert_eq!(decode_history(&history(domain, &key, revision)), Some((domain, key.clone(), revision)));
             prop_assert_eq!(decode_changes(&changes(revision)), Some(revision));
             let at = LogTimeMs(number);
-            prop_assert_eq!(decode_expiry(&expiry(at, domain, &key)), Some((at, domain, key.as_slice())));
+            let stored = expiry(at, domain, &key);
+            prop_assert_eq!(decode_expiry(&stored), Some((at, domain, key.as_slice())));
             let stored = tag(domain, "a\0b", &key);
             prop_assert_eq!(decode_tag(&stored), Some((domain, b"a\0b".to_vec(), key.as_slice())));
         }

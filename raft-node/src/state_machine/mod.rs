@@ -22,6 +22,11 @@ mod state;
 mod store;
 mod transaction;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 pub use cleaner::Cleaner;
 pub use clients::{ANSWER_BYTES_MAX, CLIENTS_MAX, IDLE_TTL_MS, UNANSWERED_MAX};
 pub use command::{

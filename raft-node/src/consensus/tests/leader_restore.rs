@@ -5,6 +5,7 @@
 //! take the new entry for the one they have, an acknowledged write is gone, and the replicas differ for ever.
 
 use openraft::Config;
+use openraft::async_runtime::WatchReceiver;
 
 use super::in_process::InProcess;
 use crate::config;
@@ -15,7 +16,7 @@ async fn keys_after_the_leader_lost_its_tail(config: Config) -> [Vec<String>; 3]
     let mut cluster = InProcess::start(config).await;
     cluster.put("base").await;
     // All members have it on disk before the leader's disk stalls.
-    let base = cluster.raft(1).metrics().borrow().last_log_index.unwrap();
+    let base = cluster.raft(1).metrics().borrow_watched().last_log_index.unwrap();
     for id in 1..=3 {
         cluster.applied(id, base).await;
     }
@@ -24,7 +25,7 @@ async fn keys_after_the_leader_lost_its_tail(config: Config) -> [Vec<String>; 3]
     let survived = cluster.power_off(1).await;
     cluster.boot(1, survived).await;
     cluster.put("later").await;
-    let last = (1..=3).filter_map(|id| cluster.raft(id).metrics().borrow().last_log_index).max().unwrap();
+    let last = (1..=3).filter_map(|id| cluster.raft(id).metrics().borrow_watched().last_log_index).max().unwrap();
     for id in 1..=3 {
         cluster.applied(id, last).await;
     }

@@ -141,7 +141,8 @@ impl SegmentLog {
         self.start_segment(next)
     }
 
-    /// Makes segment `number` and writes its head. The name is durable on return, the head after the next sync.
+    /// Makes segment `number`. Its name and its head are durable on return, so a record behind a head that cannot be
+    /// read proves damage.
     fn start_segment(&mut self, number: u32) -> Result<u64, LogError> {
         let name = file_name(number);
         let file = self.disk.create(&name, self.segment_bytes);
@@ -152,8 +153,8 @@ impl SegmentLog {
         let bytes = head.len() as u64;
         let written = file.write_at(0, &head);
         written.map_err(|error| LogError::io("write", &name, bytes, error))?;
-        let synced = self.disk.sync_directory();
-        synced.map_err(|error| LogError::io("sync the directory of", &name, 0, error))?;
+        let synced = file.sync().and_then(|()| self.disk.sync_directory());
+        synced.map_err(|error| LogError::io("sync", &name, 0, error))?;
         self.index
             .write()
             .add_segment(number, Arc::clone(&file), self.segment_bytes);
@@ -163,6 +164,7 @@ impl SegmentLog {
             offset: bytes,
             head_bytes: bytes,
         });
+        self.synced = self.sequence;
         self.sequence += 1;
         Ok(bytes)
     }
@@ -170,13 +172,16 @@ impl SegmentLog {
     /// Deletes the oldest segments, as long as they hold only purged entries.
     fn reclaim(&mut self) -> Result<(), LogError> {
         let current = self.current()?.number;
-        let purged = self.replay.head.purged.map(|purged| purged.index);
+        self.purge_pending = false;
+        let Some(purged) = self.replay.head.purged.map(|purged| purged.index) else {
+            return Ok(());
+        };
         loop {
             let index = self.index.read();
             let Some((&number, segment)) = index.segments.first_key_value() else {
                 break;
             };
-            if number == current || segment.index_max > purged {
+            if number == current || segment.index_max > Some(purged) {
                 break;
             }
             let name = segment.name.clone();
@@ -185,7 +190,6 @@ impl SegmentLog {
             deleted.map_err(|error| LogError::io("delete", &name, 0, error))?;
             self.index.write().segments.remove(&number);
         }
-        self.purge_pending = false;
         Ok(())
     }
 }

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::index::{Index, Location};
 use super::replay::Replay;
-use super::scan::{End, Found, Scan};
+use super::scan::{End, Found, Scan, whole_record};
 use super::{file_name, file_number};
-use crate::log_store::record::{Stored, plausible_position};
+use crate::log_store::record::Stored;
 use crate::log_store::{Disk, DiskFile, LogError, Recovered};
 
 /// The segment that is written to.
@@ -128,15 +128,20 @@ fn read_segment(
     Ok(())
 }
 
-/// The sequence with which a segment must begin. The oldest one, if it is not the first ever made, says so itself.
-fn first_sequence(name: &str, number: u32, index: &Index, bytes: &[u8], contents: &Contents) -> Result<u64, LogError> {
+/// The sequence with which a segment must begin. If older ones were deleted, the oldest says so itself: its head was
+/// durable before they went.
+fn first_sequence(name: &str, number: u32, index: &Index, bytes: &Bytes, contents: &Contents) -> Result<u64, LogError> {
     if number == 1 || !index.segments.is_empty() {
         return Ok(contents.sequence);
     }
-    let position = plausible_position(bytes);
-    position
-        .map(|position| position.sequence)
-        .ok_or_else(|| LogError::corrupt(name, 0, "the head of the oldest segment is not what was written"))
+    match whole_record(bytes) {
+        Some((position, Stored::Head(_))) => Ok(position.sequence),
+        _ => Err(LogError::corrupt(
+            name,
+            0,
+            "the head of the oldest segment is not what was written",
+        )),
+    }
 }
 
 /// Fails if what is behind the last record is damage.
@@ -165,7 +170,16 @@ fn clear_end(current: &Current, segment_bytes: u64) -> Result<(), LogError> {
         let length = current.file.length()?;
         let mut rest = vec![0; usize::try_from(length - current.offset).map_err(std::io::Error::other)?];
         current.file.read_at(current.offset, &mut rest)?;
-        if rest.iter().any(|byte| *byte != 0) || length < segment_bytes {
+        let torn_bytes = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        if torn_bytes > 0 {
+            tracing::warn!(
+                file = name,
+                offset = current.offset,
+                torn_bytes,
+                "cleared a torn tail of the log"
+            );
+        }
+        if torn_bytes > 0 || length < segment_bytes {
             current.file.clear_from(current.offset, length.max(segment_bytes))?;
         }
         current.file.sync()

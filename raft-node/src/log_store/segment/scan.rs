@@ -125,6 +125,12 @@ impl<'a> Scan<'a> {
     }
 }
 
+/// The record that starts `bytes`, if it is whole and this build knows it.
+pub(super) fn whole_record(bytes: &Bytes) -> Option<(Position, Stored)> {
+    let length = envelope_bytes(bytes)?;
+    decode_record(&bytes.slice(..length)).ok()
+}
+
 /// Length of the envelope that starts `bytes`, if it is whole and its checksum holds.
 fn envelope_bytes(bytes: &[u8]) -> Option<usize> {
     let (header, ..) = codec::open(bytes).ok()?;

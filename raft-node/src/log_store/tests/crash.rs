@@ -162,3 +162,19 @@ async fn a_log_can_be_opened_again_and_again() {
         disk = disk.crash(0);
     }
 }
+
+#[tokio::test]
+async fn segments_without_entries_are_kept_while_nothing_is_purged() {
+    let disk = LossyDisk::new();
+    let mut store = open(&disk);
+    for term in 1..300 {
+        store.save_vote(&votes(term)).await.unwrap();
+    }
+    let mut disk = disk.crash(0);
+    for _ in 0..3 {
+        let mut store = open(&disk);
+        assert_eq!(store.read_vote().await.unwrap(), Some(votes(299)));
+        store.save_vote(&votes(299)).await.unwrap();
+        disk = disk.crash(0);
+    }
+}

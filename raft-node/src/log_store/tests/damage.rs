@@ -204,3 +204,38 @@ async fn an_entry_that_rots_while_the_store_runs_fails_the_store() {
     assert!(matches!(*store.failed().borrow(), Some(LogError::Corrupt { .. })));
     assert!(store.save_vote(&votes(2)).await.is_err());
 }
+
+#[tokio::test]
+async fn the_head_of_the_only_segment_left_is_refused_when_any_bit_flips() {
+    let disk = LossyDisk::new();
+    let mut store = open(&disk);
+    append(&mut store, entries(1, 0..100)).await;
+    store.purge(id(1, 99)).await.unwrap();
+    append(&mut store, entries(1, 100..101)).await;
+    let names = disk.list().unwrap();
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_ne!(names[0], FIRST);
+    let end = end_of(&bytes_of(&disk, &names[0]));
+    store.shutdown().await.unwrap();
+    for bit in 0..end * 8 {
+        let damaged = disk.copy();
+        damaged
+            .damage(&names[0], |bytes| bytes[bit / 8] ^= 1 << (bit % 8))
+            .unwrap();
+        assert!(matches!(refusal(&damaged), LogError::Corrupt { .. }), "bit {bit}");
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_head_of_the_last_segment_is_refused_once_something_is_behind_it() {
+    let disk = LossyDisk::new();
+    let mut store = open(&disk);
+    append(&mut store, entries(1, 0..30)).await;
+    let last = disk.list().unwrap().pop().unwrap();
+    assert_eq!(last, "00000002.log");
+    for bit in 0..30 * 8 {
+        let damaged = disk.copy();
+        damaged.damage(&last, |bytes| bytes[bit / 8] ^= 1 << (bit % 8)).unwrap();
+        assert!(matches!(refusal(&damaged), LogError::Corrupt { .. }), "bit {bit}");
+    }
+}

@@ -31,6 +31,9 @@ mod record;
 mod selector;
 mod stage;
 
+#[cfg(test)]
+mod script_tests;
+
 pub use changes::{ChangeKind, ChangedKey, Changes};
 pub use domains::{Domain, DomainIndex, Domains, resolve_strong, stored as stored_domain};
 pub use lookup::record_at;

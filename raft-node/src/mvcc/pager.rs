@@ -5,6 +5,9 @@ use std::ops::{Bound, ControlFlow};
 
 use crate::storage::{StorageError, Table, View};
 
+/// A key and its value.
+pub type Row = (Vec<u8>, Vec<u8>);
+
 const PAGE_ROWS: usize = 256;
 const PAGE_BYTES: usize = 1 << 20;
 
@@ -14,7 +17,7 @@ pub struct Pager<'v> {
     table: Table,
     from: Bound<Vec<u8>>,
     to: Option<Vec<u8>>,
-    page: VecDeque<(Vec<u8>, Vec<u8>)>,
+    page: VecDeque<Row>,
     exhausted: bool,
 }
 
@@ -32,7 +35,7 @@ impl<'v> Pager<'v> {
     }
 
     /// The next row.
-    pub fn next(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, StorageError> {
+    pub fn next(&mut self) -> Result<Option<Row>, StorageError> {
         if self.page.is_empty() && !self.exhausted {
             self.fill()?;
         }

@@ -8,7 +8,7 @@ use std::ops::Bound;
 
 use super::keys;
 use super::lookup::history_key;
-use super::pager::Pager;
+use super::pager::{Pager, Row};
 use super::record::RecordRef;
 use super::selector::Span;
 use crate::storage::{StorageError, Table, View};
@@ -17,13 +17,16 @@ use crate::types::{DomainId, Revision};
 /// After so many rows of one key that do not matter, a seek is cheaper than reading on.
 const SKIPS_MAX: u32 = 16;
 
+/// Called with a key and its stored record.
+pub type VisitRecord<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> Result<(), StorageError>;
+
 /// Calls `visit` with each key and stored record of the span at revision `at`, in the order of keys.
 pub fn visit_past(
     view: &dyn View,
     domain: DomainId,
     span: &Span,
     at: Revision,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StorageError>,
+    visit: VisitRecord<'_>,
 ) -> Result<(), StorageError> {
     let mut newest = Newest::new(view, domain, span, at);
     let mut replaced = Replaced::new(view, domain, span, at);
@@ -46,8 +49,6 @@ pub fn visit_past(
         }
     }
 }
-
-type Row = (Vec<u8>, Vec<u8>);
 
 /// Newest records that were there at the revision already.
 struct Newest<'v> {

@@ -30,6 +30,14 @@ impl codec::Record for Record {
     const VERSION: u8 = 1;
 }
 
+impl Record {
+    /// What it counts for in its domain and in a budget of bytes: key, value and tags.
+    pub fn bytes(&self, key: &[u8]) -> u64 {
+        let tags: usize = self.tags.iter().map(String::len).sum();
+        (key.len() + self.value.len() + tags) as u64
+    }
+}
+
 /// A record with its key, as reads return it.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct KeyRecord {
@@ -42,8 +50,7 @@ pub struct KeyRecord {
 impl KeyRecord {
     /// What it costs of a budget of bytes: key, value and tags.
     pub fn bytes(&self) -> u64 {
-        let tags: usize = self.record.tags.iter().map(String::len).sum();
-        (self.key.len() + self.record.value.len() + tags) as u64
+        self.record.bytes(&self.key)
     }
 }
 

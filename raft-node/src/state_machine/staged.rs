@@ -11,14 +11,16 @@ use super::hash::fold;
 use crate::mvcc::Stage;
 use crate::storage::{Batch, StorageError, Table, View, Visit};
 
-type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+/// What a row will be: `None` is a deletion.
+type Value = Option<Vec<u8>>;
+type Rows = BTreeMap<Vec<u8>, Value>;
 
-/// Writes that are not in the store yet. `None` for a value is a deletion.
+/// Writes that are not in the store yet.
 pub struct Staged<'e> {
     base: &'e dyn View,
     latest: Rows,
     index: Rows,
-    appended: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    appended: Vec<(Table, Vec<u8>, Value)>,
     hash: u64,
     savepoint: Savepoint,
 }
@@ -28,8 +30,8 @@ pub struct Staged<'e> {
 struct Savepoint {
     hash: u64,
     appended: usize,
-    /// What the ordered rows were before each write since, in order; the outer `None` is "not staged".
-    replaced: Vec<(Table, Vec<u8>, Option<Option<Vec<u8>>>)>,
+    /// What the ordered rows were before each write since, in order; none is "not staged".
+    replaced: Vec<(Table, Vec<u8>, Option<Value>)>,
     records: bool,
 }
 
@@ -96,7 +98,7 @@ impl<'e> Staged<'e> {
         batch
     }
 
-    fn write(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+    fn write(&mut self, table: Table, key: Vec<u8>, value: Value) {
         self.hash = fold(self.hash, table, &key, value.as_deref());
         let rows = match table {
             Table::Latest => &mut self.latest,
@@ -112,7 +114,7 @@ impl<'e> Staged<'e> {
     }
 
     /// The staged row: `None` if the store below has to be asked.
-    fn staged(&self, table: Table, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+    fn staged(&self, table: Table, key: &[u8]) -> Option<&Value> {
         match table {
             Table::Latest => self.latest.get(key),
             Table::Index => self.index.get(key),
@@ -168,7 +170,7 @@ impl View for Staged<'_> {
             }
         };
         let range = rows.range::<[u8], _>((from, to));
-        let staged: &mut dyn Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> =
+        let staged: &mut dyn Iterator<Item = (&Vec<u8>, &Value)> =
             if reverse { &mut range.rev() } else { &mut { range } };
         merge(self.base, table, (from, to), reverse, staged, visit)
     }
@@ -180,7 +182,7 @@ fn merge(
     table: Table,
     (from, to): (Bound<&[u8]>, Bound<&[u8]>),
     reverse: bool,
-    staged: &mut dyn Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)>,
+    staged: &mut dyn Iterator<Item = (&Vec<u8>, &Value)>,
     visit: Visit<'_>,
 ) -> Result<(), StorageError> {
     let mut next = staged.next();
@@ -219,7 +221,7 @@ fn merge(
     Ok(())
 }
 
-fn change(batch: &mut Batch, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+fn change(batch: &mut Batch, table: Table, key: Vec<u8>, value: Value) {
     match value {
         Some(value) => batch.put(table, key, value),
         None => batch.delete(table, key),

@@ -71,7 +71,7 @@ pub enum Rejection {
         clients_max: u64,
     },
     /// The same key stands twice in one branch of a transaction.
-    #[error("key {key:?} is changed twice in one transaction (operation {operation})")]
+    #[error("key \"{}\" is changed twice in one transaction (operation {operation})", key.escape_ascii())]
     DuplicateKey {
         /// Number of the second operation in its branch, from 0.
         operation: u32,

@@ -91,7 +91,7 @@ struct Found {
     bytes: u64,
 }
 
-/// Every key that matches, with its record; past the limits they are counted and no longer kept.
+/// Every key that matches, with its record; the search ends where the limits of a transaction are passed.
 fn find(view: &dyn View, domain: DomainId, selector: &Selector) -> Result<Found, StorageError> {
     let mut found = Found {
         rows: Vec::new(),
@@ -117,9 +117,10 @@ fn find(view: &dyn View, domain: DomainId, selector: &Selector) -> Result<Found,
         if selector.matches_in_span(keys::user_key(stored_key)) {
             found.keys += 1;
             found.bytes += (stored_key.len() + stored.len()) as u64;
-            if found.keys <= DELETES_MAX && found.bytes <= DELETED_BYTES_MAX {
-                found.rows.push((stored_key.to_vec(), stored.to_vec()));
+            if found.keys > DELETES_MAX || found.bytes > DELETED_BYTES_MAX {
+                return ControlFlow::Break(());
             }
+            found.rows.push((stored_key.to_vec(), stored.to_vec()));
         }
         ControlFlow::Continue(())
     })?;

@@ -55,10 +55,9 @@ fn due(view: &dyn View, now: LogTimeMs, keys_max: u64) -> Result<Vec<(DomainId, 
     Ok(due)
 }
 
-fn visit_expiries(
-    view: &dyn View,
-    visit: &mut dyn FnMut(LogTimeMs, DomainId, &[u8]) -> ControlFlow<()>,
-) -> Result<(), StorageError> {
+type VisitExpiry<'v> = &'v mut dyn FnMut(LogTimeMs, DomainId, &[u8]) -> ControlFlow<()>;
+
+fn visit_expiries(view: &dyn View, visit: VisitExpiry<'_>) -> Result<(), StorageError> {
     let (from, to) = keys::expiry_span();
     let (from, to) = (Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice()));
     let mut damaged = false;

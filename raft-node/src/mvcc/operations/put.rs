@@ -70,42 +70,49 @@ pub fn put(edit: &mut Edit<'_>, put: Put) -> Result<PutReply, Failure> {
         tags: put.tags,
         value: put.value,
     };
-    let tag_bytes: usize = record.tags.iter().map(String::len).sum();
-    let bytes_after = (put.key.len() + record.value.len() + tag_bytes) as u64;
     let bytes_before = before.as_ref().map_or(0, |before| before.bytes(&put.key));
-    edit.domains.resize(index, bytes_before, bytes_after)?;
+    edit.domains.resize(index, bytes_before, record.bytes(&put.key))?;
 
     if let Some(before) = &before {
         unindex(edit, domain, &put.key, before);
     }
-    if let Some(stored) = stored {
-        edit.stage
-            .put(Table::History, keys::history(domain, &put.key, edit.revision), stored);
-    }
-    index_record(edit, domain, &put.key, &record);
-    edit.stage.put(Table::Latest, stored_key, encoded(&record, tag_bytes)?);
-    edit.changed.push(ChangedKey {
-        domain,
-        kind: ChangeKind::Put,
-        key: put.key,
-    });
+    write(edit, domain, put.key, stored_key, stored, &record)?;
     Ok(PutReply { previous })
 }
 
-fn encoded(record: &Record, tag_bytes: usize) -> Result<Vec<u8>, StorageError> {
-    // Envelope, six numbers of up to nine bytes, and a length before each tag and the value.
-    let mut out = Vec::with_capacity(80 + record.value.len() + tag_bytes + 3 * record.tags.len());
-    codec::encode_into(record, &mut out).map_err(|error| corrupt("writing a record", &error))?;
-    Ok(out)
-}
-
-fn index_record(edit: &mut Edit<'_>, domain: DomainId, key: &[u8], record: &Record) {
+fn write(
+    edit: &mut Edit<'_>,
+    domain: DomainId,
+    key: Vec<u8>,
+    stored_key: Vec<u8>,
+    replaced: Option<Vec<u8>>,
+    record: &Record,
+) -> Result<(), StorageError> {
+    if let Some(replaced) = replaced {
+        let history = keys::history(domain, &key, edit.revision);
+        edit.stage.put(Table::History, history, replaced);
+    }
     if let Some(at) = record.expires_at {
-        edit.stage.put(Table::Index, keys::expiry(at, domain, key), Vec::new());
+        edit.stage.put(Table::Index, keys::expiry(at, domain, &key), Vec::new());
     }
     for tag in &record.tags {
-        edit.stage.put(Table::Index, keys::tag(domain, tag, key), Vec::new());
+        edit.stage.put(Table::Index, keys::tag(domain, tag, &key), Vec::new());
     }
+    edit.stage.put(Table::Latest, stored_key, encoded(record)?);
+    edit.changed.push(ChangedKey {
+        domain,
+        kind: ChangeKind::Put,
+        key,
+    });
+    Ok(())
+}
+
+fn encoded(record: &Record) -> Result<Vec<u8>, StorageError> {
+    // Envelope, six numbers of up to nine bytes, and a length before each tag and the value.
+    let tag_bytes: usize = record.tags.iter().map(|tag| tag.len() + 9).sum();
+    let mut out = Vec::with_capacity(80 + record.value.len() + tag_bytes);
+    codec::encode_into(record, &mut out).map_err(|error| corrupt("writing a record", &error))?;
+    Ok(out)
 }
 
 /// Removes the index entries of a record that goes.

@@ -192,6 +192,7 @@ impl Drop for FakeMember {
 pub struct Service(pub Arc<Shared>);
 
 /// What a stream does with a call.
+#[expect(clippy::large_enum_variant, reason = "lives for a moment on the stack")]
 enum Fate {
     Reply(Response, Duration),
     Forget,

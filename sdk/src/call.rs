@@ -23,7 +23,9 @@ use crate::session::Stamp;
 use crate::slots::Lost;
 
 /// Redirects that are followed without a delay; members that send a caller round in a circle do not make it spin.
-const REDIRECTS_AT_ONCE_MAX: u32 = 3;
+pub(crate) const REDIRECTS_AT_ONCE_MAX: u32 = 3;
+/// With less time than this, no further attempt is made.
+const LAST_ATTEMPT_MIN: Duration = Duration::from_millis(2);
 
 /// What a call promises when it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +70,8 @@ pub(crate) struct Call<'a> {
     in_doubt: bool,
     backoff: Backoff,
     avoid: Option<Arc<Endpoint>>,
+    /// What the last attempt that reached an endpoint met.
+    last_error: Option<Error>,
 }
 
 impl<'a> Call<'a> {
@@ -86,6 +90,7 @@ impl<'a> Call<'a> {
             in_doubt: false,
             backoff: Backoff::of_call(),
             avoid: None,
+            last_error: None,
         }
     }
 
@@ -106,6 +111,7 @@ impl<'a> Call<'a> {
             if !self.prepare_next(&failure).await {
                 return Err(self.verdict(failure.error));
             }
+            self.last_error = Some(failure.error);
         }
     }
 
@@ -147,8 +153,10 @@ impl<'a> Call<'a> {
         if at_once {
             return true;
         }
-        let delay = self.backoff.next_delay();
-        if now + delay >= self.deadline || !self.core.budget.take(now.into_std()) {
+        // Close to the deadline the delays shrink with the time that is left: a short call is retried, too.
+        let left = self.deadline - now;
+        let delay = self.backoff.next_delay().min(left / 2);
+        if left < LAST_ATTEMPT_MIN || !self.core.budget.take(now.into_std()) {
             return false;
         }
         self.core.stats.retries.count();
@@ -215,11 +223,11 @@ impl<'a> Call<'a> {
                 };
                 let message = format!("the request is {value} bytes; the limit is {limit}");
                 let error = Error::new(kind, Outcome::NotApplied, message);
-                return Failure {
+                Failure {
                     error,
                     in_doubt: false,
                     next: Next::Stop,
-                };
+                }
             }
             Lost::NotSent(reason) => {
                 endpoint.connection_lost();
@@ -239,7 +247,7 @@ impl<'a> Call<'a> {
             }
             Lost::TimedOut { sent } => {
                 self.leave(endpoint);
-                let message = format!("{address}: no answer within the call's {:?}", self.timeout);
+                let message = format!("{address}: no answer in time; the call may take {:?}", self.timeout);
                 let error = Error::new(ErrorKind::DeadlineExceeded, Outcome::Unknown, message);
                 Failure {
                     error,

@@ -11,7 +11,7 @@ use quorate_proto::v1::cluster_client::ClusterClient;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
-use crate::call::Nature;
+use crate::call::{Nature, REDIRECTS_AT_ONCE_MAX};
 use crate::client::Client;
 use crate::connection::REPLY_BYTES_MAX;
 use crate::endpoint::Endpoint;
@@ -273,6 +273,7 @@ impl Client {
         let search_deadline = Instant::now() + self.core.call_timeout.min(timeout);
         let mut backoff = Backoff::of_call();
         let mut avoid: Option<Arc<Endpoint>> = None;
+        let mut redirects = 0;
         loop {
             let (error, at_once) = match self.reach(avoid.as_ref()).await {
                 Err(error) => (error, false),
@@ -295,10 +296,14 @@ impl Client {
                 }
             };
             let harmless = nature == Nature::Read || error.outcome() != Outcome::Unknown;
+            let may_retry = harmless && error.kind().is_retried() && !self.core.is_closed();
+            redirects += u32::from(at_once);
+            if may_retry && at_once && redirects <= REDIRECTS_AT_ONCE_MAX {
+                continue;
+            }
             let delay = backoff.next_delay();
             let in_time = Instant::now() + delay < search_deadline;
-            let may_retry = harmless && error.kind().is_retried() && in_time && !self.core.is_closed();
-            if !may_retry || !self.core.budget.take(std::time::Instant::now()) {
+            if !may_retry || !in_time || !self.core.budget.take(std::time::Instant::now()) {
                 let error = if nature == Nature::Read {
                     error.with_outcome(Outcome::NotAMutation)
                 } else {
@@ -307,9 +312,7 @@ impl Client {
                 return Err(error);
             }
             self.core.stats.retries.count();
-            if !at_once {
-                tokio::time::sleep(delay).await;
-            }
+            tokio::time::sleep(delay).await;
         }
     }
 

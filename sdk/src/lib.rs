@@ -48,29 +48,36 @@
 
 #![deny(missing_docs)]
 
-mod breaker;
+// The handle, and how it is made.
 mod builder;
-mod call;
 mod client;
+
+// What a program calls: one kind of call a file.
 mod cluster;
-mod connection;
-mod consistency;
-mod core;
-mod endpoint;
-mod error;
 mod json;
 mod kv;
-mod pipeline;
 mod range;
+mod snapshot;
+mod swap;
+mod txn;
+
+// What calls are made of.
+mod consistency;
+mod error;
 mod record;
+
+// The way of a call: its attempts, its stamp, its endpoint, its connection.
+mod breaker;
+mod call;
+mod connection;
+mod core;
+mod endpoint;
+mod pipeline;
 mod retry;
 mod routing;
 mod sequences;
 mod session;
 mod slots;
-mod snapshot;
-mod swap;
-mod txn;
 
 pub use builder::ClientBuilder;
 pub use client::Client;

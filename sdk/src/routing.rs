@@ -62,18 +62,16 @@ impl Routing {
         let usable = |endpoint: &&Arc<Endpoint>| {
             endpoint.is_ready(now) && avoid.is_none_or(|avoided| !Arc::ptr_eq(avoided, endpoint))
         };
+        // From the cursor on, which lies behind the endpoint that failed last.
+        let (before, after) = table.endpoints.split_at(table.cursor.min(table.endpoints.len()));
+        let mut in_turn = after.iter().chain(before);
         let preferred = match route {
-            Route::Leader => table.leader.as_ref().filter(|leader| usable(leader)),
-            Route::Any => table
-                .endpoints
-                .iter()
+            Route::Leader => table.leader.as_ref().filter(usable),
+            Route::Any => in_turn
+                .clone()
                 .find(|endpoint| endpoint.is_connected() && usable(endpoint)),
         };
-        if let Some(preferred) = preferred {
-            return Some(Arc::clone(preferred));
-        }
-        let (before, after) = table.endpoints.split_at(table.cursor.min(table.endpoints.len()));
-        let found = after.iter().chain(before).find(usable);
+        let found = preferred.or_else(|| in_turn.find(usable));
         found.or_else(|| avoid.filter(|avoided| avoided.is_ready(now))).cloned()
     }
 

@@ -167,7 +167,6 @@ pub struct RangeOp(v1::RangeRequest);
 
 impl Op {
     /// Writes a key.
-
     pub fn put(key: impl IntoBytes, value: impl IntoBytes) -> PutOp {
         PutOp(v1::PutRequest {
             key: key.into_bytes(),

@@ -213,6 +213,25 @@ async fn dropped_calls_leave_neither_slots_nor_sequences_behind() {
 }
 
 #[tokio::test]
+async fn a_dropped_call_is_outstanding_until_its_reply_comes() {
+    let cluster = FakeCluster::start(1).await;
+    let client = cluster.client().await;
+    client.put("warm", "up").await.unwrap();
+    cluster.members[0].script([Behaviour::ApplyThenForget]);
+    let calls = cluster.members[0].calls();
+    let dropped = tokio::spawn({
+        let client = client.clone();
+        async move { client.put("k", "v").await }
+    });
+    cluster.members[0].has_calls(calls + 1).await;
+    dropped.abort();
+    let _ = dropped.await;
+    client.put("next", "v").await.unwrap();
+    let last = *cluster.store.lock().stamps.last().unwrap();
+    assert_eq!((last.sequence, last.answered_up_to), (3, 1));
+}
+
+#[tokio::test]
 async fn a_dropped_call_whose_reply_never_comes_is_given_up_by_its_deadline() {
     let cluster = FakeCluster::start(1).await;
     let client = cluster.client().await;

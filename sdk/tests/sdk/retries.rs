@@ -45,21 +45,24 @@ async fn a_reply_that_never_comes_is_fetched_by_another_attempt() {
 }
 
 #[tokio::test]
-async fn a_reply_after_its_attempt_ended_is_given_to_no_other_call() {
+async fn a_reply_after_its_call_ended_is_given_to_no_other_call() {
     let cluster = FakeCluster::start(1).await;
-    let builder = Client::builder()
-        .endpoints(cluster.addresses())
-        .attempt_timeout(Duration::from_millis(40));
-    let client = builder.connect().await.unwrap();
+    let client = cluster.client().await;
+    let member = &cluster.members[0];
     client.put("a", "value of a").await.unwrap();
     client.put("b", "value of b").await.unwrap();
-    cluster.members[0].script([Behaviour::Delay(Duration::from_millis(60))]);
-    for _ in 0..50 {
-        let (a, b) = tokio::join!(client.get("a").into_future(), client.get("b").into_future());
-        assert_eq!(a.unwrap().record.unwrap().value, "value of a");
-        assert_eq!(b.unwrap().record.unwrap().value, "value of b");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+    member.script([Behaviour::Delay(Duration::from_millis(200))]);
+    client.get("a").timeout(Duration::from_millis(20)).await.unwrap_err();
+    // The next call waits in the place of the first one when that one's reply comes.
+    let calls = member.calls();
+    member.hold();
+    let release = async {
+        member.has_calls(calls + 1).await;
+        member.has_late_replies(1).await;
+        member.release();
+    };
+    let (b, ()) = tokio::join!(client.get("b").into_future(), release);
+    assert_eq!(b.unwrap().record.unwrap().value, "value of b");
 }
 
 #[tokio::test]

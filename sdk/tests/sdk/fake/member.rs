@@ -70,6 +70,8 @@ pub struct Shared {
     /// Messages and calls that came in.
     pub messages: AtomicU64,
     pub calls: AtomicU64,
+    /// Replies sent after a delay.
+    late_replies: AtomicU64,
     /// While true, calls are taken in and nothing is answered.
     held: watch::Sender<bool>,
     /// Counts the times that all streams were broken.
@@ -92,6 +94,7 @@ impl FakeCluster {
                 script: Mutex::default(),
                 messages: AtomicU64::new(0),
                 calls: AtomicU64::new(0),
+                late_replies: AtomicU64::new(0),
                 held: watch::Sender::new(false),
                 broken: watch::Sender::new(0),
             });
@@ -172,14 +175,23 @@ impl FakeMember {
 
     /// Returns once that many calls have come in.
     pub async fn has_calls(&self, count: u64) {
-        tokio::time::timeout(Duration::from_secs(10), async {
-            while self.calls() < count {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        })
-        .await
-        .unwrap_or_else(|_| panic!("{} calls came in, {count} were expected", self.calls()));
+        reaches(&self.shared.calls, count, "calls came in").await;
     }
+
+    /// Returns once that many replies were sent after their delay.
+    pub async fn has_late_replies(&self, count: u64) {
+        reaches(&self.shared.late_replies, count, "replies were sent late").await;
+    }
+}
+
+async fn reaches(counter: &AtomicU64, count: u64, what: &str) {
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while counter.load(Ordering::SeqCst) < count {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap_or_else(|_| panic!("{} {what}, {count} were expected", counter.load(Ordering::SeqCst)));
 }
 
 impl Drop for FakeMember {
@@ -192,6 +204,7 @@ impl Drop for FakeMember {
 pub struct Service(pub Arc<Shared>);
 
 /// What a stream does with a call.
+#[expect(clippy::large_enum_variant, reason = "lives for a moment on the stack")]
 enum Fate {
     Reply(Response, Duration),
     Forget,
@@ -276,6 +289,7 @@ impl Shared {
                     }
                     Fate::Reply(response, delay) => {
                         let replies = replies.clone();
+                        let shared = Arc::clone(&self);
                         tokio::spawn(async move {
                             tokio::time::sleep(delay).await;
                             let reply = v1::Reply {
@@ -283,6 +297,7 @@ impl Shared {
                                 response: Some(response),
                             };
                             let _ = replies.send(Ok(v1::ReplyBatch { replies: vec![reply] })).await;
+                            shared.late_replies.fetch_add(1, Ordering::SeqCst);
                         });
                     }
                     Fate::Forget => {}

@@ -9,7 +9,7 @@
 //! node: guessing would fork the replicas. Ids are listed in `docs/formats.md`.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bincode::{Decode, Encode};
+use bincode::{BorrowDecode, Decode, Encode};
 
 /// Bytes before the payload.
 pub const HEADER_BYTES: usize = 11;
@@ -197,6 +197,21 @@ pub fn decode<R: Record>(bytes: &[u8]) -> Result<R, CodecError> {
 /// Decodes a payload whose envelope was opened.
 pub fn payload_as<R: Decode<()>>(id: u16, payload: &[u8]) -> Result<R, CodecError> {
     let (record, used) = bincode::decode_from_slice(payload, CONFIG).map_err(|error| CodecError::Payload {
+        id,
+        reason: error.to_string(),
+    })?;
+    if used != payload.len() {
+        return Err(CodecError::Payload {
+            id,
+            reason: format!("{} bytes left over", payload.len() - used),
+        });
+    }
+    Ok(record)
+}
+
+/// Decodes a payload whose envelope was opened, borrowing from it.
+pub fn payload_ref<'a, R: BorrowDecode<'a, ()>>(id: u16, payload: &'a [u8]) -> Result<R, CodecError> {
+    let (record, used) = bincode::borrow_decode_from_slice(payload, CONFIG).map_err(|error| CodecError::Payload {
         id,
         reason: error.to_string(),
     })?;

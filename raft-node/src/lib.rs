@@ -38,3 +38,6 @@ pub mod environment;
 
 /// Newtypes at the bottom.
 pub mod types;
+
+/// Free space of the data directory's disk.
+pub mod space;

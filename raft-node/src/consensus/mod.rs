@@ -1,5 +1,38 @@
 //! Turns a command into a committed log entry, and makes reads linearizable.
+//!
+//! Consensus is openraft's. What is ours: packing commands into groups ([`Proposer`]), sharing read-index rounds
+//! ([`ReadGate`]), the connections between members ([`network`]), and the rules of membership ([`Membership`]).
+//!
+//! Invariants
+//! * Nothing is acknowledged that is not on the disks of a quorum.
+//! * `enable_leader_restore` is off: with it, a leader that restarts after losing an unsynced tail hands out the same
+//!   log ids twice, and replicas fork for ever.
+//! * No lease reads: a follower that restarts quickly has forgotten the lease it granted.
 
+mod log_clock;
+mod membership;
+mod membership_record;
+pub mod network;
+mod propose;
+mod read;
+mod settings;
 mod types;
 
+pub use log_clock::LogClock;
+pub use membership::{Membership, MembershipError};
+pub use membership_record::{decode_membership, encode_membership, log_id_of, used_member_ids};
+pub use propose::{Completion, ProposeError, Proposer};
+pub use read::{ReadError, ReadGate};
+pub use settings::raft_config;
 pub use types::{Entry, LogId, Member, StoredMembership, TypeConfig, Vote};
+
+use openraft::async_runtime::WatchReceiver;
+use openraft::vote::RaftLeaderId;
+
+/// The running consensus of this member.
+pub type Raft = openraft::Raft<TypeConfig, crate::state_machine::StateMachine>;
+
+/// The term this member is in.
+pub fn term(raft: &Raft) -> u64 {
+    raft.server_metrics().borrow_watched().vote.leader_id().term()
+}

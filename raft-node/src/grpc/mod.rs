@@ -1,1 +1,28 @@
-//! See `lib.rs`.
+//! Client calls. Decodes and checks requests, waits for consensus, answers; makes every `tonic::Status`.
+//!
+//! Two ways in, one way through: a unary call and a call of the stream become the same [`work::Work`], so that they
+//! cannot differ in what they check or mean.
+//!
+//! Invariants
+//! * Every limit is checked before anything is proposed or read, and each refusal names the limit and the value.
+//! * The number of calls being worked on is bounded; a reply counts until it is handed to the connection, so a client
+//!   that does not read is refused, not buffered for.
+
+mod admission;
+mod api;
+mod calls;
+mod cluster;
+mod error;
+mod kv;
+mod reply;
+mod request;
+mod serve;
+mod snapshot_save;
+mod validate;
+mod work;
+
+pub use api::Api;
+pub use calls::CallsService;
+pub use cluster::ClusterService;
+pub use kv::{KvService, SessionService};
+pub use serve::{ServeError, serve_clients, serve_peers};

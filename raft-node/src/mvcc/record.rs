@@ -1,8 +1,9 @@
 //! A key's record.
 
-use bincode::{Decode, Encode};
+use bincode::{BorrowDecode, Decode, Encode};
 
-use crate::codec;
+use crate::codec::{self, CodecError, Record as _};
+use crate::storage::StorageError;
 use crate::types::{LeaseId, LogTimeMs, Revision};
 
 /// What the store knows of a key at a revision.
@@ -36,4 +37,76 @@ pub struct KeyRecord {
     pub key: Vec<u8>,
     /// Its record; the value is empty where only keys were asked for.
     pub record: Record,
+}
+
+impl KeyRecord {
+    /// What it costs of a budget of bytes: key, value and tags.
+    pub fn bytes(&self) -> u64 {
+        let tags: usize = self.record.tags.iter().map(String::len).sum();
+        (self.key.len() + self.record.value.len() + tags) as u64
+    }
+}
+
+/// A [`Record`] that borrows from its stored bytes, for those who need a few numbers of it and not a copy of the value.
+#[derive(Clone, Debug, PartialEq, Eq, BorrowDecode)]
+pub struct RecordRef<'a> {
+    /// As in [`Record`].
+    pub create_revision: Revision,
+    /// As in [`Record`].
+    pub mod_revision: Revision,
+    /// As in [`Record`].
+    pub version: u64,
+    /// As in [`Record`].
+    pub lease: Option<LeaseId>,
+    /// As in [`Record`].
+    pub expires_at: Option<LogTimeMs>,
+    /// As in [`Record`].
+    pub tags: Vec<&'a str>,
+    /// As in [`Record`].
+    pub value: &'a [u8],
+}
+
+impl<'a> RecordRef<'a> {
+    /// Reads a stored record. Its checksum is checked.
+    pub fn parse(stored: &'a [u8]) -> Result<Self, StorageError> {
+        Self::decode(stored).map_err(|error| corrupt("reading a record", &error))
+    }
+
+    fn decode(stored: &'a [u8]) -> Result<Self, CodecError> {
+        let (header, payload, rest) = codec::open(stored)?;
+        if header.id != Record::ID || header.version != Record::VERSION || !rest.is_empty() {
+            return Err(CodecError::Unknown {
+                id: header.id,
+                version: header.version,
+            });
+        }
+        codec::payload_ref(header.id, payload)
+    }
+
+    /// What the key counts for in its domain: key, value and tags.
+    pub fn bytes(&self, key: &[u8]) -> u64 {
+        let tags: usize = self.tags.iter().map(|tag| tag.len()).sum();
+        (key.len() + self.value.len() + tags) as u64
+    }
+
+    /// A copy, with or without the value.
+    pub fn to_record(&self, value: bool) -> Record {
+        Record {
+            create_revision: self.create_revision,
+            mod_revision: self.mod_revision,
+            version: self.version,
+            lease: self.lease,
+            expires_at: self.expires_at,
+            tags: self.tags.iter().map(|tag| (*tag).to_owned()).collect(),
+            value: if value { self.value.to_vec() } else { Vec::new() },
+        }
+    }
+}
+
+/// Stored bytes that are not what they should be: the store is damaged, and the node stops.
+pub fn corrupt(doing: &'static str, reason: &dyn std::fmt::Display) -> StorageError {
+    StorageError {
+        doing,
+        reason: reason.to_string(),
+    }
 }

@@ -2,6 +2,7 @@
 
 use bincode::{Decode, Encode};
 
+use crate::codec::Record;
 use crate::mvcc::{DeleteReply, PutReply, RangeReply};
 use crate::types::{ClientId, Rejection, Revision};
 
@@ -31,6 +32,11 @@ pub enum Reply {
         /// The revision at that moment.
         revision: Revision,
     },
+}
+
+impl Record for Reply {
+    const ID: u16 = 0x0208;
+    const VERSION: u8 = 1;
 }
 
 /// The answer of a transaction.

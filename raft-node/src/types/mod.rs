@@ -4,8 +4,10 @@ mod ids;
 mod log_time;
 mod rejection;
 mod revision;
+mod tier;
 
 pub use ids::{ClientId, DirectoryId, DomainId, LeaseId, MemberId};
 pub use log_time::LogTimeMs;
 pub use rejection::Rejection;
 pub use revision::Revision;
+pub use tier::Tier;

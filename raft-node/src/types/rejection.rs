@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::{ClientId, Revision};
+use super::{ClientId, Revision, Tier};
 
 /// Why a command changed nothing. Every replica reaches the same one, and a retry gets it again. Whatever else goes
 /// wrong while a command is applied stops the node.
@@ -89,5 +89,13 @@ pub enum Rejection {
         value: u64,
         /// The limit.
         limit: u64,
+    },
+    /// The domain's keys live in another tier than this call addresses.
+    #[error("domain {domain:?} is {tier}: this call cannot address it")]
+    TierMismatch {
+        /// Its name.
+        domain: String,
+        /// Its tier.
+        tier: Tier,
     },
 }

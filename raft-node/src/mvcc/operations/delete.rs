@@ -1,8 +1,18 @@
 //! Deletes keys.
 
+use std::ops::{Bound, ControlFlow};
+
 use bincode::{Decode, Encode};
 
-use crate::mvcc::{KeyRecord, Selector};
+use super::put::unindex;
+use crate::mvcc::changes::{ChangeKind, ChangedKey};
+use crate::mvcc::domains::DomainIndex;
+use crate::mvcc::past::latest_end;
+use crate::mvcc::record::RecordRef;
+use crate::mvcc::stage::{DELETED_BYTES_MAX, DELETES_MAX, Edit, Failure};
+use crate::mvcc::{KeyRecord, Selector, keys};
+use crate::storage::{StorageError, Table, View};
+use crate::types::DomainId;
 
 /// Deletes every key that matches.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -22,4 +32,96 @@ pub struct DeleteReply {
     pub deleted: u64,
     /// Their records, if asked for.
     pub previous: Vec<KeyRecord>,
+}
+
+/// Deletes the keys. Everything that can be refused is refused before the first write.
+pub fn delete(edit: &mut Edit<'_>, delete: &Delete) -> Result<DeleteReply, Failure> {
+    let index = edit.domains.strong(&delete.domain)?;
+    let domain = edit.domains.id(index);
+    let found = find(edit.stage, domain, &delete.keys)?;
+    edit.charge_deletes(found.keys, found.bytes)?;
+    let mut previous = Vec::new();
+    for (stored_key, stored) in &found.rows {
+        let record = RecordRef::parse(stored)?;
+        let key = keys::user_key(stored_key);
+        if record.mod_revision == edit.revision {
+            return Err(edit.duplicate(key).into());
+        }
+        if delete.previous {
+            edit.charge_reply(record.bytes(key))?;
+            previous.push(KeyRecord {
+                key: key.to_vec(),
+                record: record.to_record(true),
+            });
+        }
+    }
+    for (stored_key, stored) in found.rows {
+        remove(edit, index, stored_key, stored, ChangeKind::Delete)?;
+    }
+    Ok(DeleteReply {
+        deleted: found.keys,
+        previous,
+    })
+}
+
+/// Moves one newest record into history. The caller has checked that this transaction did not write it.
+pub fn remove(
+    edit: &mut Edit<'_>,
+    index: DomainIndex,
+    stored_key: Vec<u8>,
+    stored: Vec<u8>,
+    kind: ChangeKind,
+) -> Result<(), Failure> {
+    let domain = edit.domains.id(index);
+    let record = RecordRef::parse(&stored)?;
+    let key = keys::user_key(&stored_key).to_vec();
+    edit.domains.resize(index, record.bytes(&key), 0)?;
+    unindex(edit, domain, &key, &record);
+    edit.stage
+        .put(Table::History, keys::history(domain, &key, edit.revision), stored);
+    edit.deleted.insert(stored_key.clone());
+    edit.stage.delete(Table::Latest, stored_key);
+    edit.changed.push(ChangedKey { domain, kind, key });
+    Ok(())
+}
+
+struct Found {
+    rows: Vec<(Vec<u8>, Vec<u8>)>,
+    keys: u64,
+    bytes: u64,
+}
+
+/// Every key that matches, with its record; past the limits they are counted and no longer kept.
+fn find(view: &dyn View, domain: DomainId, selector: &Selector) -> Result<Found, StorageError> {
+    let mut found = Found {
+        rows: Vec::new(),
+        keys: 0,
+        bytes: 0,
+    };
+    if let Selector::Key(key) = selector {
+        let stored_key = keys::latest(domain, key);
+        if let Some(stored) = view.get(Table::Latest, &stored_key)? {
+            found.keys = 1;
+            found.bytes = (stored_key.len() + stored.len()) as u64;
+            found.rows.push((stored_key, stored));
+        }
+        return Ok(found);
+    }
+    let span = selector.span();
+    if span.is_empty() {
+        return Ok(found);
+    }
+    let (from, to) = (keys::latest(domain, &span.start), latest_end(domain, &span));
+    let (from, to) = (Bound::Included(from.as_slice()), keys::up_to(to.as_ref()));
+    view.scan(Table::Latest, from, to, false, &mut |stored_key, stored| {
+        if selector.matches_in_span(keys::user_key(stored_key)) {
+            found.keys += 1;
+            found.bytes += (stored_key.len() + stored.len()) as u64;
+            if found.keys <= DELETES_MAX && found.bytes <= DELETED_BYTES_MAX {
+                found.rows.push((stored_key.to_vec(), stored.to_vec()));
+            }
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }

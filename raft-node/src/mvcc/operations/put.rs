@@ -2,8 +2,14 @@
 
 use bincode::{Decode, Encode};
 
-use crate::mvcc::KeyRecord;
-use crate::types::LeaseId;
+use crate::codec;
+use crate::mvcc::changes::{ChangeKind, ChangedKey};
+use crate::mvcc::keys;
+use crate::mvcc::record::{RecordRef, corrupt};
+use crate::mvcc::stage::{Edit, Failure};
+use crate::mvcc::{KeyRecord, Record};
+use crate::storage::{StorageError, Table};
+use crate::types::{DomainId, LeaseId};
 
 /// Writes a key, creating it if need be.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -29,4 +35,85 @@ pub struct Put {
 pub struct PutReply {
     /// The record that was replaced, if asked for and there was one.
     pub previous: Option<KeyRecord>,
+}
+
+/// Writes the key: one read, and one row in each of latest, history (unless the key is new) and changes. Everything
+/// that can be refused is refused before the first write.
+pub fn put(edit: &mut Edit<'_>, put: Put) -> Result<PutReply, Failure> {
+    let index = edit.domains.strong(&put.domain)?;
+    let domain = edit.domains.id(index);
+    let stored_key = keys::latest(domain, &put.key);
+    let stored = edit.stage.get(Table::Latest, &stored_key)?;
+    let before = stored.as_deref().map(RecordRef::parse).transpose()?;
+    let written_already = before
+        .as_ref()
+        .is_some_and(|before| before.mod_revision == edit.revision);
+    if written_already || edit.deleted.contains(&stored_key) {
+        return Err(edit.duplicate(&put.key).into());
+    }
+    let mut previous = None;
+    if put.previous
+        && let Some(before) = &before
+    {
+        edit.charge_reply(before.bytes(&put.key))?;
+        previous = Some(KeyRecord {
+            key: put.key.clone(),
+            record: before.to_record(true),
+        });
+    }
+    let record = Record {
+        create_revision: before.as_ref().map_or(edit.revision, |before| before.create_revision),
+        mod_revision: edit.revision,
+        version: before.as_ref().map_or(1, |before| before.version + 1),
+        lease: put.lease,
+        expires_at: put.ttl_ms.map(|ttl_ms| edit.log_time.after(ttl_ms)),
+        tags: put.tags,
+        value: put.value,
+    };
+    let tag_bytes: usize = record.tags.iter().map(String::len).sum();
+    let bytes_after = (put.key.len() + record.value.len() + tag_bytes) as u64;
+    let bytes_before = before.as_ref().map_or(0, |before| before.bytes(&put.key));
+    edit.domains.resize(index, bytes_before, bytes_after)?;
+
+    if let Some(before) = &before {
+        unindex(edit, domain, &put.key, before);
+    }
+    if let Some(stored) = stored {
+        edit.stage
+            .put(Table::History, keys::history(domain, &put.key, edit.revision), stored);
+    }
+    index_record(edit, domain, &put.key, &record);
+    edit.stage.put(Table::Latest, stored_key, encoded(&record, tag_bytes)?);
+    edit.changed.push(ChangedKey {
+        domain,
+        kind: ChangeKind::Put,
+        key: put.key,
+    });
+    Ok(PutReply { previous })
+}
+
+fn encoded(record: &Record, tag_bytes: usize) -> Result<Vec<u8>, StorageError> {
+    // Envelope, six numbers of up to nine bytes, and a length before each tag and the value.
+    let mut out = Vec::with_capacity(80 + record.value.len() + tag_bytes + 3 * record.tags.len());
+    codec::encode_into(record, &mut out).map_err(|error| corrupt("writing a record", &error))?;
+    Ok(out)
+}
+
+fn index_record(edit: &mut Edit<'_>, domain: DomainId, key: &[u8], record: &Record) {
+    if let Some(at) = record.expires_at {
+        edit.stage.put(Table::Index, keys::expiry(at, domain, key), Vec::new());
+    }
+    for tag in &record.tags {
+        edit.stage.put(Table::Index, keys::tag(domain, tag, key), Vec::new());
+    }
+}
+
+/// Removes the index entries of a record that goes.
+pub fn unindex(edit: &mut Edit<'_>, domain: DomainId, key: &[u8], record: &RecordRef<'_>) {
+    if let Some(at) = record.expires_at {
+        edit.stage.delete(Table::Index, keys::expiry(at, domain, key));
+    }
+    for tag in &record.tags {
+        edit.stage.delete(Table::Index, keys::tag(domain, tag, key));
+    }
 }

@@ -1,0 +1,40 @@
+//! Makes the connections to one peer.
+
+use std::sync::Arc;
+
+use openraft::network::RaftNetworkFactory;
+
+use super::{PeerClient, Roster, Transport};
+use crate::consensus::{Member, TypeConfig};
+use crate::types::MemberId;
+
+/// Connects to peers. Replication, heartbeats and snapshots each get a connection of their own.
+#[derive(Clone)]
+pub struct PeerNetwork {
+    roster: Arc<Roster>,
+    transport: Arc<dyn Transport>,
+}
+
+impl PeerNetwork {
+    /// Nothing is connected yet.
+    pub fn new(roster: Arc<Roster>, transport: Arc<dyn Transport>) -> Self {
+        Self { roster, transport }
+    }
+
+    /// A client of its own for `member`.
+    pub fn client(&self, target: MemberId, member: &Member) -> PeerClient {
+        PeerClient::new(Arc::clone(&self.roster), &self.transport, target, member)
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for PeerNetwork {
+    type Network = PeerClient;
+
+    async fn new_client(&mut self, target: MemberId, member: &Member) -> PeerClient {
+        self.client(target, member)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: MemberId, member: &Member) -> PeerClient {
+        self.client(target, member).for_heartbeats()
+    }
+}

@@ -1,0 +1,171 @@
+//! What peers may call.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use quorate_proto::internal as proto;
+use quorate_proto::internal::raft_server::{Raft as RaftRpc, RaftServer};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::client::MESSAGE_BYTES_MAX;
+use super::{Roster, snapshot_receive, wire};
+use crate::codec;
+use crate::consensus::{Raft, ReadGate};
+use crate::state_machine::{RaftSnapshot, StateStore};
+
+/// A follower's read waits no longer for the leader.
+const READ_INDEX_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Answers [`proto::IdentifyRequest`]; the member decides, for it owns the data directory.
+pub type Identify = Arc<dyn Fn(&proto::IdentifyRequest) -> Result<proto::IdentifyResponse, Status> + Send + Sync>;
+
+/// The service for peers.
+pub struct PeerService {
+    raft: Raft,
+    roster: Arc<Roster>,
+    store: Arc<StateStore>,
+    reads: ReadGate,
+    identify: Identify,
+}
+
+impl PeerService {
+    /// The service, ready to be served.
+    pub fn server(
+        raft: Raft,
+        roster: Arc<Roster>,
+        store: Arc<StateStore>,
+        reads: ReadGate,
+        identify: Identify,
+    ) -> RaftServer<Self> {
+        RaftServer::new(Self {
+            raft,
+            roster,
+            store,
+            reads,
+            identify,
+        })
+        .max_decoding_message_size(MESSAGE_BYTES_MAX)
+        .max_encoding_message_size(MESSAGE_BYTES_MAX)
+    }
+}
+
+#[tonic::async_trait]
+impl RaftRpc for PeerService {
+    type AppendStream = Pin<Box<dyn Stream<Item = Result<proto::AppendResponse, Status>> + Send>>;
+
+    async fn append(
+        &self,
+        request: Request<Streaming<proto::AppendRequest>>,
+    ) -> Result<Response<Self::AppendStream>, Status> {
+        let from = self.roster.check(request.metadata())?;
+        // A message that does not decode ends the stream; the leader opens another and sends again.
+        let requests = request.into_inner().map(|message| {
+            message.and_then(|message| wire::append_back(message).map_err(|e| Status::invalid_argument(e.to_string())))
+        });
+        let requests = requests.take_while(move |request| {
+            if let Err(status) = request {
+                tracing::debug!(from, %status, "the leader's stream ended");
+            }
+            futures::future::ready(request.is_ok())
+        });
+        let requests = requests.filter_map(|request| futures::future::ready(request.ok()));
+        let responses = self.raft.stream_append(Box::pin(requests)).map(|result| match result {
+            Ok(result) => Ok(wire::appended(result)),
+            Err(fatal) => Err(Status::unavailable(fatal.to_string())),
+        });
+        Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteResponse>, Status> {
+        self.roster.check(request.metadata())?;
+        let request = wire::vote_request_back(request.into_inner()).map_err(invalid)?;
+        let response = self.raft.vote(request).await.map_err(unavailable)?;
+        Ok(Response::new(wire::vote_response(&response)))
+    }
+
+    async fn pre_vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteResponse>, Status> {
+        self.roster.check(request.metadata())?;
+        let request = wire::vote_request_back(request.into_inner()).map_err(invalid)?;
+        let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
+        Ok(Response::new(wire::vote_response(&response)))
+    }
+
+    async fn transfer_leader(
+        &self,
+        request: Request<proto::TransferLeaderRequest>,
+    ) -> Result<Response<proto::TransferLeaderResponse>, Status> {
+        self.roster.check(request.metadata())?;
+        let request = wire::transfer_back(request.into_inner()).map_err(invalid)?;
+        let accepted = self
+            .raft
+            .handle_transfer_leader(request)
+            .await
+            .map_err(unavailable)?
+            .is_ok();
+        Ok(Response::new(proto::TransferLeaderResponse { accepted }))
+    }
+
+    async fn read_index(
+        &self,
+        request: Request<proto::ReadIndexRequest>,
+    ) -> Result<Response<proto::ReadIndexResponse>, Status> {
+        self.roster.check(request.metadata())?;
+        let index = tokio::time::timeout(READ_INDEX_TIMEOUT, self.reads.leader_index())
+            .await
+            .map_err(|_| Status::deadline_exceeded("no quorum confirmed the leader in time"))?
+            .map_err(unavailable)?;
+        Ok(Response::new(proto::ReadIndexResponse { index }))
+    }
+
+    async fn snapshot_missing(
+        &self,
+        request: Request<proto::SnapshotManifest>,
+    ) -> Result<Response<proto::SnapshotMissingFiles>, Status> {
+        self.roster.check(request.metadata())?;
+        let manifest = codec::decode(&request.into_inner().manifest).map_err(invalid)?;
+        let store = Arc::clone(&self.store);
+        let files = tokio::task::spawn_blocking(move || snapshot_receive::missing(store.snapshots(), &manifest))
+            .await
+            .map_err(|error| Status::internal(error.to_string()))?
+            .map_err(|error| Status::internal(error.to_string()))?;
+        Ok(Response::new(proto::SnapshotMissingFiles { files }))
+    }
+
+    async fn snapshot_send(
+        &self,
+        request: Request<Streaming<proto::SnapshotPart>>,
+    ) -> Result<Response<proto::SnapshotInstalled>, Status> {
+        self.roster.check(request.metadata())?;
+        let (vote, files) = snapshot_receive::receive(self.store.snapshots(), request.into_inner()).await?;
+        let meta = files
+            .manifest
+            .meta()
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let snapshot = RaftSnapshot { meta, snapshot: files };
+        let response = self
+            .raft
+            .install_full_snapshot(vote, snapshot)
+            .await
+            .map_err(unavailable)?;
+        Ok(Response::new(proto::SnapshotInstalled {
+            vote: Some(wire::vote(&response.vote)),
+        }))
+    }
+
+    async fn identify(
+        &self,
+        request: Request<proto::IdentifyRequest>,
+    ) -> Result<Response<proto::IdentifyResponse>, Status> {
+        (self.identify)(request.get_ref()).map(Response::new)
+    }
+}
+
+fn invalid(error: impl std::error::Error) -> Status {
+    Status::invalid_argument(error.to_string())
+}
+
+fn unavailable(error: impl std::error::Error) -> Status {
+    Status::unavailable(error.to_string())
+}

@@ -1,0 +1,102 @@
+//! Receives a snapshot into a directory of its own; only when every file is whole is it handed to openraft.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use quorate_proto::internal as proto;
+use tonic::{Status, Streaming};
+
+use super::wire;
+use crate::codec;
+use crate::consensus::Vote;
+use crate::state_machine::{Manifest, SnapshotFiles, SnapshotStore, measure};
+
+/// What of the snapshot is not here yet. A file that is longer than it should be is fetched anew.
+pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<Vec<proto::MissingFile>> {
+    manifest.check()?;
+    let directory = store.incoming(manifest)?;
+    let mut missing = Vec::new();
+    for file in &manifest.files {
+        let path = directory.join(&file.name);
+        let have = fs::metadata(&path).map_or(0, |metadata| metadata.len());
+        if have == file.bytes && measure(&path)? == (file.bytes, file.crc32c) {
+            continue;
+        }
+        let from_offset = if have < file.bytes { have } else { 0 };
+        missing.push(proto::MissingFile {
+            name: file.name.clone(),
+            from_offset,
+        });
+    }
+    Ok(missing)
+}
+
+/// Writes the parts and checks every file at the end.
+pub(super) async fn receive(
+    store: &SnapshotStore,
+    mut parts: Streaming<proto::SnapshotPart>,
+) -> Result<(Vote, SnapshotFiles), Status> {
+    let first = parts
+        .message()
+        .await?
+        .ok_or_else(|| Status::invalid_argument("an empty snapshot stream"))?;
+    let vote = wire::vote_back(first.vote).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let manifest: Manifest =
+        codec::decode(&first.manifest).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    manifest
+        .check()
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let directory = store.incoming(&manifest).map_err(failed)?;
+    while let Some(part) = parts.message().await? {
+        write_part(&manifest, &directory, &part).map_err(failed)?;
+    }
+    check(&manifest, &directory).map_err(failed)?;
+    Ok((vote, SnapshotFiles { directory, manifest }))
+}
+
+fn write_part(manifest: &Manifest, directory: &Path, part: &proto::SnapshotPart) -> io::Result<()> {
+    if !manifest.files.iter().any(|file| file.name == part.file) {
+        return Err(io::Error::other(format!("{:?} is not in the manifest", part.file)));
+    }
+    if crc32c::crc32c(&part.data) != part.crc32c {
+        return Err(io::Error::other(format!(
+            "a part of {:?} was damaged on its way",
+            part.file
+        )));
+    }
+    let path = directory.join(&part.file);
+    let mut file = OpenOptions::new().create(true).append(true).open(&path)?;
+    let have = file.metadata()?.len();
+    if part.offset < have {
+        file.set_len(part.offset)?;
+    } else if part.offset > have {
+        return Err(io::Error::other(format!(
+            "{:?}: bytes {have} to {} are missing",
+            part.file, part.offset
+        )));
+    }
+    file.write_all(&part.data)
+}
+
+fn check(manifest: &Manifest, directory: &PathBuf) -> io::Result<()> {
+    for file in &manifest.files {
+        let path = directory.join(&file.name);
+        if file.bytes == 0 && !path.exists() {
+            fs::File::create(&path)?;
+        }
+        if measure(&path)? != (file.bytes, file.crc32c) {
+            // The next attempt must not build on it.
+            fs::remove_file(&path)?;
+            return Err(io::Error::other(format!(
+                "{:?} does not have the checksum of the manifest",
+                file.name
+            )));
+        }
+    }
+    Ok(())
+}
+
+fn failed(error: io::Error) -> Status {
+    Status::internal(error.to_string())
+}

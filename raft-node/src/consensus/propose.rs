@@ -1,0 +1,217 @@
+//! Packs the commands of concurrent clients into one log entry.
+//!
+//! While one group is on its way through the log, the next one collects; there is no timer. Under load a group holds
+//! what every client sent in one round, so the entry, the sync, the messages to followers and the batch of the state
+//! machine are paid once for all of them; alone, a command is a group of one and waits for nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader, RaftError};
+use tokio::sync::{mpsc, oneshot};
+
+use super::{LogClock, Raft, TypeConfig};
+use crate::state_machine::{Command, Group, Reply};
+use crate::types::MemberId;
+
+/// Commands in one group. Client ids are made of a group's index and a command's place in it, so this is a bound of
+/// the format as well.
+const GROUP_COMMANDS_MAX: usize = 4096;
+/// A group is closed when it passes this; a single command may be larger.
+const GROUP_BYTES: usize = 1 << 20;
+/// Groups between proposal and reply. Two keep the log busy while the replies of the one before go out.
+const GROUPS_IN_FLIGHT_MAX: usize = 2;
+/// A group whose fate is not known by then is answered "unknown"; the log may still commit it.
+const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// A fresh leader refuses writes for a moment, until a quorum has answered it.
+const LEASE_RETRY: Duration = Duration::from_millis(5);
+const LEASE_RETRIES_MAX: u32 = 60;
+
+/// Why a proposal has no reply.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProposeError {
+    /// This member does not lead. Not applied.
+    #[error("this member is not the leader")]
+    NotLeader {
+        /// Who leads, if known.
+        leader: Option<MemberId>,
+    },
+    /// The queue is full. Not applied.
+    #[error("{waiting} commands wait at this member, which is the limit: try again later")]
+    Overloaded {
+        /// The limit.
+        waiting: usize,
+    },
+    /// The command cannot be encoded. Not applied.
+    #[error("the command cannot be logged: {0}")]
+    Encode(String),
+    /// The log changed hands or fell silent while the command was in it: it may have been applied, or may yet be.
+    #[error("the outcome is unknown: {0}")]
+    Unknown(&'static str),
+    /// The member stops or has failed; whether the command was applied is unknown.
+    #[error("the member is stopping: {0}")]
+    Stopped(String),
+}
+
+/// Receives the answer of one command.
+pub type Completion = Box<dyn FnOnce(Result<Reply, ProposeError>) + Send>;
+
+struct Proposal {
+    command: Command,
+    done: Completion,
+}
+
+/// Takes commands from every client of this member.
+#[derive(Clone)]
+pub struct Proposer {
+    queue: mpsc::Sender<Proposal>,
+}
+
+impl Proposer {
+    /// Starts the packing task. At most `waiting_max` commands wait.
+    pub fn start(raft: Raft, clock: Arc<LogClock>, waiting_max: usize) -> Self {
+        let (queue, proposals) = mpsc::channel(waiting_max);
+        tokio::spawn(pack(raft, clock, proposals));
+        Self { queue }
+    }
+
+    /// Proposes `command`; `done` gets the answer, at once if the queue is full.
+    pub fn submit(&self, command: Command, done: Completion) {
+        match self.queue.try_send(Proposal { command, done }) {
+            Ok(()) => {}
+            Err(mpsc::error::TrySendError::Full(refused)) => {
+                (refused.done)(Err(ProposeError::Overloaded {
+                    waiting: self.queue.max_capacity(),
+                }));
+            }
+            Err(mpsc::error::TrySendError::Closed(refused)) => {
+                (refused.done)(Err(ProposeError::NotLeader { leader: None }));
+            }
+        }
+    }
+
+    /// Proposes `command` and waits for its answer.
+    pub async fn propose(&self, command: Command) -> Result<Reply, ProposeError> {
+        let (done, answer) = oneshot::channel();
+        self.submit(
+            command,
+            Box::new(move |result| {
+                // The caller may have given up.
+                let _ = done.send(result);
+            }),
+        );
+        answer
+            .await
+            .unwrap_or_else(|_| Err(ProposeError::Stopped("the proposal was dropped".into())))
+    }
+}
+
+async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Proposal>) {
+    let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
+    let slots = Arc::new(tokio::sync::Semaphore::new(GROUPS_IN_FLIGHT_MAX));
+    loop {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
+            return;
+        };
+        if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
+            return;
+        }
+        let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting);
+        if completions.is_empty() {
+            continue;
+        }
+        let raft = raft.clone();
+        tokio::spawn(async move {
+            let result = write(&raft, group).await;
+            drop(slot);
+            complete(result, completions);
+        });
+    }
+}
+
+/// Moves proposals from `waiting` into a group until it is full.
+fn build_group(clock: &LogClock, term: u64, waiting: &mut Vec<Proposal>) -> (Group, Vec<Completion>) {
+    let mut group = Group::builder(clock.log_time(term), clock.wall_ms());
+    let mut completions = Vec::with_capacity(waiting.len());
+    let mut taken = 0;
+    while taken < waiting.len() && group.len_bytes() < GROUP_BYTES {
+        match group.push(&waiting[taken].command) {
+            Ok(()) => taken += 1,
+            Err(error) => {
+                let refused = waiting.remove(taken);
+                (refused.done)(Err(ProposeError::Encode(error.to_string())));
+            }
+        }
+    }
+    completions.extend(waiting.drain(..taken).map(|proposal| proposal.done));
+    (group.finish(), completions)
+}
+
+async fn write(raft: &Raft, group: Group) -> Result<Vec<Reply>, ProposeError> {
+    for _ in 0..LEASE_RETRIES_MAX {
+        let written = tokio::time::timeout(GROUP_TIMEOUT, raft.client_write(group.clone())).await;
+        let error = match written {
+            Err(_) => return Err(ProposeError::Unknown("no quorum confirmed it in time")),
+            Ok(Ok(response)) => return Ok(response.data.0),
+            Ok(Err(error)) => error,
+        };
+        match refusal(error, *raft.node_id()) {
+            Refusal::Retry => tokio::time::sleep(LEASE_RETRY).await,
+            Refusal::Final(error) => return Err(error),
+        }
+    }
+    Err(ProposeError::NotLeader { leader: None })
+}
+
+enum Refusal {
+    /// Nothing was logged, and soon something can be.
+    Retry,
+    Final(ProposeError),
+}
+
+fn refusal(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>, me: MemberId) -> Refusal {
+    match error {
+        RaftError::Fatal(fatal) => Refusal::Final(ProposeError::Stopped(fatal.to_string())),
+        RaftError::APIError(ClientWriteError::ForwardToLeader(ForwardToLeader { leader_id, reason, .. })) => {
+            let elsewhere = leader_id.filter(|leader| *leader != me);
+            match reason {
+                ForwardReason::LeaseExpired | ForwardReason::LeadershipTransfer if elsewhere.is_none() => {
+                    Refusal::Retry
+                }
+                _ => Refusal::Final(ProposeError::NotLeader { leader: elsewhere }),
+            }
+        }
+        RaftError::APIError(ClientWriteError::LogEntryDiscarded(_)) => Refusal::Final(ProposeError::Unknown(
+            "the leader changed while it was being replicated",
+        )),
+        // Neither can come from a group of commands.
+        RaftError::APIError(
+            error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)),
+        ) => Refusal::Final(ProposeError::Stopped(error.to_string())),
+    }
+}
+
+fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completion>) {
+    match result {
+        Ok(replies) if replies.len() == completions.len() => {
+            for (done, reply) in completions.into_iter().zip(replies) {
+                done(Ok(reply));
+            }
+        }
+        Ok(replies) => {
+            tracing::error!(
+                replies = replies.len(),
+                commands = completions.len(),
+                "a group lacks replies"
+            );
+            for done in completions {
+                done(Err(ProposeError::Unknown("the reply was lost")));
+            }
+        }
+        Err(error) => {
+            for done in completions {
+                done(Err(error.clone()));
+            }
+        }
+    }
+}

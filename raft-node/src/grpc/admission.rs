@@ -1,0 +1,51 @@
+//! How many calls a member works on at a time.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quorate_proto::v1::{Error, ErrorCode, Outcome};
+
+/// Counts the calls in work.
+#[derive(Clone)]
+pub(super) struct Admission {
+    outstanding: Arc<AtomicU64>,
+    outstanding_max: u64,
+}
+
+/// One call in work; dropped when its reply leaves.
+pub(super) struct Permit(Arc<AtomicU64>);
+
+impl Admission {
+    pub(super) fn new(outstanding_max: u64) -> Self {
+        Self {
+            outstanding: Arc::default(),
+            outstanding_max,
+        }
+    }
+
+    /// Admits a call, or says that the member is full.
+    pub(super) fn admit(&self) -> Result<Permit, Error> {
+        let before = self.outstanding.fetch_add(1, Ordering::Relaxed);
+        let permit = Permit(Arc::clone(&self.outstanding));
+        if before < self.outstanding_max {
+            return Ok(permit);
+        }
+        Err(Error {
+            code: ErrorCode::Overloaded.into(),
+            message: format!(
+                "{} calls are being worked on, which is limits.calls_outstanding_max: try again later",
+                self.outstanding_max
+            ),
+            limit: self.outstanding_max,
+            value: before,
+            outcome: Outcome::NotApplied.into(),
+            ..Error::default()
+        })
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,85 @@
+//! Assembles the servers.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use quorate_proto::internal::raft_server::RaftServer;
+use quorate_proto::v1::calls_server::CallsServer;
+use quorate_proto::v1::cluster_server::ClusterServer;
+use quorate_proto::v1::kv_server::KvServer;
+use quorate_proto::v1::session_server::SessionServer;
+use tonic::transport::Server;
+
+use super::{Api, CallsService, ClusterService, KvService, SessionService};
+use crate::consensus::network::{Incoming, PeerService};
+
+/// A message may hold many calls, each checked against its own limit; beyond this gRPC refuses it unread.
+const MESSAGE_BYTES_MAX: usize = 16 << 20;
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// A client that answers no ping for this long is gone.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+const STREAMS_PER_CONNECTION_MAX: u32 = 1024;
+
+/// A server ended by itself.
+#[derive(Debug, thiserror::Error)]
+#[error("the server of the {side} failed: {reason}")]
+pub struct ServeError {
+    side: &'static str,
+    reason: String,
+}
+
+/// Serves clients until `shutdown`.
+pub async fn serve_clients(
+    api: Arc<Api>,
+    incoming: Incoming,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    let failed = |reason: String| ServeError {
+        side: "clients",
+        reason,
+    };
+    let (health_reporter, health) = tonic_health::server::health_reporter();
+    health_reporter.set_serving::<KvServer<KvService>>().await;
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(quorate_proto::DESCRIPTORS)
+        .build_v1()
+        .map_err(|error| failed(error.to_string()))?;
+    Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
+        .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
+        .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .add_service(health)
+        .add_service(reflection)
+        .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
+        .add_service(CallsServer::new(CallsService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
+        .add_service(SessionServer::new(SessionService(Arc::clone(&api))))
+        .add_service(ClusterServer::new(ClusterService(api)))
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await
+        .map_err(|error| failed(error.to_string()))
+}
+
+/// Serves the other members until `shutdown`.
+pub async fn serve_peers(
+    peers: RaftServer<PeerService>,
+    incoming: Incoming,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), ServeError> {
+    Server::builder()
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .http2_keepalive_interval(Some(Duration::from_secs(1)))
+        .http2_keepalive_timeout(Some(Duration::from_secs(2)))
+        .add_service(peers)
+        .serve_with_incoming_shutdown(incoming, shutdown)
+        .await
+        .map_err(|error| ServeError {
+            side: "peers",
+            reason: error.to_string(),
+        })
+}

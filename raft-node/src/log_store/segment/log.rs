@@ -1,0 +1,274 @@
+//! The writer's side of the segments.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::file_name;
+use super::index::{Index, Location};
+use super::reader::SegmentReader;
+use super::recover::{self, Current};
+use super::replay::Replay;
+use crate::log_store::device::{EntryReader, LogDevice, Recovered};
+use crate::log_store::record::{Position, encode_head, encode_record};
+use crate::log_store::{Disk, LogError, LogRecord};
+
+/// Capacity that the write buffer keeps between groups.
+const BUFFER_BYTES_KEPT: usize = 4 << 20;
+
+/// A [`LogDevice`] of segment files.
+pub struct SegmentLog {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    index: Arc<RwLock<Index>>,
+    replay: Replay,
+    /// The segment that is written to; nothing until the log was recovered.
+    current: Option<Current>,
+    /// Sequence of the next record.
+    sequence: u64,
+    /// The newest sequence known to be durable.
+    synced: u64,
+    /// A purge was written, and its segments are still there.
+    purge_pending: bool,
+    buffer: Vec<u8>,
+    /// Where the records in the buffer end.
+    ends: Vec<usize>,
+}
+
+impl SegmentLog {
+    /// A log in the files of `disk`, whose segments are `segment_bytes` long. Nothing is read before
+    /// [`recover`](LogDevice::recover).
+    pub fn new(disk: impl Disk, segment_bytes: u64) -> Self {
+        Self {
+            disk: Arc::new(disk),
+            segment_bytes,
+            index: Arc::default(),
+            replay: Replay::default(),
+            current: None,
+            sequence: 1,
+            synced: 0,
+            purge_pending: false,
+            buffer: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    fn position(&self) -> Position {
+        Position {
+            sequence: self.sequence,
+            synced: self.synced,
+        }
+    }
+
+    fn current(&self) -> Result<&Current, LogError> {
+        self.current.as_ref().ok_or(LogError::Closed)
+    }
+
+    /// Appends `record` to the buffer.
+    fn stage(&mut self, record: &LogRecord) -> Result<(), LogError> {
+        let position = self.position();
+        if let Err(error) = encode_record(record, position, &mut self.buffer) {
+            let current = self.current()?;
+            return Err(LogError::record(&current.name(), current.offset, error));
+        }
+        self.ends.push(self.buffer.len());
+        self.sequence += 1;
+        Ok(())
+    }
+
+    /// Takes the last record out of the buffer again.
+    fn unstage(&mut self) {
+        self.ends.pop();
+        self.buffer.truncate(self.ends.last().copied().unwrap_or(0));
+        self.sequence -= 1;
+    }
+
+    /// Whether the records in the buffer have to be in two segments. A segment holds at least one record.
+    fn overflows(&self) -> Result<bool, LogError> {
+        let current = self.current()?;
+        let only_one = current.is_fresh() && self.ends.len() == 1;
+        Ok(!only_one && current.offset + self.buffer.len() as u64 > self.segment_bytes)
+    }
+
+    /// Writes the buffer, which holds `records`. Returns its length.
+    fn flush(&mut self, records: &[LogRecord]) -> Result<u64, LogError> {
+        let bytes = self.buffer.len() as u64;
+        if bytes == 0 {
+            return Ok(0);
+        }
+        let Some(current) = &mut self.current else {
+            return Err(LogError::Closed);
+        };
+        let written = current.file.write_at(current.offset, &self.buffer);
+        written.map_err(|error| LogError::io("write", &file_name(current.number), bytes, error))?;
+
+        let mut index = self.index.write();
+        let mut start = 0;
+        for (record, end) in records.iter().zip(self.ends.drain(..)) {
+            let at = current.location(start, end)?;
+            let applied = self.replay.apply_record(record, at, &mut index);
+            applied.map_err(|wrong| LogError::NotConsecutive {
+                found: wrong.found,
+                expected: wrong.expected,
+            })?;
+            self.purge_pending |= matches!(record, LogRecord::Purge(_));
+            start = end;
+        }
+        current.offset += bytes;
+        self.buffer.clear();
+        self.buffer.shrink_to(BUFFER_BYTES_KEPT);
+        Ok(bytes)
+    }
+
+    fn sync_current(&mut self) -> Result<(), LogError> {
+        let current = self.current()?;
+        let synced = current.file.sync();
+        synced.map_err(|error| LogError::io("sync", &current.name(), 0, error))?;
+        self.synced = self.sequence - 1;
+        Ok(())
+    }
+
+    /// Goes on in a new segment. Returns the length of its head.
+    fn roll(&mut self) -> Result<u64, LogError> {
+        self.sync_current()?;
+        let number = self.current()?.number;
+        let next = number.checked_add(1).ok_or(LogError::Option {
+            option: "number of segments",
+            value: u64::from(number) + 1,
+            min: 1,
+            max: u64::from(u32::MAX),
+        })?;
+        self.start_segment(next)
+    }
+
+    /// Makes segment `number` and writes its head. The name is durable on return, the head after the next sync.
+    fn start_segment(&mut self, number: u32) -> Result<u64, LogError> {
+        let name = file_name(number);
+        let file = self.disk.create(&name, self.segment_bytes);
+        let file = file.map_err(|error| LogError::io("create", &name, self.segment_bytes, error))?;
+        let mut head = Vec::new();
+        let sealed = encode_head(&self.replay.head, self.position(), &mut head);
+        sealed.map_err(|error| LogError::record(&name, 0, error))?;
+        let bytes = head.len() as u64;
+        let written = file.write_at(0, &head);
+        written.map_err(|error| LogError::io("write", &name, bytes, error))?;
+        let synced = self.disk.sync_directory();
+        synced.map_err(|error| LogError::io("sync the directory of", &name, 0, error))?;
+        self.index
+            .write()
+            .add_segment(number, Arc::clone(&file), self.segment_bytes);
+        self.current = Some(Current {
+            number,
+            file,
+            offset: bytes,
+            head_bytes: bytes,
+        });
+        self.sequence += 1;
+        Ok(bytes)
+    }
+
+    /// Deletes the oldest segments, as long as they hold only purged entries.
+    fn reclaim(&mut self) -> Result<(), LogError> {
+        let current = self.current()?.number;
+        let purged = self.replay.head.purged.map(|purged| purged.index);
+        loop {
+            let index = self.index.read();
+            let Some((&number, segment)) = index.segments.first_key_value() else {
+                break;
+            };
+            if number == current || segment.index_max > purged {
+                break;
+            }
+            let name = segment.name.clone();
+            drop(index);
+            let deleted = self.disk.delete(&name).and_then(|()| self.disk.sync_directory());
+            deleted.map_err(|error| LogError::io("delete", &name, 0, error))?;
+            self.index.write().segments.remove(&number);
+        }
+        self.purge_pending = false;
+        Ok(())
+    }
+}
+
+impl LogDevice for SegmentLog {
+    fn recover(&mut self) -> Result<Recovered, LogError> {
+        let mut index = Index::default();
+        let found = recover::recover(&*self.disk, self.segment_bytes, &mut index)?;
+        *self.index.write() = index;
+        self.replay = found.replay;
+        self.sequence = found.sequence;
+        self.synced = found.sequence - 1;
+        self.current = found.current;
+        self.purge_pending = true;
+        if self.current.is_none() {
+            self.replay.apply_new_head();
+            self.start_segment(1)?;
+        }
+        // What was read may be in the page cache only.
+        self.sync()?;
+        Ok(found.recovered)
+    }
+
+    fn write(&mut self, records: &[LogRecord]) -> Result<u64, LogError> {
+        self.buffer.clear();
+        self.ends.clear();
+        let mut bytes = 0;
+        let mut from = 0;
+        for (at, record) in records.iter().enumerate() {
+            self.stage(record)?;
+            if self.overflows()? {
+                self.unstage();
+                bytes += self.flush(&records[from..at])?;
+                bytes += self.roll()?;
+                from = at;
+                self.stage(record)?;
+            }
+        }
+        Ok(bytes + self.flush(&records[from..])?)
+    }
+
+    fn sync(&mut self) -> Result<(), LogError> {
+        self.sync_current()?;
+        if self.purge_pending {
+            self.reclaim()?;
+        }
+        Ok(())
+    }
+
+    fn reader(&self) -> Arc<dyn EntryReader> {
+        Arc::new(SegmentReader::new(Arc::clone(&self.index)))
+    }
+
+    fn disk_bytes(&self) -> u64 {
+        self.index.read().disk_bytes()
+    }
+}
+
+impl Current {
+    fn name(&self) -> String {
+        file_name(self.number)
+    }
+
+    /// Nothing but the head is in it.
+    fn is_fresh(&self) -> bool {
+        self.offset == self.head_bytes
+    }
+
+    /// Of a record between two places of the buffer.
+    fn location(&self, start: usize, end: usize) -> Result<Location, LogError> {
+        let offset = self.offset + start as u64;
+        match (u32::try_from(offset), u32::try_from(end - start)) {
+            (Ok(offset), Ok(bytes)) => Ok(Location {
+                segment: self.number,
+                offset,
+                bytes,
+            }),
+            _ => Err(LogError::Option {
+                option: "offset in a segment",
+                value: offset,
+                min: 0,
+                max: u64::from(u32::MAX),
+            }),
+        }
+    }
+}

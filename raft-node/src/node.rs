@@ -1,1 +1,0 @@
-//! Wires a member together.

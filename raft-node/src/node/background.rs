@@ -1,0 +1,182 @@
+//! What a member does without being asked. Only the leader proposes; everything is re-checked where it is applied.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+
+use crate::config::NodeConfig;
+use crate::consensus::network::Roster;
+use crate::consensus::{LogClock, Proposer, Raft};
+use crate::log_store::LogStore;
+use crate::space::{self, Space};
+use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, StateStore};
+use crate::types::{LogTimeMs, Revision};
+
+/// How often the leader looks for keys whose time has come.
+const EXPIRY_INTERVAL: Duration = Duration::from_millis(100);
+const EXPIRED_KEYS_PER_COMMAND: u32 = 1000;
+const EXPIRED_CLIENTS_PER_COMMAND: u32 = 1000;
+const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
+/// Revisions whose garbage goes in one step: small, so that no step is felt.
+const CLEANED_REVISIONS_PER_STEP: usize = 256;
+
+/// The parts that the background tasks use.
+#[derive(Clone)]
+pub struct Background {
+    /// Settings.
+    pub config: Arc<NodeConfig>,
+    /// Consensus.
+    pub raft: Raft,
+    /// Proposals.
+    pub proposer: Proposer,
+    /// Log time.
+    pub clock: Arc<LogClock>,
+    /// State.
+    pub store: Arc<StateStore>,
+    /// Log.
+    pub log: LogStore,
+    /// Peers.
+    pub roster: Arc<Roster>,
+    /// Disks.
+    pub space: Arc<Space>,
+}
+
+impl Background {
+    /// Starts every task on the current runtime; they end with it.
+    pub fn start(self) {
+        tokio::spawn(self.clone().follow_membership());
+        tokio::spawn(self.clone().expire());
+        tokio::spawn(self.clone().compact());
+        tokio::spawn(self.clone().clean());
+        tokio::spawn(self.clone().snapshot());
+        tokio::spawn(self.watch_space());
+    }
+
+    fn leads(&self) -> bool {
+        self.raft.is_leader()
+    }
+
+    /// Keeps the roster at the newest membership, which decides whose calls are accepted.
+    async fn follow_membership(self) {
+        let mut metrics = self.raft.server_metrics();
+        loop {
+            let membership = metrics.borrow_watched().membership_config.clone();
+            self.roster
+                .set_members(membership.nodes().map(|(id, member)| (*id, member.clone())).collect());
+            if metrics.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
+    async fn expire(self) {
+        loop {
+            tokio::time::sleep(EXPIRY_INTERVAL).await;
+            if !self.leads() {
+                continue;
+            }
+            let now = self.clock.log_time(crate::consensus::term(&self.raft));
+            if self.store.has_expired_keys(now).unwrap_or(false) {
+                let _ = self
+                    .proposer
+                    .propose(Command::ExpireKeys(ExpireKeys {
+                        keys_max: EXPIRED_KEYS_PER_COMMAND,
+                    }))
+                    .await;
+            }
+            let idle_since = LogTimeMs(now.0.saturating_sub(IDLE_TTL_MS));
+            if self
+                .store
+                .applied()
+                .longest_idle_client
+                .is_some_and(|last| last < idle_since)
+            {
+                let command = ExpireClients {
+                    idle_since,
+                    clients_max: EXPIRED_CLIENTS_PER_COMMAND,
+                };
+                let _ = self.proposer.propose(Command::ExpireClients(command)).await;
+            }
+        }
+    }
+
+    /// Moves the compaction boundary behind the newest revisions that must stay: those within `keep_revisions` and
+    /// those younger than `keep_ms`.
+    async fn compact(self) {
+        let settings = &self.config.compaction;
+        // Revision and log time at past looks, oldest first: enough of them to span keep_ms.
+        let mut looks = std::collections::VecDeque::new();
+        loop {
+            tokio::time::sleep(Duration::from_millis(settings.interval_ms)).await;
+            let applied = self.store.applied();
+            looks.push_back((applied.log_time, applied.revision));
+            let old = LogTimeMs(applied.log_time.0.saturating_sub(settings.keep_ms));
+            let mut old_enough = Revision(0);
+            while looks.front().is_some_and(|(time, _)| *time <= old) {
+                old_enough = looks.pop_front().map_or(old_enough, |(_, revision)| revision);
+            }
+            let by_count = applied.revision.0.saturating_sub(settings.keep_revisions);
+            let boundary = Revision(by_count.min(old_enough.0));
+            if boundary > applied.compacted && self.leads() {
+                let _ = self
+                    .proposer
+                    .propose(Command::Compact(Compact { revision: boundary }))
+                    .await;
+            }
+        }
+    }
+
+    /// Reclaims what compaction gave up, on every member, in small steps.
+    async fn clean(self) {
+        let cleaner = Cleaner;
+        loop {
+            let (store, cleaner) = (Arc::clone(&self.store), cleaner);
+            let step =
+                tokio::task::spawn_blocking(move || cleaner.step(store.engine().as_ref(), CLEANED_REVISIONS_PER_STEP));
+            match step.await {
+                Ok(Ok(cleaned)) if cleaned >= CLEANED_REVISIONS_PER_STEP => tokio::task::yield_now().await,
+                Ok(Ok(_)) => tokio::time::sleep(HOUSEKEEPING_INTERVAL).await,
+                Ok(Err(error)) => {
+                    tracing::error!(%error, "reclaiming space failed");
+                    tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+                }
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// A snapshot after so many bytes of log, so that the log can be purged.
+    async fn snapshot(self) {
+        let mut last = self.log.metrics().bytes.load(Ordering::Relaxed);
+        loop {
+            tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+            let written = self.log.metrics().bytes.load(Ordering::Relaxed);
+            if written - last >= self.config.raft.snapshot_log_bytes {
+                last = written;
+                if let Err(error) = self.raft.trigger().snapshot().await {
+                    tracing::warn!(%error, "a snapshot could not be started");
+                }
+            }
+        }
+    }
+
+    async fn watch_space(self) {
+        let path: PathBuf = self.config.data_directory.clone();
+        loop {
+            match space::free_bytes(&path) {
+                Ok(free) => {
+                    self.space.set_free_bytes(free);
+                    let low = free < self.config.storage.space_reserve_bytes;
+                    if self.space.set_refuses_growth(low) {
+                        tracing::warn!(free, low, "free space on the disk of the data directory");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "free space cannot be read"),
+            }
+            tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Wires a member together: what starts in which order, and what stops in which.
+//!
+//! Start: directory (whose is it, is it free) -> log -> state -> consensus -> peers -> founding -> clients. Clients come
+//! last, so that nothing is answered before it can be answered well. Stop: leadership is handed on, then clients,
+//! peers, consensus, log, state.
+//!
+//! Raft and its connections run on a runtime of their own: client load must not delay a heartbeat.
+
+mod background;
+mod directory;
+mod founding;
+mod parts;
+
+pub use directory::{DataDirectory, DirectoryError};
+pub use founding::FoundingError;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+use tokio::sync::watch;
+
+use crate::config::NodeConfig;
+use crate::consensus::Raft;
+use crate::grpc::{self, ServeError};
+use crate::log_store::{LogError, LogStore};
+use parts::Parts;
+
+/// A planned stop waits no longer than this for leadership to be handed on and for calls to end.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a member ended other than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum NodeError {
+    /// Its data directory cannot be used.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// Its log cannot be opened or written.
+    #[error(transparent)]
+    Log(#[from] LogError),
+    /// Its state cannot be opened.
+    #[error("the state cannot be opened: {0}")]
+    State(std::io::Error),
+    /// An address cannot be listened on.
+    #[error("{setting} = {address}: {source}: another process listens there, or the address is not this machine's")]
+    Listen {
+        /// The setting.
+        setting: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A runtime or a setting of consensus.
+    #[error("the member cannot start: {0}")]
+    Start(String),
+    /// The cluster cannot be founded from here.
+    #[error(transparent)]
+    Founding(#[from] FoundingError),
+    /// Consensus stopped: a disk failed, or the state could not be applied. The member must not go on.
+    #[error("consensus stopped: {0}")]
+    Consensus(String),
+    /// A server ended.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// Runs a member until `shutdown`, or until it fails.
+pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
+    let raft_runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("quorate-raft")
+        .enable_all()
+        .build()
+        .map_err(|error| NodeError::Start(error.to_string()))?;
+    let handle = raft_runtime.handle().clone();
+    let result = serve(config, handle, shutdown).await;
+    raft_runtime.shutdown_background();
+    result
+}
+
+async fn serve(
+    config: NodeConfig,
+    raft_runtime: tokio::runtime::Handle,
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), NodeError> {
+    let config = Arc::new(config);
+    let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
+    let (stop, stopped) = watch::channel(false);
+    let peers = raft_runtime.spawn(grpc::serve_peers(
+        parts.peer_service(),
+        parts.take_peers(),
+        told(stopped.clone()),
+    ));
+    let founding = raft_runtime.spawn(parts.found());
+    let raft = parts.raft.clone();
+    let log = parts.log.clone();
+    raft_runtime.spawn({
+        let background = parts.background();
+        async move { background.start() }
+    });
+    let clients = tokio::spawn(grpc::serve_clients(
+        parts.api(),
+        parts.take_clients(),
+        told(stopped.clone()),
+    ));
+    tracing::info!(
+        member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
+    );
+
+    tokio::pin!(shutdown);
+    let founded = async {
+        match founding.await {
+            Ok(Ok(())) => std::future::pending().await,
+            Ok(Err(error)) => NodeError::Founding(error),
+            Err(error) => NodeError::Start(error.to_string()),
+        }
+    };
+    let result = tokio::select! {
+        () = &mut shutdown => Ok(()),
+        error = founded => Err(error),
+        error = failed(&raft) => Err(error),
+        error = log_failed(&log) => Err(error),
+    };
+    if result.is_ok() {
+        tracing::info!("stopping");
+        hand_leadership_on(&parts).await;
+    }
+    // The receivers of the servers may be gone already.
+    let _ = stop.send(true);
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, clients).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, peers).await;
+    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
+    parts.close().await;
+    result
+}
+
+async fn told(mut stopped: watch::Receiver<bool>) {
+    let _ = stopped.wait_for(|stop| *stop).await;
+}
+
+async fn join<T>(task: tokio::task::JoinHandle<Result<T, NodeError>>) -> Result<T, NodeError> {
+    task.await
+        .unwrap_or_else(|error| Err(NodeError::Start(error.to_string())))
+}
+
+/// Resolves when the log has failed: what it acknowledged is safe, and it acknowledges nothing more.
+async fn log_failed(log: &LogStore) -> NodeError {
+    let mut failed = log.failed();
+    match failed.wait_for(Option::is_some).await {
+        Ok(error) => error
+            .clone()
+            .map_or_else(|| NodeError::Consensus(String::from("the log ended")), NodeError::Log),
+        Err(_) => NodeError::Consensus(String::from("the log ended")),
+    }
+}
+
+/// Resolves when consensus has stopped by itself.
+async fn failed(raft: &Raft) -> NodeError {
+    let mut metrics = raft.metrics();
+    loop {
+        if let Err(fatal) = &metrics.borrow_watched().running_state {
+            return NodeError::Consensus(fatal.to_string());
+        }
+        if metrics.changed().await.is_err() {
+            return NodeError::Consensus(String::from("it ended"));
+        }
+    }
+}
+
+/// Saves the cluster an election time-out. A member that does not lead has nothing to hand on.
+async fn hand_leadership_on(parts: &Parts) {
+    let membership = parts.membership();
+    if !parts.raft.is_leader() {
+        return;
+    }
+    match tokio::time::timeout(SHUTDOWN_TIMEOUT, membership.transfer(None)).await {
+        Ok(Ok(leader)) => tracing::info!(leader, "leadership handed on"),
+        Ok(Err(error)) => tracing::info!(%error, "leadership not handed on"),
+        Err(_) => tracing::info!("leadership not handed on in time"),
+    }
+}

@@ -1,0 +1,249 @@
+//! The parts of a member, opened in order.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use quorate_proto::internal as proto;
+use quorate_proto::internal::raft_server::RaftServer;
+
+use super::NodeError;
+use super::background::Background;
+use super::directory::DataDirectory;
+use super::founding::{self, FoundingError};
+use crate::config::NodeConfig;
+use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
+use crate::consensus::{LogClock, Membership, Proposer, Raft, ReadGate, raft_config};
+use crate::environment::{Clock, Random, SystemClock, SystemRandom};
+use crate::grpc::Api;
+use crate::log_store::{FileDisk, LogOptions, LogStore};
+use crate::space::Space;
+use crate::state_machine::{OpenEngine, StateMachine, StateStore};
+use crate::storage::{Engine, RocksEngine, RocksOptions, StorageError};
+
+/// Everything a running member consists of.
+pub(super) struct Parts {
+    config: Arc<NodeConfig>,
+    directory: DataDirectory,
+    roster: Arc<Roster>,
+    network: PeerNetwork,
+    store: Arc<StateStore>,
+    pub(super) log: LogStore,
+    pub(super) raft: Raft,
+    proposer: Proposer,
+    reads: ReadGate,
+    clock: Arc<LogClock>,
+    space: Arc<Space>,
+    clients: Mutex<Option<Incoming>>,
+    peers: Mutex<Option<Incoming>>,
+    pub(super) client_address: std::net::SocketAddr,
+    pub(super) peer_address: std::net::SocketAddr,
+}
+
+impl Parts {
+    /// Opens disk and network and starts consensus, on the runtime of the caller.
+    pub(super) async fn open(config: Arc<NodeConfig>) -> Result<Self, NodeError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let transport: Arc<dyn Transport> = Arc::new(TcpTransport);
+        let directory = DataDirectory::open(&config.data_directory, config.member_id, &SystemRandom)?;
+        let (peer_address, peers) = listen(&transport, "listen_peer", config.listen_peer).await?;
+        let (client_address, clients) = listen(&transport, "listen_client", config.listen_client).await?;
+
+        let me = Identity {
+            member: config.member_id,
+            directory: directory.id(),
+        };
+        let roster = Arc::new(Roster::new(me, directory.cluster_id()));
+        let network = PeerNetwork::new(Arc::clone(&roster), transport);
+        let log = open_log(&config)?;
+        let (store, state) = StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
+        let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
+        let raft = Raft::new(
+            config.member_id,
+            Arc::new(settings),
+            network.clone(),
+            log.clone(),
+            StateMachine::new(Arc::clone(&store), state),
+        )
+        .await
+        .map_err(|error| NodeError::Consensus(error.to_string()))?;
+
+        let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
+        let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
+        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
+        let reads = ReadGate::start(raft.clone(), &store, clock, network.clone(), Arc::clone(&roster));
+        Ok(Self {
+            config,
+            directory,
+            roster,
+            network,
+            store,
+            log,
+            raft,
+            proposer,
+            reads,
+            clock: log_clock,
+            space: Arc::new(Space::default()),
+            clients: Mutex::new(Some(clients)),
+            peers: Mutex::new(Some(peers)),
+            client_address,
+            peer_address,
+        })
+    }
+
+    pub(super) fn membership(&self) -> Membership {
+        Membership::new(
+            self.raft.clone(),
+            Arc::clone(&self.roster),
+            self.network.clone(),
+            Arc::clone(&self.store),
+        )
+    }
+
+    pub(super) fn api(&self) -> Arc<Api> {
+        Api::new(
+            self.config.limits.clone(),
+            self.proposer.clone(),
+            self.reads.clone(),
+            Arc::clone(&self.store),
+            self.log.clone(),
+            self.raft.clone(),
+            Arc::clone(&self.roster),
+            self.membership(),
+            Arc::clone(&self.space),
+        )
+    }
+
+    pub(super) fn background(&self) -> Background {
+        Background {
+            config: Arc::clone(&self.config),
+            raft: self.raft.clone(),
+            proposer: self.proposer.clone(),
+            clock: Arc::clone(&self.clock),
+            store: Arc::clone(&self.store),
+            log: self.log.clone(),
+            roster: Arc::clone(&self.roster),
+            space: Arc::clone(&self.space),
+        }
+    }
+
+    pub(super) fn peer_service(&self) -> RaftServer<PeerService> {
+        let (roster, config, raft) = (Arc::clone(&self.roster), Arc::clone(&self.config), self.raft.clone());
+        let persist = self.directory.cluster_writer();
+        let identify = move |request: &proto::IdentifyRequest| {
+            identify(request, &roster, &config, &raft, &persist)
+                .map_err(|error| tonic::Status::internal(format!("the cluster id cannot be written: {error}")))
+        };
+        PeerService::server(
+            self.raft.clone(),
+            Arc::clone(&self.roster),
+            Arc::clone(&self.store),
+            self.reads.clone(),
+            Arc::new(identify),
+        )
+    }
+
+    /// Founds the cluster if that is this member's to do.
+    pub(super) fn found(&self) -> impl Future<Output = Result<(), FoundingError>> + Send + 'static {
+        let (config, raft, roster) = (Arc::clone(&self.config), self.raft.clone(), Arc::clone(&self.roster));
+        let network = self.network.clone();
+        let persist = self.directory.cluster_writer();
+        async move {
+            let random: Arc<dyn Random> = Arc::new(SystemRandom);
+            founding::found(&config, &raft, &roster, &network, random, persist).await
+        }
+    }
+
+    /// Connections of peers; empty the second time.
+    pub(super) fn take_peers(&self) -> Incoming {
+        take(&self.peers)
+    }
+
+    /// Connections of clients; empty the second time.
+    pub(super) fn take_clients(&self) -> Incoming {
+        take(&self.clients)
+    }
+
+    /// Puts on disk what only spares the next start some work.
+    pub(super) async fn close(&self) {
+        if let Err(error) = self.log.shutdown().await {
+            tracing::warn!(%error, "the log was not closed cleanly");
+        }
+        if let Err(error) = self.store.engine().flush() {
+            tracing::warn!(%error, "the state was not flushed; the log replays it");
+        }
+    }
+}
+
+fn take(incoming: &Mutex<Option<Incoming>>) -> Incoming {
+    incoming
+        .lock()
+        .take()
+        .unwrap_or_else(|| Box::pin(futures::stream::empty()))
+}
+
+async fn listen(
+    transport: &Arc<dyn Transport>,
+    setting: &'static str,
+    address: std::net::SocketAddr,
+) -> Result<(std::net::SocketAddr, Incoming), NodeError> {
+    transport.listen(address).await.map_err(|source| NodeError::Listen {
+        setting,
+        address,
+        source,
+    })
+}
+
+fn open_log(config: &NodeConfig) -> Result<LogStore, NodeError> {
+    let disk = FileDisk::open(config.data_directory.join("log")).map_err(NodeError::State)?;
+    let options = LogOptions {
+        segment_bytes: config.storage.log_segment_bytes,
+        tail_bytes: config.storage.log_tail_bytes,
+        ..LogOptions::default()
+    };
+    Ok(LogStore::open(disk, options)?)
+}
+
+fn bytes(setting: u64) -> usize {
+    usize::try_from(setting).unwrap_or(usize::MAX)
+}
+
+fn open_engine(config: &NodeConfig) -> OpenEngine {
+    let options = RocksOptions {
+        block_cache_bytes: bytes(config.storage.block_cache_bytes),
+        write_buffer_bytes: bytes(config.storage.write_buffer_bytes),
+        ..RocksOptions::default()
+    };
+    Arc::new(move |directory: &Path| -> Result<Arc<dyn Engine>, StorageError> {
+        Ok(Arc::new(RocksEngine::open(directory, options.clone())?))
+    })
+}
+
+/// Says who this member is. It takes the cluster id that it is offered if it has none, and if the one who offers is a
+/// founder it was configured with, or if it was started to join.
+fn identify(
+    request: &proto::IdentifyRequest,
+    roster: &Roster,
+    config: &NodeConfig,
+    raft: &Raft,
+    persist: &dyn Fn(u64) -> std::io::Result<()>,
+) -> std::io::Result<proto::IdentifyResponse> {
+    let me = roster.me();
+    let known = config.cluster.join || config.cluster.members.iter().any(|founder| founder.id == request.from);
+    let meant = request.expected_member_id == me.member;
+    if request.adopt_cluster_id != 0 && known && meant {
+        roster.adopt_cluster(request.adopt_cluster_id, persist)?;
+    }
+    let initialized = {
+        use openraft::async_runtime::WatchReceiver;
+        raft.metrics().borrow_watched().last_log_index.is_some()
+    };
+    Ok(proto::IdentifyResponse {
+        member_id: me.member,
+        directory_id: me.directory.0,
+        cluster_id: roster.cluster_id(),
+        client_address: config.client_address(),
+        initialized,
+        feature_level: quorate_proto::FEATURE_LEVEL,
+    })
+}

@@ -1,0 +1,147 @@
+//! The state machine as openraft drives it.
+
+use std::io;
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::{EntryPayload, OptionalSend};
+
+use super::head::LogPosition;
+use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
+use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
+use super::store::StateStore;
+use crate::consensus::{Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of};
+
+/// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
+const ENTRIES_PER_BATCH_MAX: usize = 64;
+
+/// Applies what is committed. The only writer of the state.
+pub struct StateMachine {
+    state: State,
+    store: Arc<StateStore>,
+    /// Bytes of the newest membership, also of one in the batch that is being applied.
+    membership: Option<Vec<u8>>,
+}
+
+impl StateMachine {
+    /// `state` is the one that `store` opened.
+    pub fn new(store: Arc<StateStore>, state: State) -> Self {
+        let membership = state.membership().map(<[u8]>::to_vec);
+        Self {
+            state,
+            store,
+            membership,
+        }
+    }
+}
+
+impl StateMachine {
+    fn to_applied(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
+        let position = LogPosition {
+            term: **entry.log_id.committed_leader_id(),
+            node: 0,
+            index: entry.log_id.index,
+        };
+        let payload = match entry.payload {
+            EntryPayload::Blank => AppliedPayload::Blank,
+            EntryPayload::Normal(group) => AppliedPayload::Group(group),
+            EntryPayload::Membership(membership) => {
+                let stored = StoredMembership::new(Some(entry.log_id), membership);
+                let bytes = encode_membership(&stored, self.membership.as_deref()).map_err(io::Error::other)?;
+                self.membership = Some(bytes.clone());
+                AppliedPayload::Membership(bytes)
+            }
+        };
+        Ok(AppliedEntry { position, payload })
+    }
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFiles;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        let membership = match self.state.membership() {
+            Some(bytes) => decode_membership(bytes).map_err(io::Error::other)?,
+            None => StoredMembership::default(),
+        };
+        Ok((
+            self.state
+                .applied()
+                .map(|position| log_id_of((position.term, position.index))),
+            membership,
+        ))
+    }
+
+    async fn apply<S>(&mut self, entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        let mut batches = entries.ready_chunks(ENTRIES_PER_BATCH_MAX);
+        while let Some(batch) = batches.next().await {
+            let mut applied = Vec::with_capacity(batch.len());
+            let mut responders = Vec::with_capacity(batch.len());
+            for item in batch {
+                let (entry, responder) = item?;
+                applied.push(self.to_applied(entry)?);
+                responders.push(responder);
+            }
+            let replies = self.state.apply(&applied).map_err(io::Error::other)?;
+            self.store.publish(&self.state);
+            if let Some(bytes) = self.state.membership() {
+                self.store.publish_membership(bytes);
+            }
+            for (responder, reply) in responders.into_iter().zip(replies) {
+                if let Some(responder) = responder {
+                    responder.send(reply);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn try_create_snapshot_builder(&mut self, _force: bool) -> Option<SnapshotBuilder> {
+        Some(SnapshotBuilder {
+            store: Arc::clone(&self.store),
+        })
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder {
+            store: Arc::clone(&self.store),
+        }
+    }
+
+    async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
+        tracing::info!(last = ?meta.last_log_id, "installing a snapshot");
+        self.state = self.store.install(&snapshot)?;
+        self.membership = self.state.membership().map(<[u8]>::to_vec);
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
+        self.store
+            .snapshots()
+            .newest()?
+            .map(SnapshotFiles::into_raft)
+            .transpose()
+    }
+}
+
+/// Makes a checkpoint while apply goes on.
+pub struct SnapshotBuilder {
+    store: Arc<StateStore>,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotFiles;
+
+    async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
+        let store = Arc::clone(&self.store);
+        let built = tokio::task::spawn_blocking(move || store.build_snapshot())
+            .await
+            .map_err(io::Error::other)??;
+        built.into_raft()
+    }
+}

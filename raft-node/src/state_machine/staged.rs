@@ -1,0 +1,237 @@
+//! The writes of the running entries, over the store as it was before them.
+//!
+//! Reads through this see the writes at once. Commands read the newest records and the index, so those two tables are
+//! kept ordered; rows of the other tables are written and hardly ever read, so they are kept as a list, which costs
+//! nothing until somebody looks.
+
+use std::collections::BTreeMap;
+use std::ops::{Bound, ControlFlow};
+
+use super::hash::fold;
+use crate::mvcc::Stage;
+use crate::storage::{Batch, StorageError, Table, View, Visit};
+
+type Rows = BTreeMap<Vec<u8>, Option<Vec<u8>>>;
+
+/// Writes that are not in the store yet. `None` for a value is a deletion.
+pub struct Staged<'e> {
+    base: &'e dyn View,
+    latest: Rows,
+    index: Rows,
+    appended: Vec<(Table, Vec<u8>, Option<Vec<u8>>)>,
+    hash: u64,
+    savepoint: Savepoint,
+}
+
+/// What a transaction that is refused goes back to.
+#[derive(Default)]
+struct Savepoint {
+    hash: u64,
+    appended: usize,
+    /// What the ordered rows were before each write since, in order; the outer `None` is "not staged".
+    replaced: Vec<(Table, Vec<u8>, Option<Option<Vec<u8>>>)>,
+    records: bool,
+}
+
+impl<'e> Staged<'e> {
+    /// Nothing written yet, with the hash so far.
+    pub fn new(base: &'e dyn View, hash: u64) -> Self {
+        Self {
+            base,
+            latest: Rows::new(),
+            index: Rows::new(),
+            appended: Vec::new(),
+            hash,
+            savepoint: Savepoint::default(),
+        }
+    }
+
+    /// The hash with every write so far.
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// From here on writes can be rolled back. Without `records` that costs nothing, but then only a transaction that
+    /// has not written may be rolled back: one with a single operation, which refuses before it writes.
+    pub fn savepoint(&mut self, records: bool) {
+        self.savepoint.hash = self.hash;
+        self.savepoint.appended = self.appended.len();
+        self.savepoint.replaced.clear();
+        self.savepoint.records = records;
+    }
+
+    /// Undoes the writes since the savepoint.
+    pub fn rollback(&mut self) {
+        assert!(
+            self.savepoint.records || self.hash == self.savepoint.hash,
+            "a transaction with one operation wrote before it was refused"
+        );
+        self.hash = self.savepoint.hash;
+        self.appended.truncate(self.savepoint.appended);
+        while let Some((table, key, before)) = self.savepoint.replaced.pop() {
+            let rows = if table == Table::Latest {
+                &mut self.latest
+            } else {
+                &mut self.index
+            };
+            match before {
+                Some(value) => rows.insert(key, value),
+                None => rows.remove(&key),
+            };
+        }
+    }
+
+    /// Everything staged, as one batch.
+    pub fn into_batch(self) -> Batch {
+        let mut batch = Batch::new();
+        let ordered = [(Table::Latest, self.latest), (Table::Index, self.index)];
+        for (table, rows) in ordered {
+            for (key, value) in rows {
+                change(&mut batch, table, key, value);
+            }
+        }
+        for (table, key, value) in self.appended {
+            change(&mut batch, table, key, value);
+        }
+        batch
+    }
+
+    fn write(&mut self, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+        self.hash = fold(self.hash, table, &key, value.as_deref());
+        let rows = match table {
+            Table::Latest => &mut self.latest,
+            Table::Index => &mut self.index,
+            _ => return self.appended.push((table, key, value)),
+        };
+        if self.savepoint.records {
+            let before = rows.insert(key.clone(), value);
+            self.savepoint.replaced.push((table, key, before));
+        } else {
+            rows.insert(key, value);
+        }
+    }
+
+    /// The staged row: `None` if the store below has to be asked.
+    fn staged(&self, table: Table, key: &[u8]) -> Option<&Option<Vec<u8>>> {
+        match table {
+            Table::Latest => self.latest.get(key),
+            Table::Index => self.index.get(key),
+            _ => {
+                let newest = self
+                    .appended
+                    .iter()
+                    .rev()
+                    .find(|(own, row, _)| *own == table && row == key);
+                newest.map(|(_, _, value)| value)
+            }
+        }
+    }
+}
+
+impl Stage for Staged<'_> {
+    fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>) {
+        self.write(table, key, Some(value));
+    }
+
+    fn delete(&mut self, table: Table, key: Vec<u8>) {
+        self.write(table, key, None);
+    }
+}
+
+impl View for Staged<'_> {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        match self.staged(table, key) {
+            Some(value) => Ok(value.clone()),
+            None => self.base.get(table, key),
+        }
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        visit: Visit<'_>,
+    ) -> Result<(), StorageError> {
+        if is_empty(from, to) {
+            return Ok(());
+        }
+        let gathered: Rows;
+        let rows = match table {
+            Table::Latest => &self.latest,
+            Table::Index => &self.index,
+            _ => {
+                let own = self.appended.iter().filter(|(own, _, _)| *own == table);
+                gathered = own.map(|(_, key, value)| (key.clone(), value.clone())).collect();
+                &gathered
+            }
+        };
+        let range = rows.range::<[u8], _>((from, to));
+        let staged: &mut dyn Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)> =
+            if reverse { &mut range.rev() } else { &mut { range } };
+        merge(self.base, table, (from, to), reverse, staged, visit)
+    }
+}
+
+/// Visits the rows of `base` and the staged ones together, in order; a staged row hides that of the base.
+fn merge(
+    base: &dyn View,
+    table: Table,
+    (from, to): (Bound<&[u8]>, Bound<&[u8]>),
+    reverse: bool,
+    staged: &mut dyn Iterator<Item = (&Vec<u8>, &Option<Vec<u8>>)>,
+    visit: Visit<'_>,
+) -> Result<(), StorageError> {
+    let mut next = staged.next();
+    let mut stopped = false;
+    base.scan(table, from, to, reverse, &mut |key, value| {
+        while let Some((own, own_value)) = next {
+            let order = own.as_slice().cmp(key);
+            let comes_first = if reverse { order.is_gt() } else { order.is_lt() };
+            if !comes_first && order.is_ne() {
+                break;
+            }
+            next = staged.next();
+            if let Some(own_value) = own_value
+                && visit(own, own_value).is_break()
+            {
+                stopped = true;
+                return ControlFlow::Break(());
+            }
+            if order.is_eq() {
+                return ControlFlow::Continue(());
+            }
+        }
+        let flow = visit(key, value);
+        stopped = flow.is_break();
+        flow
+    })?;
+    while let Some((own, own_value)) = next {
+        if stopped {
+            break;
+        }
+        next = staged.next();
+        if let Some(own_value) = own_value {
+            stopped = visit(own, own_value).is_break();
+        }
+    }
+    Ok(())
+}
+
+fn change(batch: &mut Batch, table: Table, key: Vec<u8>, value: Option<Vec<u8>>) {
+    match value {
+        Some(value) => batch.put(table, key, value),
+        None => batch.delete(table, key),
+    }
+}
+
+/// A range that the standard map would panic on.
+fn is_empty(from: Bound<&[u8]>, to: Bound<&[u8]>) -> bool {
+    match (from, to) {
+        (Bound::Included(from), Bound::Included(to)) => from > to,
+        (Bound::Included(from) | Bound::Excluded(from), Bound::Excluded(to))
+        | (Bound::Excluded(from), Bound::Included(to)) => from >= to,
+        _ => false,
+    }
+}

@@ -1,0 +1,321 @@
+//! The replicated state: applies entries of the log, exactly once and in order.
+//!
+//! Invariants
+//! * What a call of [`State::apply`] changes is one batch: the data, the answers kept for retries, and how far the log
+//!   is applied. A crash leaves a state that was there after some call, and the log replays the rest.
+//! * The state after an entry depends on the entries up to it and on nothing else: not on how they were cut in calls,
+//!   nor on a clock, a random number or the order of a hash table.
+//! * A command that cannot be understood stops the node. Skipping it would fork the replicas.
+
+use std::ops::{Bound, ControlFlow};
+use std::sync::Arc;
+
+use super::clients::{Clients, Verdict};
+use super::command::{Command, Compact, ExpireClients, ExpireKeys, Group, RegisterClient, Transaction};
+use super::fatal::{Fatal, refusal};
+use super::head::{Head, LogPosition, StoredMembership};
+use super::published::{Progress, Published};
+use super::reply::{GroupReply, Reply};
+use super::staged::Staged;
+use super::transaction::{self, Edited, Moment};
+use crate::codec;
+use crate::mvcc::{self, Domains, keys};
+use crate::storage::{Batch, Durability, Engine, StorageError, Table};
+use crate::types::{ClientId, LogTimeMs, Revision};
+
+/// Commands that one group may hold. Client ids are made of the log index and the place in the group.
+pub const GROUP_COMMANDS_MAX: u64 = 4096;
+
+/// A committed entry of the log.
+#[derive(Clone, Debug)]
+pub struct AppliedEntry {
+    /// Its place.
+    pub position: LogPosition,
+    /// What it holds.
+    pub payload: EntryPayload,
+}
+
+/// What an entry holds.
+#[derive(Clone, Debug)]
+pub enum EntryPayload {
+    /// Nothing: a new leader's first entry.
+    Blank,
+    /// Commands.
+    Group(Group),
+    /// A membership, as consensus encoded it.
+    Membership(Vec<u8>),
+}
+
+/// The state of one Raft group at one member.
+pub struct State {
+    engine: Arc<dyn Engine>,
+    head: Head,
+    membership: Option<Vec<u8>>,
+    domains: Domains,
+    clients: Clients,
+    published: Published,
+    failed: bool,
+}
+
+impl State {
+    /// Opens the state in an engine; in an empty one it is created.
+    pub fn open(engine: Arc<dyn Engine>) -> Result<State, Fatal> {
+        let head = match Head::load(&*engine)? {
+            Some(head) => head,
+            None => create(&*engine)?,
+        };
+        let clients = Clients::load(&*engine)?;
+        Ok(State {
+            head,
+            membership: StoredMembership::load(&*engine)?,
+            domains: Domains::load(&*engine)?,
+            published: Published::new(Progress::of(&head, clients.longest_idle())),
+            clients,
+            engine,
+            failed: false,
+        })
+    }
+
+    /// Applies committed entries in one batch. Returns one reply an entry, empty where the entry holds no commands.
+    ///
+    /// An error means that nothing of the call was written, or that it is not known; the state refuses further calls.
+    pub fn apply(&mut self, entries: &[AppliedEntry]) -> Result<Vec<GroupReply>, Fatal> {
+        if self.failed {
+            return Err(Fatal::FailedBefore);
+        }
+        // Until the batch is written, memory is ahead of it.
+        self.failed = true;
+        let engine = Arc::clone(&self.engine);
+        let mut staged = Staged::new(&*engine, self.head.hash);
+        let mut replies = Vec::with_capacity(entries.len());
+        let mut membership_changed = false;
+        for entry in entries {
+            let index = entry.position.index;
+            if self.head.applied.is_some_and(|applied| index <= applied.index) {
+                return Err(rule(
+                    index,
+                    format!("entries up to {} are applied already", self.head.applied_index()),
+                ));
+            }
+            replies.push(match &entry.payload {
+                EntryPayload::Blank => GroupReply::default(),
+                EntryPayload::Membership(membership) => {
+                    self.membership = Some(membership.clone());
+                    membership_changed = true;
+                    GroupReply::default()
+                }
+                EntryPayload::Group(group) => self.apply_group(&mut staged, index, group)?,
+            });
+            self.head.applied = Some(entry.position);
+        }
+        self.head.hash = staged.hash();
+        let mut batch = staged.into_batch();
+        batch.put(Table::Meta, Head::key(), codec::encode(&self.head)?);
+        if let Some(bytes) = self.membership.as_ref().filter(|_| membership_changed) {
+            let row = codec::encode(&StoredMembership { bytes: bytes.clone() })?;
+            batch.put(Table::Meta, StoredMembership::key(), row);
+        }
+        engine.write(batch, Durability::Memory)?;
+        self.failed = false;
+        self.published
+            .set(Progress::of(&self.head, self.clients.longest_idle()));
+        Ok(replies)
+    }
+
+    fn apply_group(&mut self, staged: &mut Staged<'_>, index: u64, group: &Group) -> Result<GroupReply, Fatal> {
+        let undecodable = |source| Fatal::Entry { index, source };
+        let head = group.head().map_err(undecodable)?;
+        if u64::from(head.count) > GROUP_COMMANDS_MAX {
+            return Err(rule(
+                index,
+                format!("{} commands, the limit is {GROUP_COMMANDS_MAX}", head.count),
+            ));
+        }
+        let commands = group.commands().map_err(undecodable)?;
+        self.head.log_time = self.head.log_time.max(head.log_time);
+        let mut replies = Vec::with_capacity(commands.len());
+        for (place, command) in (0_u64..).zip(commands) {
+            replies.push(match command {
+                Command::Transaction(command) => self.transaction(staged, index, head.wall_ms, command)?,
+                Command::RegisterClient(command) => self.register_client(index, place, command)?,
+                Command::ExpireClients(command) => self.expire_clients(staged, command),
+                Command::ExpireKeys(command) => self.expire_keys(staged, head.wall_ms, command)?,
+                Command::Compact(command) => self.compact(command),
+            });
+        }
+        self.domains.stage_changed(staged)?;
+        self.clients.end_group(index, staged)?;
+        Ok(GroupReply(replies))
+    }
+
+    fn transaction(
+        &mut self,
+        staged: &mut Staged<'_>,
+        index: u64,
+        wall_ms: u64,
+        command: Transaction,
+    ) -> Result<Reply, Fatal> {
+        let stamp = command.stamp;
+        if let Some(stamp) = stamp {
+            match self.clients.begin(stamp, self.head.log_time)? {
+                Verdict::Apply => {}
+                Verdict::Answered(reply) => return Ok(reply),
+                Verdict::Refused(rejection) => return Ok(refusal(rejection, self.head.revision)),
+            }
+        }
+        let moment = self.moment(wall_ms);
+        let (reply, revision) = transaction::execute(staged, &mut self.domains, moment, command)?;
+        self.head.revision = revision;
+        if let Some(stamp) = stamp {
+            self.clients.keep(stamp, &reply, index)?;
+        }
+        Ok(reply)
+    }
+
+    fn register_client(&mut self, index: u64, place: u64, command: RegisterClient) -> Result<Reply, Fatal> {
+        let id = index
+            .checked_mul(GROUP_COMMANDS_MAX)
+            .and_then(|first| first.checked_add(place));
+        let client = ClientId(id.ok_or_else(|| rule(index, "client ids are used up".to_owned()))?);
+        let revision = self.head.revision;
+        Ok(match self.clients.register(client, command.name, self.head.log_time) {
+            Ok(()) => Reply::ClientRegistered { client, revision },
+            Err(rejection) => refusal(rejection, revision),
+        })
+    }
+
+    fn expire_clients(&mut self, staged: &mut Staged<'_>, command: ExpireClients) -> Reply {
+        let idle_since = command.idle_since.min(self.head.log_time);
+        let removed = self.clients.expire(idle_since, command.clients_max, staged);
+        self.done(removed)
+    }
+
+    fn expire_keys(&mut self, staged: &mut Staged<'_>, wall_ms: u64, command: ExpireKeys) -> Result<Reply, Fatal> {
+        let moment = self.moment(wall_ms);
+        let work = |edit: &mut mvcc::Edit<'_>| mvcc::expire(edit, command.keys_max);
+        match transaction::edit(staged, &mut self.domains, moment, true, work)? {
+            Edited::Done(removed, revision) => {
+                self.head.revision = revision;
+                Ok(self.done(removed))
+            }
+            Edited::Refused(reply) => Ok(reply),
+        }
+    }
+
+    fn compact(&mut self, command: Compact) -> Reply {
+        match mvcc::boundary(command.revision, self.head.compacted, self.head.revision) {
+            Ok(compacted) => {
+                self.head.compacted = compacted;
+                self.done(0)
+            }
+            Err(rejection) => refusal(rejection, self.head.revision),
+        }
+    }
+
+    fn done(&self, removed: u64) -> Reply {
+        Reply::Done {
+            revision: self.head.revision,
+            removed,
+        }
+    }
+
+    fn moment(&self, wall_ms: u64) -> Moment {
+        Moment {
+            revision: self.head.revision,
+            log_time: self.head.log_time,
+            wall_ms,
+        }
+    }
+
+    /// The last entry that was applied; none in the empty store.
+    pub fn applied(&self) -> Option<LogPosition> {
+        self.head.applied
+    }
+
+    /// The newest membership, as consensus encoded it; none before the first.
+    pub fn membership(&self) -> Option<&[u8]> {
+        self.membership.as_deref()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        self.head.revision
+    }
+
+    /// The oldest revision that can be read.
+    pub fn compacted(&self) -> Revision {
+        self.head.compacted
+    }
+
+    /// Log time.
+    pub fn log_time(&self) -> LogTimeMs {
+        self.head.log_time
+    }
+
+    /// Running hash of the logical writes, equal at every member that has applied the same entries.
+    pub fn hash(&self) -> u64 {
+        self.head.hash
+    }
+
+    /// Registered clients.
+    pub fn clients_len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Clients that mutated nothing since `idle_since`.
+    pub fn idle_clients(&self, idle_since: LogTimeMs) -> usize {
+        self.clients.idle(idle_since)
+    }
+
+    /// When the next key expires; none if no key does. Others than the one who applies ask
+    /// [`mvcc::next_key_expiry`] with a view of their own.
+    pub fn next_key_expiry(&self) -> Result<Option<LogTimeMs>, StorageError> {
+        mvcc::next_key_expiry(&*self.engine)
+    }
+
+    /// A key's time has come by `now`.
+    pub fn has_expired_keys(&self, now: LogTimeMs) -> Result<bool, StorageError> {
+        Ok(self.next_key_expiry()?.is_some_and(|at| at <= now))
+    }
+
+    /// The domains.
+    pub fn domains(&self) -> &Domains {
+        &self.domains
+    }
+
+    /// A handle on how far the state is.
+    pub fn published(&self) -> Published {
+        self.published.clone()
+    }
+
+    /// The engine it lives in.
+    pub fn engine(&self) -> &Arc<dyn Engine> {
+        &self.engine
+    }
+}
+
+/// Creates the state in an engine that holds nothing.
+fn create(engine: &dyn Engine) -> Result<Head, Fatal> {
+    for table in Table::ALL {
+        let mut empty = true;
+        engine.scan(table, Bound::Unbounded, Bound::Unbounded, false, &mut |_, _| {
+            empty = false;
+            ControlFlow::Break(())
+        })?;
+        if !empty {
+            let reason = format!("table {} has rows, but the store has no head", table.name());
+            return Err(mvcc::corrupt("opening the store", &reason).into());
+        }
+    }
+    let mut batch = Batch::new();
+    for domain in Domains::built_in().iter() {
+        batch.put(Table::Meta, keys::domain(domain.id), mvcc::stored_domain(domain)?);
+    }
+    batch.put(Table::Meta, Head::key(), codec::encode(&Head::EMPTY)?);
+    engine.write(batch, Durability::Synced)?;
+    Ok(Head::EMPTY)
+}
+
+fn rule(index: u64, reason: String) -> Fatal {
+    Fatal::Rule { index, reason }
+}

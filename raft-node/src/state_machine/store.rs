@@ -1,0 +1,222 @@
+//! Where the state lives on disk, and how a snapshot takes its place.
+//!
+//! ```text
+//! <data>/state/CURRENT         the name of the live directory
+//! <data>/state/<number>/...    the engine's files
+//! ```
+//!
+//! Installing a snapshot fills a new directory and then replaces `CURRENT` by a rename: a crash leaves either the old
+//! state or the new one. What `CURRENT` does not name is deleted at the next start.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::{ArcSwap, ArcSwapOption};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
+use super::state::State;
+use crate::mvcc;
+use crate::storage::{Engine, StorageError};
+use crate::types::{LogTimeMs, Revision};
+
+const CURRENT: &str = "CURRENT";
+
+/// Opens the engine whose files are in a directory.
+pub type OpenEngine = Arc<dyn Fn(&Path) -> Result<Arc<dyn Engine>, StorageError> + Send + Sync>;
+
+/// How far the member has applied. Published after the batch is written, so a view taken then holds at least this.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Log index of the last applied entry; 0 for none.
+    pub index: u64,
+    /// The store's revision.
+    pub revision: Revision,
+    /// Reads below it fail.
+    pub compacted: Revision,
+    /// Log time.
+    pub log_time: LogTimeMs,
+    /// Running hash of the logical writes up to `index`.
+    pub hash: u64,
+    /// Registered clients.
+    pub clients: usize,
+    /// When the client that has been idle for longest last mutated something.
+    pub longest_idle_client: Option<LogTimeMs>,
+}
+
+/// The live engine, shared by apply and by everyone who reads.
+pub struct StateStore {
+    root: PathBuf,
+    snapshots: SnapshotStore,
+    open: OpenEngine,
+    engine: ArcSwap<EngineHandle>,
+    applied: watch::Sender<Applied>,
+    /// Bytes of the newest applied membership.
+    membership: ArcSwapOption<Vec<u8>>,
+    /// One snapshot is built at a time.
+    building: Mutex<()>,
+}
+
+/// An engine and the directory it lives in.
+struct EngineHandle {
+    engine: Arc<dyn Engine>,
+    number: u64,
+}
+
+impl StateStore {
+    /// Opens the live state under `data`, or makes an empty one.
+    pub fn open(data: &Path, open: OpenEngine) -> io::Result<(Arc<Self>, State)> {
+        let root = data.join("state");
+        fs::create_dir_all(&root)?;
+        let number = match fs::read_to_string(root.join(CURRENT)) {
+            Ok(text) => text
+                .trim()
+                .parse()
+                .map_err(|_| io::Error::other(format!("{CURRENT} names {text:?}")))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                set_current(&root, 1)?;
+                1
+            }
+            Err(error) => return Err(error),
+        };
+        remove_others(&root, number)?;
+        let engine = open(&root.join(number.to_string())).map_err(io::Error::other)?;
+        let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
+        let store = Self {
+            snapshots: SnapshotStore::open(data.join("snapshots"))?,
+            open,
+            engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
+            applied: watch::Sender::new(applied_of(&state)),
+            membership: ArcSwapOption::from_pointee(state.membership().map(<[u8]>::to_vec)),
+            building: Mutex::new(()),
+            root,
+        };
+        Ok((Arc::new(store), state))
+    }
+
+    /// The live engine. Hold it only as long as one read takes.
+    pub fn engine(&self) -> Arc<dyn Engine> {
+        Arc::clone(&self.engine.load().engine)
+    }
+
+    /// The member's snapshots.
+    pub fn snapshots(&self) -> &SnapshotStore {
+        &self.snapshots
+    }
+
+    /// How far the member has applied, now.
+    pub fn applied(&self) -> Applied {
+        *self.applied.borrow()
+    }
+
+    /// Changes with every applied batch.
+    pub fn watch_applied(&self) -> watch::Receiver<Applied> {
+        self.applied.subscribe()
+    }
+
+    pub(super) fn publish(&self, state: &State) {
+        self.applied.send_replace(applied_of(state));
+    }
+
+    /// Bytes of the newest applied membership; none before the first.
+    pub fn membership(&self) -> Option<Arc<Vec<u8>>> {
+        self.membership.load_full()
+    }
+
+    /// A key's time has come by `now`. Reads the store: for the background, not for the path of a request.
+    pub fn has_expired_keys(&self, now: LogTimeMs) -> Result<bool, StorageError> {
+        let next = mvcc::next_key_expiry(self.engine().view().as_ref())?;
+        Ok(next.is_some_and(|at| at <= now))
+    }
+
+    pub(super) fn publish_membership(&self, bytes: &[u8]) {
+        if self
+            .membership
+            .load()
+            .as_ref()
+            .is_none_or(|known| known.as_slice() != bytes)
+        {
+            self.membership.store(Some(Arc::new(bytes.to_vec())));
+        }
+    }
+
+    /// Makes a snapshot while apply goes on. The applied log id and the membership are read from inside the
+    /// checkpoint: the live store may be further by then. Blocks on the disk.
+    pub fn build_snapshot(&self) -> io::Result<SnapshotFiles> {
+        let _one = self.building.lock();
+        let directory = self.snapshots.building()?;
+        self.engine().checkpoint(&directory).map_err(io::Error::other)?;
+        let (last, membership) = {
+            let copy = State::open((self.open)(&directory).map_err(io::Error::other)?).map_err(io::Error::other)?;
+            let last = copy.applied().map(|position| (position.term, position.index));
+            (last, copy.membership().map(<[u8]>::to_vec))
+        };
+        let manifest = Manifest::of(&directory, last, membership)?;
+        self.snapshots.publish(&directory, manifest)
+    }
+
+    /// Replaces the live state by a snapshot whose files were checked when they were received.
+    pub(super) fn install(&self, snapshot: &SnapshotFiles) -> io::Result<State> {
+        let number = self.engine.load().number + 1;
+        let directory = self.root.join(number.to_string());
+        if directory.exists() {
+            fs::remove_dir_all(&directory)?;
+        }
+        fs::create_dir_all(&directory)?;
+        for file in &snapshot.manifest.files {
+            let (from, to) = (snapshot.directory.join(&file.name), directory.join(&file.name));
+            // A copy, not a link: the engine appends to some of its files, and the snapshot must stay as it is.
+            fs::copy(&from, &to)?;
+            if measure(&to)? != (file.bytes, file.crc32c) {
+                return Err(io::Error::other(format!(
+                    "{} is not the file the manifest describes",
+                    from.display()
+                )));
+            }
+            fs::File::open(&to)?.sync_all()?;
+        }
+        sync_directory(&directory)?;
+        let engine = (self.open)(&directory).map_err(io::Error::other)?;
+        let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
+        set_current(&self.root, number)?;
+        self.engine.store(Arc::new(EngineHandle { engine, number }));
+        self.publish(&state);
+        self.membership
+            .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
+        Ok(state)
+    }
+}
+
+fn applied_of(state: &State) -> Applied {
+    Applied {
+        index: state.applied().map_or(0, |position| position.index),
+        revision: state.revision(),
+        compacted: state.compacted(),
+        log_time: state.log_time(),
+        hash: state.hash(),
+        clients: state.clients_len(),
+        longest_idle_client: state.published().load().longest_idle_client,
+    }
+}
+
+fn set_current(root: &Path, number: u64) -> io::Result<()> {
+    let next = root.join("CURRENT.next");
+    fs::write(&next, number.to_string())?;
+    fs::File::open(&next)?.sync_all()?;
+    fs::rename(&next, root.join(CURRENT))?;
+    sync_directory(root)
+}
+
+fn remove_others(root: &Path, number: u64) -> io::Result<()> {
+    for entry in fs::read_dir(root)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if entry.file_type()?.is_dir() && name.to_string_lossy() != number.to_string() {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
+}

@@ -32,9 +32,7 @@ pub async fn kill_the_leader(
     let mut done = floor.done.subscribe();
     // The sender lives in `floor`, so neither wait can fail.
     let _ = done.wait_for(|done| *done >= total / 2).await;
-    let leader = leadership
-        .leader()
-        .ok_or_else(|| Failure::local("no node said that it leads"))?;
+    let leader = known_leader(leadership).await?;
     cluster.kill_node(leader);
     let _ = killed.send(true);
     let at = *done.borrow();
@@ -47,6 +45,20 @@ pub async fn kill_the_leader(
     cluster.start_node(leader)?;
     say(&floor.bar, &format!("started node {leader} again"));
     Ok(())
+}
+
+/// Few files may be done before anybody has looked who leads.
+async fn known_leader(leadership: &Leadership) -> Result<u64, Failure> {
+    let wait = async {
+        loop {
+            match leadership.leader() {
+                Some(leader) => return leader,
+                None => tokio::time::sleep(LOOK).await,
+            }
+        }
+    };
+    let leader = timeout(START_MAX, wait).await;
+    leader.map_err(|_| Failure::local(format!("no node led within {START_MAX:?}")))
 }
 
 /// Waits until every node answers, knows a leader, and has applied what the others had committed before.

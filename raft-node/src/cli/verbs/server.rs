@@ -39,9 +39,12 @@ pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failu
 
 /// Lines go to standard error.
 pub fn start_log(log: &Log) -> Result<(), Failure> {
-    // The libraries below speak of themselves at `info`; only what goes wrong in them is of interest.
-    let filter = EnvFilter::try_new(format!("warn,quorate={0},quorate_node={0}", log.level.name()))
-        .map_err(|error| Failure::local(format!("log.level: {error}")))?;
+    // Of the libraries only what goes wrong is of interest; openraft warns of every vote that comes late.
+    let filter = EnvFilter::try_new(format!(
+        "warn,openraft=error,quorate={0},quorate_node={0}",
+        log.level.name()
+    ))
+    .map_err(|error| Failure::local(format!("log.level: {error}")))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);

@@ -1,3 +1,5 @@
 //! The one binary, `quorate`.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    quorate_node::cli::main()
+}

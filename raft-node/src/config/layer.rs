@@ -162,13 +162,41 @@ fn is_of_section(setting: &Setting, rest: &str) -> bool {
         .is_some_and(|(section, _)| rest.starts_with(&format!("{}_", section.to_ascii_uppercase())))
 }
 
-/// The key with the same last word, whatever the section.
+/// What was probably meant: the key with the same last word in another section, or the one that differs least.
 fn nearest(key: &str) -> Option<&'static str> {
-    let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-    SETTINGS
-        .iter()
-        .map(|setting| setting.key)
-        .find(|known| *known != key && last(known) == last(key))
+    /// Beyond this many letters two words are different words.
+    const EDITS_MAX: usize = 4;
+    const KEY_BYTES_MAX: usize = 100;
+    if key.len() > KEY_BYTES_MAX {
+        return None;
+    }
+    let key = key.to_ascii_lowercase();
+    let key = key.strip_prefix("quorate_").unwrap_or(&key).replace('.', "_");
+    let plain = |known: &str| known.replace('.', "_");
+    let last = |known: &'static str| known.rsplit('.').next().unwrap_or_default();
+    let known = || SETTINGS.iter().map(|setting| setting.key);
+    let moved = known().find(|known| key == last(known) || key.ends_with(&format!("_{}", last(known))));
+    let misspelt = || {
+        let (edits, known) = known().map(|known| (edits(&key, &plain(known)), known)).min()?;
+        (edits <= EDITS_MAX).then_some(known)
+    };
+    moved.or_else(misspelt)
+}
+
+/// How many letters must be put in, taken out or exchanged to make `b` of `a`.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let exchanged = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = exchanged.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
 }
 
 fn check_kind(setting: &Setting, value: &ValueKind) -> Result<(), String> {

@@ -114,7 +114,7 @@ pub const SETTINGS: &[Setting] = &[
     ),
     integer(
         "raft.snapshot_log_bytes",
-        MIB,
+        16 * KIB,
         64 * GIB,
         "log bytes between two snapshots",
     ),

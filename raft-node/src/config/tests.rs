@@ -153,7 +153,11 @@ const BAD: &[(&str, &[&str])] = &[
     ("=member_id = = 1", &["node.toml", "it is not TOML", "line 1"]),
     (
         "raft.hartbeat_ms = 40",
-        &["raft.hartbeat_ms", "unknown key", "file node.toml"],
+        &[
+            "raft.hartbeat_ms",
+            "unknown key; did you mean raft.heartbeat_ms?",
+            "file node.toml",
+        ],
     ),
     (
         "[raft]\nlevel = \"info\"",
@@ -342,7 +346,9 @@ fn every_number_beyond_its_range_is_refused() {
 fn a_misspelt_variable_of_a_section_is_refused_and_a_foreign_one_is_left_alone() {
     let error = load(vec![file(GOOD), environment(&[("QUORATE_RAFT_HEARTBEAT", "40")])]).unwrap_err();
     assert!(
-        error.to_string().starts_with("QUORATE_RAFT_HEARTBEAT: unknown key"),
+        error
+            .to_string()
+            .starts_with("QUORATE_RAFT_HEARTBEAT: unknown key; did you mean raft.heartbeat_ms?"),
         "{error}"
     );
     load(vec![
@@ -360,7 +366,11 @@ fn bad_flags_and_variables_are_refused_by_name() {
             "soon",
             "raft.heartbeat_ms: \"soon\" is not a whole number from 5 to 10000 (flag --set)",
         ),
-        ("raft.heartbeat", "40", "raft.heartbeat: unknown key"),
+        (
+            "raft.heartbeat",
+            "40",
+            "raft.heartbeat: unknown key; did you mean raft.heartbeat_ms?",
+        ),
         (
             "cluster.members",
             "127.0.0.1:7501",

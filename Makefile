@@ -1,0 +1,53 @@
+# make setup   install what the build needs besides Rust
+# make demo    three nodes and a worker fleet; the leader is killed half-way
+# make test    every test
+# make check   format, lints, documentation, dependencies
+# make bench   the load generator
+
+# Outside the working tree: the compiled RocksDB survives a fresh clone.
+export CARGO_TARGET_DIR ?= $(HOME)/.cache/quorate/target
+
+# Always the whole workspace. Cargo unites the features of the packages it is asked to build; another selection unites
+# others, and RocksDB, which takes a quarter of an hour on two cores, would be compiled once more for each.
+BUILD := cargo build --workspace --all-targets
+QUORATE := $(CARGO_TARGET_DIR)/debug/quorate
+
+DEMO_FLAGS ?=
+BENCH_FLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo test check bench
+
+help:
+	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
+
+setup:
+	@sh deploy/local/setup.sh
+
+build: setup
+	$(BUILD)
+
+demo: build
+	$(QUORATE) demo $(DEMO_FLAGS)
+
+# The binary first: the scenarios start it as a process.
+test: build
+	@if cargo nextest --version >/dev/null 2>&1; then \
+		set -x; cargo nextest run --workspace; \
+	else \
+		echo "cargo-nextest is not installed: using cargo test"; \
+		set -x; cargo test --workspace; \
+	fi
+
+check: setup
+	cargo fmt --all -- --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	@if cargo deny --version >/dev/null 2>&1; then \
+		set -x; cargo deny check; \
+	else \
+		echo "cargo-deny is not installed: licences and advisories of the dependencies were not checked"; \
+	fi
+
+bench: build
+	$(CARGO_TARGET_DIR)/debug/quorate-bench $(BENCH_FLAGS)

@@ -1,0 +1,56 @@
+//! The verbs and their flags.
+
+use clap::{Parser, Subcommand};
+
+use super::connect::Global;
+use super::exit::EXIT_CODES;
+use super::verbs::{compact, completion, config_print, del, demo, dev, get, member, put, range, server, snapshot, txn};
+
+/// A replicated store for coordination.
+#[derive(Debug, Parser)]
+#[command(name = "quorate", version, about, after_help = EXIT_CODES, arg_required_else_help = true)]
+pub struct Arguments {
+    /// Flags of every verb.
+    #[command(flatten)]
+    pub(super) global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub(super) verb: Verb,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Run a member of a cluster
+    Server(server::ServerArguments),
+    /// Run one node with nothing to configure
+    Dev(dev::DevArguments),
+    /// Three nodes and a fleet of workers that count the words of your files, with the leader killed half-way
+    Demo(demo::DemoArguments),
+    /// Write a key
+    Put(put::PutArguments),
+    /// Read a key
+    Get(get::GetArguments),
+    /// Delete keys
+    Del(del::DelArguments),
+    /// Read many keys
+    Range(range::RangeArguments),
+    /// Compare, then write, at one revision
+    #[command(after_long_help = txn::EXAMPLE)]
+    Txn(txn::TxnArguments),
+    /// Forget the history before a revision
+    Compact(compact::CompactArguments),
+    /// List and change the members of the cluster
+    #[command(subcommand)]
+    Member(member::MemberVerb),
+    /// How each endpoint is doing
+    Status,
+    /// Save the store
+    #[command(subcommand)]
+    Snapshot(snapshot::SnapshotVerb),
+    /// Show the settings
+    #[command(subcommand)]
+    Config(config_print::ConfigVerb),
+    /// Write a completion script for a shell
+    Completion(completion::CompletionArguments),
+}

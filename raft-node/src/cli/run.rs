@@ -1,0 +1,77 @@
+//! From arguments to exit code.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use super::arguments::{Arguments, Verb};
+use super::exit::{Exit, Failure};
+use super::output::Format;
+use super::verbs::{
+    compact, completion, config_print, del, demo, dev, get, member, put, range, server, snapshot, status, txn,
+};
+
+/// What the binary does.
+pub fn main() -> ExitCode {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let exit = match Arguments::try_parse_from(&words) {
+        Ok(arguments) => {
+            let output = arguments.global.output;
+            run(arguments).unwrap_or_else(|failure| {
+                output.show_failure(&failure);
+                failure.exit
+            })
+        }
+        Err(error) => refuse(&error, &words),
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// Help and version are successes that clap calls errors.
+fn refuse(error: &clap::Error, words: &[OsString]) -> Exit {
+    let asked_for = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
+    if !asked_for && wants_json(words) {
+        Format::Json.show_failure(&Failure::usage(error.to_string().trim_end()));
+    } else {
+        // The terminal is gone: there is nobody to tell.
+        let _ = error.print();
+    }
+    if asked_for { Exit::Success } else { Exit::Usage }
+}
+
+/// The arguments did not parse, so this looks for the flag itself.
+fn wants_json(words: &[OsString]) -> bool {
+    let joined = ["-ojson", "-o=json", "--output=json"];
+    words.iter().any(|word| joined.iter().any(|flag| word == flag))
+        || words
+            .windows(2)
+            .any(|pair| (pair[0] == "-o" || pair[0] == "--output") && pair[1] == "json")
+}
+
+fn run(arguments: Arguments) -> Result<Exit, Failure> {
+    let Arguments { global, verb } = arguments;
+    let runtime = || {
+        tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| Failure::local(format!("threads could not be started: {error}")))
+    };
+    match verb {
+        Verb::Completion(arguments) => completion::run(&arguments),
+        Verb::Config(verb) => config_print::run(&verb, &global),
+        Verb::Server(arguments) => server::run(&arguments, &runtime()?),
+        Verb::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
+        Verb::Demo(arguments) => runtime()?.block_on(demo::run(arguments, &global)),
+        Verb::Put(arguments) => runtime()?.block_on(put::run(arguments, &global)),
+        Verb::Get(arguments) => runtime()?.block_on(get::run(arguments, &global)),
+        Verb::Del(arguments) => runtime()?.block_on(del::run(arguments, &global)),
+        Verb::Range(arguments) => runtime()?.block_on(range::run(arguments, &global)),
+        Verb::Txn(arguments) => runtime()?.block_on(txn::run(arguments, &global)),
+        Verb::Compact(arguments) => runtime()?.block_on(compact::run(&arguments, &global)),
+        Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
+        Verb::Status => runtime()?.block_on(status::run(&global)),
+        Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),
+    }
+}

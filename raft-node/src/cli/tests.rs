@@ -1,0 +1,82 @@
+//! The command line as it is parsed. What the verbs do is tried with a cluster, in the tests crate.
+
+use clap::{CommandFactory, Parser};
+
+use super::Arguments;
+use super::exit::EXIT_CODES;
+
+fn parse(line: &str) -> Result<Arguments, clap::Error> {
+    Arguments::try_parse_from(line.split_whitespace())
+}
+
+#[test]
+fn the_definition_of_the_arguments_is_sound() {
+    Arguments::command().debug_assert();
+}
+
+#[test]
+fn every_verb_is_accepted_as_the_help_shows_it() {
+    for line in [
+        "quorate server --config node.toml",
+        "quorate server --member-id 1 --data-directory d --members 1=127.0.0.1:1 --set raft.heartbeat_ms=50",
+        "quorate dev --data d",
+        "quorate demo --input . --workers 4 --keep",
+        "quorate put k v --ttl 30s --tag a --tag b --previous",
+        "quorate put k --value-file -",
+        "quorate put k -",
+        "quorate get k --local --revision 7 --raw",
+        "quorate get k --max-staleness 100ms",
+        "quorate del k --prefix",
+        "quorate del a --to b",
+        "quorate range jobs/*/state --pattern --limit 5 --keys-only --descending",
+        "quorate txn",
+        "quorate txn file.json",
+        "quorate compact 100",
+        "quorate member list",
+        "quorate member add 4 127.0.0.1:7504",
+        "quorate member promote 4",
+        "quorate member remove 4",
+        "quorate member replace 3 4 127.0.0.1:7504",
+        "quorate member transfer",
+        "quorate member transfer 2",
+        "quorate status --endpoints a:1,b:2 -o json --timeout 500ms",
+        "quorate snapshot save dir",
+        "quorate config print --show-origin --config node.toml",
+        "quorate completion bash",
+        "quorate -o json --endpoints a:1 get k",
+    ] {
+        parse(line).unwrap_or_else(|error| panic!("{line}\n{error}"));
+    }
+}
+
+#[test]
+fn wrong_usage_is_refused() {
+    for line in [
+        "quorate",
+        "quorate fetch k",
+        "quorate put k",
+        "quorate put k v --value-file f",
+        "quorate get k --local --max-staleness 1s",
+        "quorate del a --to b --prefix",
+        "quorate range a --limit 0",
+        "quorate compact",
+        "quorate demo --workers 0",
+        "quorate get k --timeout 0s",
+        "quorate get k --timeout soon",
+        "quorate get k -o yaml",
+    ] {
+        assert!(parse(line).is_err(), "{line}");
+    }
+}
+
+#[test]
+fn endpoints_are_separated_by_commas_and_go_to_every_verb() {
+    let arguments = parse("quorate get k --endpoints a:1,b:2").unwrap();
+    assert_eq!(arguments.global.endpoints, ["a:1", "b:2"]);
+}
+
+#[test]
+fn the_help_of_the_program_lists_the_exit_codes() {
+    let help = Arguments::command().render_long_help().to_string();
+    assert!(help.contains(EXIT_CODES), "{help}");
+}

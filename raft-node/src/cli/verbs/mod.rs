@@ -1,0 +1,16 @@
+//! One verb a file: its arguments and `run`.
+
+pub mod compact;
+pub mod completion;
+pub mod config_print;
+pub mod del;
+pub mod demo;
+pub mod dev;
+pub mod get;
+pub mod member;
+pub mod put;
+pub mod range;
+pub mod server;
+pub mod snapshot;
+pub mod status;
+pub mod txn;

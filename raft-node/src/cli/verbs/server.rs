@@ -1,0 +1,83 @@
+//! `quorate server`.
+
+use std::io::Read;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use crate::cli::exit::{Exit, Failure};
+use crate::cli::setting_flags::SettingFlags;
+use crate::config::{Log, LogFormat};
+use crate::node;
+
+/// A member's flags.
+#[derive(Args, Debug)]
+pub struct ServerArguments {
+    /// What the file sets too.
+    #[command(flatten)]
+    flags: SettingFlags,
+    /// Stop at once when standard input ends: for a parent that must not leave servers behind
+    #[arg(long, hide = true)]
+    exit_with_stdin: bool,
+}
+
+/// Runs a member until it is told to stop.
+pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
+    let config = arguments.flags.load()?.config;
+    start_log(&config.log)?;
+    if arguments.exit_with_stdin {
+        exit_with_stdin()?;
+    }
+    runtime.block_on(async {
+        let stopped = node::run(config, stop_signal()?).await;
+        stopped.map_err(|error| Failure::local(error.to_string()))
+    })?;
+    Ok(Exit::Success)
+}
+
+/// Lines go to standard error.
+pub fn start_log(log: &Log) -> Result<(), Failure> {
+    // Of the libraries only what goes wrong is of interest; openraft warns of every vote that comes late.
+    let filter = EnvFilter::try_new(format!(
+        "warn,openraft=error,quorate={0},quorate_node={0}",
+        log.level.name()
+    ))
+    .map_err(|error| Failure::local(format!("log.level: {error}")))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
+    let started = match log.format {
+        LogFormat::Text => builder.with_ansi(false).try_init(),
+        LogFormat::Json => builder.json().try_init(),
+    };
+    started.map_err(|error| Failure::local(format!("the log could not be started: {error}")))
+}
+
+/// Done when SIGTERM or SIGINT arrives.
+pub fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static, Failure> {
+    let listen = |kind| signal(kind).map_err(|error| Failure::local(format!("signals: {error}")));
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+/// The parent holds the other end of standard input; when it dies, however it dies, the pipe ends. A thread of its own,
+/// so that nothing the server does can hold it up.
+fn exit_with_stdin() -> Result<(), Failure> {
+    let watch = || {
+        let mut ignored = [0; 64];
+        while matches!(std::io::stdin().lock().read(&mut ignored), Ok(read) if read > 0) {}
+        std::process::exit(Exit::Local as i32);
+    };
+    std::thread::Builder::new()
+        .name("parent-watch".to_owned())
+        .spawn(watch)
+        .map(drop)
+        .map_err(|error| Failure::local(format!("a thread could not be started: {error}")))
+}

@@ -22,7 +22,7 @@ impl StreamSession {
         let client = Client::builder()
             .endpoints(endpoints.iter().cloned())
             .name("bench")
-            .connections(connections)
+            .connections(u32::try_from(connections).unwrap_or(u32::MAX))
             .call_timeout(call_timeout)
             .connect()
             .await

@@ -1,1 +1,83 @@
+//! The client of Quorate, a replicated coordination store.
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use quorate::{Client, Compare, Consistency, Keys, Op};
+//!
+//! # async fn example() -> quorate::Result<()> {
+//! let client = Client::builder().endpoints(["127.0.0.1:7401", "127.0.0.1:7402"]).name("worker-1").connect().await?;
+//!
+//! let written = client.put("jobs/1", "ready").ttl(Duration::from_secs(60)).await?;
+//! let read = client.get("jobs/1").await?;
+//! assert_eq!(read.record.map(|record| record.mod_revision), Some(written.revision));
+//!
+//! // Any member may answer this one, with a value at most 100 ms old.
+//! let recent = client.get("jobs/1").consistency(Consistency::BoundedStale(Duration::from_millis(100))).await?;
+//! println!("{:?}, {:?} old, from member {}", recent.record, recent.staleness, recent.member);
+//!
+//! let claimed = client
+//!     .txn()
+//!     .when(Compare::value("jobs/1").equals("ready"))
+//!     .then(Op::put("jobs/1", "taken"))
+//!     .otherwise(Op::get("jobs/1"))
+//!     .await?;
+//! println!("claimed: {}", claimed.succeeded);
+//!
+//! for record in client.range(Keys::prefix("jobs/")).all(10_000).await? {
+//!     println!("{:?}", record.key);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # What it promises
+//!
+//! * **Every call ends**, with an answer or a typed [`Error`], by its deadline (10 s unless set otherwise).
+//! * **A mutation applies at most once**, however often it is retried: all attempts carry the same client id and
+//!   sequence. An error says through [`Error::outcome`] whether it may have been applied.
+//! * **Calls of many tasks share one stream.** Whatever waits is sent as one message; there is no timer, and nothing to
+//!   tune. Calls have no mutual order: await one before you make another that depends on it.
+//! * **Everything is bounded**: calls outstanding on a connection (4,096), mutations outstanding (1,000), retries, the
+//!   size of a message. A caller beyond a bound waits, within its deadline.
+//!
+//! Dropping the future of a call stops waiting for it. A mutation dropped like that may still be applied.
+//!
+//! # What it lacks
+//!
+//! TLS, watches, leases, locks, queues and the cache.
 
+#![deny(missing_docs)]
+
+mod client;
+mod builder;
+mod kv;
+mod range;
+mod txn;
+mod swap;
+mod json;
+mod record;
+mod consistency;
+mod error;
+mod core;
+mod call;
+mod session;
+mod sequences;
+mod retry;
+mod routing;
+mod endpoint;
+mod breaker;
+mod connection;
+mod pipeline;
+mod slots;
+
+pub use builder::ClientBuilder;
+pub use client::Client;
+pub use consistency::Consistency;
+pub use core::ClientStats;
+pub use error::{Error, ErrorKind, Outcome, Result};
+pub use json::GetJson;
+pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
+pub use range::{Range, RangePage, SortBy};
+pub use record::{IntoBytes, Keys, Record};
+pub use swap::{CasReply, CompareAndSwap};
+pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};

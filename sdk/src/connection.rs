@@ -1,0 +1,178 @@
+//! One connection to one member: a single bidirectional stream that carries every call in batches.
+//!
+//! The stream's sending side is polled by the transport's own task, so that a call passes through no other task on its
+//! way out; on its way back it passes through the reader alone.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use futures::Stream;
+use quorate_proto::v1;
+use quorate_proto::v1::call::Request;
+use quorate_proto::v1::calls_client::CallsClient;
+use tokio::sync::{SemaphorePermit, TryAcquireError};
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
+use tonic::transport::{Channel, Endpoint};
+
+use crate::pipeline::Pipeline;
+use crate::session::Stamp;
+use crate::slots::{Answer, Lost};
+
+/// What a client takes as one message of replies.
+pub(crate) const REPLY_BYTES_MAX: usize = 64 << 20;
+/// How exactly a time-out is kept: one sweep for all calls costs less than a timer for each.
+const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
+
+/// An open connection; dropping it ends its calls.
+pub(crate) struct Connection {
+    pipeline: Arc<Pipeline>,
+    tasks: [JoinHandle<()>; 2],
+}
+
+impl Connection {
+    /// Connects and opens the stream.
+    pub(crate) async fn open(transport: &Endpoint, outstanding_max: u32) -> Result<Self, String> {
+        let channel: Channel = transport.connect().await.map_err(|error| chain(&error))?;
+        let pipeline = Arc::new(Pipeline::new(outstanding_max));
+        let outgoing = Outgoing(Arc::clone(&pipeline));
+        let mut calls = CallsClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
+        let replies = calls.open(outgoing).await.map_err(|status| status.to_string())?.into_inner();
+        let reader = tokio::spawn(read(Arc::clone(&pipeline), replies));
+        let sweeper = tokio::spawn(sweep(Arc::clone(&pipeline)));
+        Ok(Self { pipeline, tasks: [reader, sweeper] })
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        self.pipeline.is_alive()
+    }
+
+    /// Ends the connection and every call on it.
+    pub(crate) fn close(&self, reason: &str) {
+        self.pipeline.fail(reason);
+    }
+
+    /// Sends one call and waits for its reply until `deadline`. If this future is dropped while a reply may still come,
+    /// `stamp` is taken and stays outstanding until it does; in every other case it is left where it is.
+    pub(crate) async fn exchange(&self, request: Request, deadline: Instant, stamp: &mut Option<Stamp>) -> Answer {
+        let permits = &self.pipeline.permits;
+        let permit = match permits.try_acquire() {
+            Ok(permit) => Ok(permit),
+            Err(TryAcquireError::Closed) => Err(self.not_sent()),
+            Err(TryAcquireError::NoPermits) => match tokio::time::timeout_at(deadline, permits.acquire()).await {
+                Ok(permit) => permit.map_err(|_closed| self.not_sent()),
+                Err(_elapsed) => Err(Lost::TimedOut { sent: false }),
+            },
+        };
+        let step = Step::Queue { request, permit: permit? };
+        Exchange { pipeline: &self.pipeline, stamp, deadline, step }.await
+    }
+
+    fn not_sent(&self) -> Lost {
+        Lost::NotSent(self.pipeline.failure().unwrap_or_default())
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.pipeline.fail("the connection was dropped");
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// A call on its way: queued when first polled, abandoned when dropped early.
+struct Exchange<'a> {
+    pipeline: &'a Pipeline,
+    stamp: &'a mut Option<Stamp>,
+    deadline: Instant,
+    step: Step<'a>,
+}
+
+#[expect(clippy::large_enum_variant, reason = "lives in the caller's future; a box would cost an allocation per call")]
+enum Step<'a> {
+    Queue { request: Request, permit: SemaphorePermit<'a> },
+    Wait { id: u64 },
+    Done,
+}
+
+impl Future for Exchange<'_> {
+    type Output = Answer;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+        match std::mem::replace(&mut self.step, Step::Done) {
+            Step::Queue { request, permit } => {
+                let id = match self.pipeline.submit(request, self.deadline, context.waker()) {
+                    Ok(id) => id,
+                    Err(lost) => return Poll::Ready(Err(lost)),
+                };
+                // Given back when the slot becomes free.
+                permit.forget();
+                self.step = Step::Wait { id };
+                Poll::Pending
+            }
+            Step::Wait { id } => match self.pipeline.collect(id, context.waker()) {
+                Some(answer) => Poll::Ready(answer),
+                None => {
+                    self.step = Step::Wait { id };
+                    Poll::Pending
+                }
+            },
+            Step::Done => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        if let Step::Wait { id } = self.step {
+            self.pipeline.abandon(id, self.stamp.take());
+        }
+    }
+}
+
+/// The sending side of the stream.
+struct Outgoing(Arc<Pipeline>);
+
+impl Stream for Outgoing {
+    type Item = v1::CallBatch;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<v1::CallBatch>> {
+        self.0.poll_batch(context)
+    }
+}
+
+async fn read(pipeline: Arc<Pipeline>, mut replies: tonic::Streaming<v1::ReplyBatch>) {
+    let mut wakers: Vec<Waker> = Vec::new();
+    let reason = loop {
+        match replies.message().await {
+            Ok(Some(batch)) => pipeline.complete(batch, &mut wakers),
+            Ok(None) => break "the member ended the stream".to_owned(),
+            Err(status) => break status.to_string(),
+        }
+    };
+    tracing::debug!(reason, "connection lost");
+    pipeline.fail(&reason);
+}
+
+async fn sweep(pipeline: Arc<Pipeline>) {
+    while pipeline.has_calls().await {
+        tokio::time::sleep(SWEEP_INTERVAL).await;
+        pipeline.expire(Instant::now());
+    }
+}
+
+/// The transport's errors say what happened in their sources only.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}

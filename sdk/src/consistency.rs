@@ -1,0 +1,61 @@
+//! What a read promises.
+
+use std::time::Duration;
+
+use quorate_proto::v1;
+
+/// What a read promises, and so where it may be answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Consistency {
+    /// Linearizable: it sees every write that was acknowledged before it began. The default.
+    #[default]
+    Strong,
+    /// No older than this, which the member proves without comparing clocks. Counted in whole milliseconds, rounded up;
+    /// zero is refused.
+    BoundedStale(Duration),
+    /// A prefix of the history, as the answering member has applied it; never older than what this client has seen.
+    Local,
+}
+
+impl Consistency {
+    /// `seen_revision` is the highest revision that the client has seen; a local read may not fall behind it.
+    pub(crate) fn read_options(self, seen_revision: u64) -> v1::ReadOptions {
+        let mut options = v1::ReadOptions::default();
+        match self {
+            Self::Strong => options.set_level(v1::Level::Strong),
+            Self::BoundedStale(staleness_max) => {
+                options.set_level(v1::Level::BoundedStale);
+                options.max_staleness_ms = whole_ms(staleness_max);
+            }
+            Self::Local => {
+                options.set_level(v1::Level::Local);
+                options.min_revision = seen_revision;
+            }
+        }
+        options
+    }
+}
+
+/// Milliseconds, rounded up: a duration that is not zero does not become zero, which means something else on the wire.
+pub(crate) fn whole_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_short_duration_is_rounded_up_to_a_millisecond() {
+        assert_eq!(whole_ms(Duration::from_micros(1)), 1);
+        assert_eq!(whole_ms(Duration::from_millis(7)), 7);
+        assert_eq!(whole_ms(Duration::ZERO), 0);
+    }
+
+    #[test]
+    fn only_a_local_read_waits_for_the_revision_seen() {
+        assert_eq!(Consistency::Local.read_options(9).min_revision, 9);
+        assert_eq!(Consistency::Strong.read_options(9).min_revision, 0);
+    }
+}

@@ -1,0 +1,285 @@
+//! What all calls of one client share.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use parking_lot::Mutex;
+use quorate_proto::v1;
+use quorate_proto::v1::call::Request;
+use quorate_proto::v1::reply::Response;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::builder::check_timeout;
+use crate::call::{Call, Nature};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::retry::RetryBudget;
+use crate::routing::{Route, Routing};
+use crate::session::{Registration, Session};
+
+/// A counter that is read for people, not for decisions.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(pub(crate) AtomicU64);
+
+impl Counter {
+    pub(crate) fn count(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Counters {
+    calls: Counter,
+    pub(crate) retries: Counter,
+    pub(crate) redirects: Counter,
+    pub(crate) reconnects: Counter,
+    pub(crate) unknown_outcomes: Counter,
+}
+
+/// What a client has done since it was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ClientStats {
+    /// Calls begun.
+    pub calls: u64,
+    /// Attempts repeated after a failure, redirects not included.
+    pub retries: u64,
+    /// Attempts that a member sent on to the leader.
+    pub redirects: u64,
+    /// Connections opened in place of one that was lost.
+    pub reconnects: u64,
+    /// Mutations that ended with [`Outcome::Unknown`].
+    pub unknown_outcomes: u64,
+}
+
+/// The highest revision seen, within the newest epoch of the store.
+#[derive(Debug, Default)]
+struct Seen {
+    epoch: AtomicU64,
+    revision: AtomicU64,
+    changing: Mutex<()>,
+}
+
+impl Seen {
+    fn observe(&self, epoch: u64, revision: u64) {
+        let known = |seen: &Self| {
+            seen.epoch.load(Ordering::Acquire) == epoch && seen.revision.load(Ordering::Relaxed) >= revision
+        };
+        if known(self) {
+            return;
+        }
+        let _changing = self.changing.lock();
+        if epoch > self.epoch.load(Ordering::Relaxed) {
+            // The store was restored: its revisions start over, and so does the session.
+            self.revision.store(revision, Ordering::Relaxed);
+            self.epoch.store(epoch, Ordering::Release);
+        } else if epoch == self.epoch.load(Ordering::Relaxed) {
+            self.revision.fetch_max(revision, Ordering::Relaxed);
+        }
+    }
+}
+
+/// A client without its handle.
+pub(crate) struct Core {
+    pub(crate) routing: Routing,
+    pub(crate) session: Session,
+    pub(crate) budget: RetryBudget,
+    pub(crate) stats: Counters,
+    pub(crate) attempt_timeout: Duration,
+    pub(crate) call_timeout: Duration,
+    pub(crate) name: String,
+    seen: Seen,
+    closing: AtomicBool,
+    closed: AtomicBool,
+    running: AtomicUsize,
+    idle: Notify,
+}
+
+impl Core {
+    pub(crate) fn new(
+        routing: Routing,
+        budget: RetryBudget,
+        attempt_timeout: Duration,
+        call_timeout: Duration,
+        name: String,
+    ) -> Self {
+        Self {
+            routing,
+            session: Session::default(),
+            budget,
+            stats: Counters::default(),
+            attempt_timeout,
+            call_timeout,
+            name,
+            seen: Seen::default(),
+            closing: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            running: AtomicUsize::new(0),
+            idle: Notify::new(),
+        }
+    }
+
+    /// Sends a read and returns its response, never [`Response::Error`].
+    pub(crate) async fn read(&self, request: Request, route: Route, timeout: Option<Duration>) -> Result<Response> {
+        self.call(request, Nature::Read, route, timeout).await
+    }
+
+    /// Sends a mutation; its retries apply once.
+    pub(crate) async fn mutate(&self, request: Request, timeout: Option<Duration>) -> Result<Response> {
+        self.call(request, Nature::Stamped, Route::Leader, timeout).await
+    }
+
+    pub(crate) async fn call(
+        &self,
+        request: Request,
+        nature: Nature,
+        route: Route,
+        timeout: Option<Duration>,
+    ) -> Result<Response> {
+        let _running = self.begin(nature)?;
+        if let Some(timeout) = timeout {
+            check_timeout("timeout", timeout)?;
+        }
+        Call::new(self, request, nature, route, timeout.unwrap_or(self.call_timeout)).run().await
+    }
+
+    /// Counts a call in, unless the client is closing.
+    pub(crate) fn begin(&self, nature: Nature) -> Result<Running<'_>> {
+        self.running.fetch_add(1, Ordering::SeqCst);
+        let running = Running(self);
+        if self.closing.load(Ordering::SeqCst) {
+            let outcome = if nature == Nature::Read { Outcome::NotAMutation } else { Outcome::NotApplied };
+            return Err(Error::new(ErrorKind::Closed, outcome, "the client was closed"));
+        }
+        self.stats.calls.count();
+        Ok(running)
+    }
+
+    /// The registration in use, made now if there is none. A box, because registering is a call and a call may register;
+    /// it is needed once per registration.
+    pub(crate) fn register(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Registration>>> {
+        let register = move || async move {
+            let request = Request::RegisterClient(v1::RegisterClientRequest { name: self.name.clone() });
+            let timeout = deadline.saturating_duration_since(Instant::now());
+            let call = Call::new(self, request, Nature::Read, Route::Leader, timeout);
+            match call.run().await.map_err(|error| error.with_context("registering the client"))? {
+                Response::RegisterClient(response) => Ok(response),
+                other => Err(unexpected("RegisterClient", &other)),
+            }
+        };
+        Box::pin(async move {
+            match tokio::time::timeout_at(deadline, self.session.registration(register)).await {
+                Ok(registration) => registration,
+                Err(_elapsed) => {
+                    let message = "the client could not be registered in time";
+                    Err(Error::new(ErrorKind::DeadlineExceeded, Outcome::NotApplied, message))
+                }
+            }
+        })
+    }
+
+    /// Learns the revision that a response reflects.
+    pub(crate) fn observe(&self, response: &Response) {
+        let header = match response {
+            Response::Get(response) => &response.header,
+            Response::Put(response) => &response.header,
+            Response::Delete(response) => &response.header,
+            Response::Range(response) => &response.header,
+            Response::Txn(response) => &response.header,
+            Response::Compact(response) => &response.header,
+            Response::RegisterClient(response) => &response.header,
+            Response::Error(_) => &None,
+        };
+        if let Some(header) = header {
+            self.seen.observe(header.store_epoch, header.revision);
+        }
+    }
+
+    /// The highest revision this client has seen.
+    pub(crate) fn seen_revision(&self) -> u64 {
+        self.seen.revision.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn stats(&self) -> ClientStats {
+        ClientStats {
+            calls: self.stats.calls.read(),
+            retries: self.stats.retries.read(),
+            redirects: self.stats.redirects.read(),
+            reconnects: self.stats.reconnects.read(),
+            unknown_outcomes: self.stats.unknown_outcomes.read(),
+        }
+    }
+
+    /// Refuses new calls, waits for those that run, at most `timeout`, and ends every connection.
+    pub(crate) async fn close(&self, timeout: Duration) {
+        self.closing.store(true, Ordering::SeqCst);
+        let drained = async {
+            loop {
+                let idle = self.idle.notified();
+                if self.running.load(Ordering::SeqCst) == 0 {
+                    return;
+                }
+                idle.await;
+            }
+        };
+        if tokio::time::timeout(timeout, drained).await.is_err() {
+            tracing::warn!(calls = self.running.load(Ordering::SeqCst), "closed with calls outstanding");
+        }
+        self.closed.store(true, Ordering::SeqCst);
+        self.routing.close();
+    }
+}
+
+/// A call that runs.
+pub(crate) struct Running<'a>(&'a Core);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        let last = self.0.running.fetch_sub(1, Ordering::SeqCst) == 1;
+        if last && self.0.closing.load(Ordering::SeqCst) {
+            self.0.idle.notify_waiters();
+        }
+    }
+}
+
+/// The member answered another call than the one that was made.
+pub(crate) fn unexpected(call: &str, response: &Response) -> Error {
+    let got = match response {
+        Response::Error(_) => "Error",
+        Response::Get(_) => "Get",
+        Response::Put(_) => "Put",
+        Response::Delete(_) => "Delete",
+        Response::Range(_) => "Range",
+        Response::Txn(_) => "Txn",
+        Response::Compact(_) => "Compact",
+        Response::RegisterClient(_) => "RegisterClient",
+    };
+    Error::new(ErrorKind::Protocol, Outcome::Unknown, format!("{call} was answered with a reply to {got}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_revision_seen_grows_within_an_epoch_and_starts_over_in_the_next() {
+        let seen = Seen::default();
+        seen.observe(0, 9);
+        seen.observe(0, 4);
+        assert_eq!(seen.revision.load(Ordering::Relaxed), 9);
+        seen.observe(1, 3);
+        assert_eq!(seen.revision.load(Ordering::Relaxed), 3);
+        seen.observe(0, 50);
+        assert_eq!(seen.revision.load(Ordering::Relaxed), 3);
+    }
+}

@@ -1,0 +1,205 @@
+//! One address: its connections, opened when first needed, and its circuit breaker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tonic::transport::Channel;
+
+use crate::breaker::Breaker;
+use crate::connection::Connection;
+use crate::error::{Error, Result};
+
+/// Flow-control windows: a batch of replies never waits for a window update on a fast network.
+const STREAM_WINDOW_BYTES: u32 = 4 << 20;
+const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// A silent peer is asked after this long, and given up after as long again.
+const KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Establishing a connection, the stream included, takes at most this long.
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// `host:port` out of what a person or a member wrote.
+pub(crate) fn normal_address(text: &str) -> Result<String> {
+    let trimmed = text.trim();
+    let bare = trimmed.strip_prefix("http://").unwrap_or(trimmed).trim_end_matches('/');
+    let refuse = |why: &str| Err(Error::invalid("endpoints", format!("{text:?} is not host:port: {why}")));
+    if bare.contains("://") {
+        return refuse("only http:// is understood");
+    }
+    let Some((host, port)) = bare.rsplit_once(':') else { return refuse("the port is missing") };
+    if host.is_empty() || host.contains(['/', ' ', '@']) {
+        return refuse("the host is not valid");
+    }
+    match port.parse::<u16>() {
+        Ok(port) if port > 0 => Ok(bare.to_owned()),
+        _ => refuse("the port is not a number from 1 to 65535"),
+    }
+}
+
+/// One connection's place.
+#[derive(Default)]
+struct Cell {
+    current: Mutex<Option<Arc<Connection>>>,
+    /// Held while connecting, so that one caller connects for all.
+    opening: tokio::sync::Mutex<()>,
+    /// Attempts to connect that failed.
+    failures: AtomicU64,
+    opened: AtomicBool,
+}
+
+/// An address that may be called.
+pub(crate) struct Endpoint {
+    address: String,
+    transport: tonic::transport::Endpoint,
+    cells: Box<[Cell]>,
+    next: AtomicUsize,
+    outstanding_max: u32,
+    breaker: Mutex<Breaker>,
+    /// For calls that are not on the stream.
+    unary: std::sync::OnceLock<Channel>,
+    closed: AtomicBool,
+}
+
+impl Endpoint {
+    /// `address` is `host:port`, as [`normal_address`] gives it.
+    pub(crate) fn new(address: &str, connections: u32, outstanding_max: u32) -> Result<Self> {
+        let transport = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
+            .map_err(|error| Error::invalid("endpoints", format!("{address:?} is not host:port: {error}")))?
+            .connect_timeout(CONNECT_TIMEOUT)
+            .tcp_nodelay(true)
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .http2_keep_alive_interval(KEEP_ALIVE)
+            .keep_alive_timeout(KEEP_ALIVE)
+            .keep_alive_while_idle(true);
+        Ok(Self {
+            address: address.to_owned(),
+            transport,
+            cells: (0..connections).map(|_| Cell::default()).collect(),
+            next: AtomicUsize::new(0),
+            outstanding_max,
+            breaker: Mutex::new(Breaker::new()),
+            unary: std::sync::OnceLock::new(),
+            closed: AtomicBool::new(false),
+        })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.cells.iter().any(|cell| cell.live().is_some())
+    }
+
+    /// Whether the breaker would let an attempt through.
+    pub(crate) fn is_ready(&self, now: Instant) -> bool {
+        self.breaker.lock().would_allow(now)
+    }
+
+    /// A connection, opened if need be. `reconnected` is raised when one had been open before. The error says why.
+    pub(crate) async fn connection(&self, reconnected: &AtomicU64) -> std::result::Result<Arc<Connection>, String> {
+        let turn = if self.cells.len() == 1 { 0 } else { self.next.fetch_add(1, Ordering::Relaxed) % self.cells.len() };
+        let cell = &self.cells[turn];
+        if let Some(connection) = cell.live() {
+            return Ok(connection);
+        }
+        let failures = cell.failures.load(Ordering::Acquire);
+        let _opening = cell.opening.lock().await;
+        if let Some(connection) = cell.live() {
+            return Ok(connection);
+        }
+        if cell.failures.load(Ordering::Acquire) != failures {
+            return Err(format!("{}: another call has just failed to connect", self.address));
+        }
+        self.open(cell, reconnected).await
+    }
+
+    async fn open(&self, cell: &Cell, reconnected: &AtomicU64) -> std::result::Result<Arc<Connection>, String> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err("the client is closed".to_owned());
+        }
+        self.forget_dead(cell);
+        if !self.breaker.lock().allow(Instant::now()) {
+            return Err(format!("{}: not tried, it failed a moment ago", self.address));
+        }
+        let opening = Connection::open(&self.transport, self.outstanding_max);
+        let opened = match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
+            Ok(opened) => opened,
+            Err(_elapsed) => Err(format!("no connection within {CONNECT_TIMEOUT:?}")),
+        };
+        match opened {
+            Ok(connection) => {
+                self.breaker.lock().succeeded();
+                let connection = Arc::new(connection);
+                *cell.current.lock() = Some(Arc::clone(&connection));
+                if cell.opened.swap(true, Ordering::Relaxed) {
+                    reconnected.fetch_add(1, Ordering::Relaxed);
+                }
+                // Closing may have come between the check and here.
+                if self.closed.load(Ordering::Acquire) {
+                    connection.close("the client is closed");
+                }
+                Ok(connection)
+            }
+            Err(reason) => {
+                cell.failures.fetch_add(1, Ordering::AcqRel);
+                self.breaker.lock().failed(Instant::now());
+                Err(format!("{}: {reason}", self.address))
+            }
+        }
+    }
+
+    /// A connection broke: lets the breaker know, once per connection.
+    pub(crate) fn connection_lost(&self) {
+        for cell in &self.cells {
+            self.forget_dead(cell);
+        }
+    }
+
+    fn forget_dead(&self, cell: &Cell) {
+        let mut current = cell.current.lock();
+        if current.as_ref().is_some_and(|connection| !connection.is_alive()) {
+            *current = None;
+            self.breaker.lock().failed(Instant::now());
+        }
+    }
+
+    /// The channel for calls that are not on the stream; it connects by itself.
+    pub(crate) fn channel(&self) -> Channel {
+        self.unary.get_or_init(|| self.transport.connect_lazy()).clone()
+    }
+
+    /// Ends every connection and refuses new ones.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        for cell in &self.cells {
+            if let Some(connection) = cell.current.lock().take() {
+                connection.close("the client is closed");
+            }
+        }
+    }
+}
+
+impl Cell {
+    fn live(&self) -> Option<Arc<Connection>> {
+        self.current.lock().as_ref().filter(|connection| connection.is_alive()).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_may_carry_http_and_nothing_else() {
+        assert_eq!(normal_address("127.0.0.1:7401").unwrap(), "127.0.0.1:7401");
+        assert_eq!(normal_address(" http://node-1:7401/ ").unwrap(), "node-1:7401");
+        assert_eq!(normal_address("[::1]:7401").unwrap(), "[::1]:7401");
+        for wrong in ["", "host", "host:", ":1", "host:0", "host:70000", "https://host:1", "a b:1", "host:1/path"] {
+            let error = normal_address(wrong).unwrap_err();
+            assert!(error.message().contains(&format!("{wrong:?}")), "{error}");
+        }
+    }
+}

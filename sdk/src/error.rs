@@ -1,0 +1,313 @@
+//! The one error of the SDK: what was wrong, by how much, and whether a mutation may have been applied.
+//!
+//! Invariants: an error of a read never says [`Outcome::Unknown`]; an error of a mutation never says
+//! [`Outcome::NotApplied`] unless every attempt of it is known not to have changed anything.
+
+use std::fmt;
+
+use quorate_proto::v1;
+
+/// Result of every call of the SDK.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// Whether a mutation that failed may have changed the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The mutation was not applied and will not be.
+    NotApplied,
+    /// It may have been applied, or may yet be: read before repeating it as a new call.
+    Unknown,
+    /// The call changes nothing.
+    NotAMutation,
+}
+
+/// What went wrong. New kinds may be added.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The request, or an option of the builder, breaks a rule.
+    InvalidArgument {
+        /// The field at fault, e.g. `key`.
+        field: String,
+        /// The limit that was passed, 0 if the rule is not a limit.
+        limit: u64,
+        /// The value that was given, 0 if the rule is not a limit.
+        value: u64,
+    },
+    /// Something is larger than it may be.
+    TooLarge {
+        /// What is too large, e.g. `value`.
+        field: String,
+        /// The limit, in bytes or items.
+        limit: u64,
+        /// What was given, in the same unit.
+        value: u64,
+    },
+    /// The members that could be reached do not lead, and no leader was found in time.
+    NotLeader {
+        /// `host:port` of the leader as the last member knew it.
+        leader: Option<String>,
+    },
+    /// No leader or no quorum.
+    Unavailable,
+    /// The member has too many calls waiting.
+    Overloaded {
+        /// How many calls may wait.
+        limit: u64,
+        /// How many waited.
+        value: u64,
+    },
+    /// The revision was compacted away.
+    Compacted {
+        /// The oldest revision that can be read.
+        boundary: u64,
+    },
+    /// The revision does not exist yet.
+    FutureRevision {
+        /// The newest revision there is.
+        boundary: u64,
+    },
+    /// The cluster has forgotten this client.
+    ClientExpired,
+    /// The domain's tier cannot give the consistency that was asked for.
+    TierMismatch,
+    /// The domain does not exist.
+    UnknownDomain,
+    /// The domain may not hold that many bytes.
+    DomainFull {
+        /// What it may hold, in bytes.
+        limit: u64,
+        /// What it would hold, in bytes.
+        value: u64,
+    },
+    /// The disks of a quorum are nearly full; reads and deletes still work.
+    NoSpace,
+    /// The membership change breaks a rule.
+    MembershipRefused,
+    /// The cluster no longer keeps the answer of this mutation.
+    AnswerForgotten,
+    /// The member is stopping or has failed.
+    Stopped,
+    /// A limit on clients or on answers kept for them was reached.
+    LimitReached {
+        /// The limit.
+        limit: u64,
+        /// What it would have become.
+        value: u64,
+    },
+    /// The call's time was over.
+    DeadlineExceeded,
+    /// The address belongs to another cluster.
+    WrongCluster,
+    /// The member does not know this call.
+    Unimplemented,
+    /// No connection could be made, or it broke.
+    ConnectionLost,
+    /// The client was closed.
+    Closed,
+    /// The answer does not fit the call.
+    Protocol,
+    /// A value could not be turned into or read from JSON.
+    Json,
+    /// A file could not be written.
+    Io,
+    /// A snapshot arrived damaged.
+    SnapshotDamaged,
+}
+
+impl ErrorKind {
+    /// Whether the same call may succeed a little later.
+    fn is_transient(&self) -> bool {
+        matches!(
+            self,
+            Self::NotLeader { .. }
+                | Self::Unavailable
+                | Self::Overloaded { .. }
+                | Self::Stopped
+                | Self::DeadlineExceeded
+                | Self::ConnectionLost
+                | Self::ClientExpired
+                | Self::NoSpace
+        )
+    }
+
+    /// Whether this is the cluster's answer to the mutation itself, the same for each of its attempts. Everything else
+    /// speaks of one attempt only, and says nothing about an earlier one whose answer was lost.
+    pub(crate) fn answers_every_attempt(&self) -> bool {
+        matches!(
+            self,
+            Self::InvalidArgument { .. }
+                | Self::TooLarge { .. }
+                | Self::Compacted { .. }
+                | Self::FutureRevision { .. }
+                | Self::TierMismatch
+                | Self::UnknownDomain
+                | Self::DomainFull { .. }
+        )
+    }
+
+    /// Whether the SDK itself tries again.
+    pub(crate) fn is_retried(&self) -> bool {
+        matches!(
+            self,
+            Self::NotLeader { .. }
+                | Self::Unavailable
+                | Self::Overloaded { .. }
+                | Self::Stopped
+                | Self::DeadlineExceeded
+                | Self::ConnectionLost
+        )
+    }
+}
+
+/// Why a call failed.
+#[derive(Clone)]
+pub struct Error(Box<Body>);
+
+/// Kept behind a pointer: a `Result` that is nearly always `Ok` stays small.
+#[derive(Clone)]
+struct Body {
+    kind: ErrorKind,
+    outcome: Outcome,
+    message: String,
+    attempts: u32,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
+        Self(Box::new(Body { kind, outcome, message: message.into(), attempts: 0 }))
+    }
+
+    /// An argument that was refused before anything was sent.
+    pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
+        let kind = ErrorKind::InvalidArgument { field: field.to_owned(), limit: 0, value: 0 };
+        Self::new(kind, Outcome::NotApplied, message)
+    }
+
+    /// The server's error, as the answer of one attempt.
+    pub(crate) fn of_reply(error: v1::Error) -> Self {
+        let outcome = match error.outcome() {
+            v1::Outcome::NotApplied => Outcome::NotApplied,
+            v1::Outcome::Unknown | v1::Outcome::Unspecified => Outcome::Unknown,
+        };
+        let kind = kind_of_reply(&error);
+        let message = if error.message.is_empty() { format!("{:?}", error.code()) } else { error.message };
+        Self::new(kind, outcome, message)
+    }
+
+    /// The error of a unary call: the server's own, if the status carries it.
+    pub(crate) fn of_status(status: &tonic::Status) -> Self {
+        use prost::Message;
+        let details = status.details();
+        if !details.is_empty()
+            && let Ok(error) = v1::Error::decode(details)
+        {
+            return Self::of_reply(error);
+        }
+        let (kind, outcome) = match status.code() {
+            tonic::Code::InvalidArgument => {
+                let kind = ErrorKind::InvalidArgument { field: String::new(), limit: 0, value: 0 };
+                (kind, Outcome::NotApplied)
+            }
+            tonic::Code::Unimplemented => (ErrorKind::Unimplemented, Outcome::NotApplied),
+            tonic::Code::DeadlineExceeded | tonic::Code::Cancelled => (ErrorKind::DeadlineExceeded, Outcome::Unknown),
+            tonic::Code::Unavailable => (ErrorKind::ConnectionLost, Outcome::Unknown),
+            _ => (ErrorKind::Protocol, Outcome::Unknown),
+        };
+        Self::new(kind, outcome, format!("{}: {}", status.code(), status.message()))
+    }
+
+    pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = outcome;
+        self
+    }
+
+    pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
+        self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_context(mut self, context: &str) -> Self {
+        self.0.message = format!("{context}: {}", self.0.message);
+        self
+    }
+
+    /// What went wrong, with the limit, the value, the boundary or the field where there is one.
+    pub fn kind(&self) -> &ErrorKind {
+        &self.0.kind
+    }
+
+    /// Whether a mutation may have been applied nevertheless. Never [`Outcome::Unknown`] for a read.
+    pub fn outcome(&self) -> Outcome {
+        self.0.outcome
+    }
+
+    /// Whether issuing the call again, as a new call, is harmless and may succeed: what went wrong passes by itself, and
+    /// the call is a read or was certainly not applied.
+    pub fn is_retryable(&self) -> bool {
+        self.0.outcome != Outcome::Unknown && self.0.kind.is_transient()
+    }
+
+    /// The sentence for a person.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// How often the call was tried; 0 when it was refused before anything was sent.
+    pub fn attempts(&self) -> u32 {
+        self.0.attempts
+    }
+}
+
+fn kind_of_reply(error: &v1::Error) -> ErrorKind {
+    let (limit, value, boundary) = (error.limit, error.value, error.boundary);
+    match error.code() {
+        v1::ErrorCode::InvalidArgument => ErrorKind::InvalidArgument { field: error.field.clone(), limit, value },
+        v1::ErrorCode::TooLarge => ErrorKind::TooLarge { field: error.field.clone(), limit, value },
+        v1::ErrorCode::NotLeader => {
+            let hint = error.leader_hint.as_ref().map(|hint| hint.client_address.clone());
+            ErrorKind::NotLeader { leader: hint.filter(|address| !address.is_empty()) }
+        }
+        v1::ErrorCode::Unavailable => ErrorKind::Unavailable,
+        v1::ErrorCode::Overloaded => ErrorKind::Overloaded { limit, value },
+        v1::ErrorCode::Compacted => ErrorKind::Compacted { boundary },
+        v1::ErrorCode::FutureRevision => ErrorKind::FutureRevision { boundary },
+        v1::ErrorCode::ClientExpired => ErrorKind::ClientExpired,
+        v1::ErrorCode::TierMismatch => ErrorKind::TierMismatch,
+        v1::ErrorCode::UnknownDomain => ErrorKind::UnknownDomain,
+        v1::ErrorCode::DomainFull => ErrorKind::DomainFull { limit, value },
+        v1::ErrorCode::NoSpace => ErrorKind::NoSpace,
+        v1::ErrorCode::MembershipRefused => ErrorKind::MembershipRefused,
+        v1::ErrorCode::AnswerForgotten => ErrorKind::AnswerForgotten,
+        v1::ErrorCode::Stopped => ErrorKind::Stopped,
+        v1::ErrorCode::LimitReached => ErrorKind::LimitReached { limit, value },
+        v1::ErrorCode::DeadlineExceeded => ErrorKind::DeadlineExceeded,
+        v1::ErrorCode::WrongCluster => ErrorKind::WrongCluster,
+        v1::ErrorCode::Unimplemented => ErrorKind::Unimplemented,
+        // A code of a later version: nothing may be assumed of it.
+        v1::ErrorCode::Unspecified => ErrorKind::Protocol,
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        match self.0.outcome {
+            Outcome::Unknown => f.write_str(" (whether it was applied is unknown)"),
+            Outcome::NotApplied | Outcome::NotAMutation => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("outcome", &self.0.outcome)
+            .field("message", &self.0.message)
+            .field("attempts", &self.0.attempts)
+            .finish()
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,268 @@
+//! Reading, writing and deleting keys.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use quorate_proto::v1;
+use quorate_proto::v1::call::Request;
+use quorate_proto::v1::reply::Response;
+
+use crate::consistency::{Consistency, whole_ms};
+use crate::core::{Core, unexpected};
+use crate::error::{Error, Outcome, Result};
+use crate::record::{Keys, Record};
+use crate::routing::Route;
+
+/// A bounded staleness of nothing is not a promise that a member can keep.
+pub(crate) fn read_options(core: &Core, consistency: Consistency) -> Result<v1::ReadOptions> {
+    if consistency == Consistency::BoundedStale(Duration::ZERO) {
+        let message = "a staleness bound of 0 is refused: ask for at least 1 ms, or for a strong read";
+        return Err(Error::invalid("consistency", message).with_outcome(Outcome::NotAMutation));
+    }
+    Ok(consistency.read_options(core.seen_revision()))
+}
+
+/// Strong reads go to the leader, which answers them with the fewest messages.
+pub(crate) fn route_of(consistency: Consistency) -> Route {
+    match consistency {
+        Consistency::Strong => Route::Leader,
+        Consistency::BoundedStale(_) | Consistency::Local => Route::Any,
+    }
+}
+
+/// A reply that does not fit a read says nothing about outcomes.
+pub(crate) fn unexpected_read(call: &str, response: &Response) -> Error {
+    unexpected(call, response).with_outcome(Outcome::NotAMutation)
+}
+
+/// A read of one key.
+#[must_use = "a call is made when it is awaited"]
+pub struct Get<'a> {
+    core: &'a Core,
+    request: v1::GetRequest,
+    consistency: Consistency,
+    timeout: Option<Duration>,
+}
+
+/// The answer of a [`Get`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct GetReply {
+    /// The record; absent when the key does not exist.
+    pub record: Option<Record>,
+    /// The revision of the store that the answer reflects.
+    pub revision: u64,
+    /// How old the answer may be; zero for a strong read.
+    pub staleness: Duration,
+    /// Id of the member that answered.
+    pub member: u64,
+}
+
+impl<'a> Get<'a> {
+    pub(crate) fn new(core: &'a Core, key: Bytes) -> Self {
+        let request = v1::GetRequest { key, ..Default::default() };
+        Self { core, request, consistency: Consistency::Strong, timeout: None }
+    }
+
+    /// The domain of the key. Default: `default`.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.request.domain = domain.into();
+        self
+    }
+
+    /// What the read promises. Default: [`Consistency::Strong`].
+    pub fn consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
+        self
+    }
+
+    /// Reads the key as it was at this revision. Default: the current one.
+    pub fn at_revision(mut self, revision: u64) -> Self {
+        self.request.revision = revision;
+        self
+    }
+
+    /// How long the call may take, from 1 ms to a day. Default: the client's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    async fn send(mut self) -> Result<GetReply> {
+        self.request.read = Some(read_options(self.core, self.consistency)?);
+        let route = route_of(self.consistency);
+        match self.core.read(Request::Get(self.request), route, self.timeout).await? {
+            Response::Get(response) => {
+                let header = response.header.unwrap_or_default();
+                Ok(GetReply {
+                    record: response.record.map(Record::from),
+                    revision: header.revision,
+                    staleness: Duration::from_millis(response.staleness_ms),
+                    member: header.member_id,
+                })
+            }
+            other => Err(unexpected_read("Get", &other)),
+        }
+    }
+}
+
+impl<'a> IntoFuture for Get<'a> {
+    type Output = Result<GetReply>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// A write of one key.
+#[must_use = "a call is made when it is awaited"]
+pub struct Put<'a> {
+    core: &'a Core,
+    /// An error if the value could not be made.
+    request: Result<v1::PutRequest>,
+    timeout: Option<Duration>,
+}
+
+/// The answer of a [`Put`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PutReply {
+    /// The revision of the write.
+    pub revision: u64,
+    /// The record that was replaced, if [`Put::previous`] asked for it and there was one.
+    pub previous: Option<Record>,
+}
+
+impl<'a> Put<'a> {
+    pub(crate) fn new(core: &'a Core, key: Bytes, value: Bytes) -> Self {
+        Self { core, request: Ok(v1::PutRequest { key, value, ..Default::default() }), timeout: None }
+    }
+
+    pub(crate) fn refused(core: &'a Core, error: Error) -> Self {
+        Self { core, request: Err(error), timeout: None }
+    }
+
+    fn set(mut self, change: impl FnOnce(&mut v1::PutRequest)) -> Self {
+        if let Ok(request) = &mut self.request {
+            change(request);
+        }
+        self
+    }
+
+    /// The domain of the key. Default: `default`.
+    pub fn domain(self, domain: impl Into<String>) -> Self {
+        self.set(|request| request.domain = domain.into())
+    }
+
+    /// How long the key lives, in log time, rounded up to milliseconds. Default: for ever, which zero stands for too.
+    pub fn ttl(self, ttl: Duration) -> Self {
+        self.set(|request| request.ttl_ms = whole_ms(ttl))
+    }
+
+    /// The lease whose life the key shares. Default: none.
+    pub fn lease(self, lease: u64) -> Self {
+        self.set(|request| request.lease = lease)
+    }
+
+    /// Tags, at most 16 of at most 128 bytes. Default: none.
+    pub fn tags<T: Into<String>>(self, tags: impl IntoIterator<Item = T>) -> Self {
+        self.set(|request| request.tags = tags.into_iter().map(Into::into).collect())
+    }
+
+    /// Returns the record that was replaced. Default: it is not returned.
+    pub fn previous(self) -> Self {
+        self.set(|request| request.previous = true)
+    }
+
+    /// How long the call may take, from 1 ms to a day. Default: the client's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    async fn send(self) -> Result<PutReply> {
+        match self.core.mutate(Request::Put(self.request?), self.timeout).await? {
+            Response::Put(response) => Ok(PutReply {
+                revision: response.header.unwrap_or_default().revision,
+                previous: response.previous.map(Record::from),
+            }),
+            other => Err(unexpected("Put", &other)),
+        }
+    }
+}
+
+impl<'a> IntoFuture for Put<'a> {
+    type Output = Result<PutReply>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
+
+/// A deletion of one key or of many.
+#[must_use = "a call is made when it is awaited"]
+pub struct Delete<'a> {
+    core: &'a Core,
+    request: v1::DeleteRequest,
+    timeout: Option<Duration>,
+}
+
+/// The answer of a [`Delete`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DeleteReply {
+    /// The revision of the store after it; its own if it deleted anything.
+    pub revision: u64,
+    /// How many keys went.
+    pub deleted: u64,
+    /// Their records, if [`Delete::previous`] asked for them.
+    pub previous: Vec<Record>,
+}
+
+impl<'a> Delete<'a> {
+    pub(crate) fn new(core: &'a Core, keys: Keys) -> Self {
+        let request = v1::DeleteRequest { keys: Some(keys.into_selector()), ..Default::default() };
+        Self { core, request, timeout: None }
+    }
+
+    /// The domain of the keys. Default: `default`.
+    pub fn domain(mut self, domain: impl Into<String>) -> Self {
+        self.request.domain = domain.into();
+        self
+    }
+
+    /// Returns the records that were deleted. Default: they are not returned.
+    pub fn previous(mut self) -> Self {
+        self.request.previous = true;
+        self
+    }
+
+    /// How long the call may take, from 1 ms to a day. Default: the client's.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    async fn send(self) -> Result<DeleteReply> {
+        match self.core.mutate(Request::Delete(self.request), self.timeout).await? {
+            Response::Delete(response) => Ok(DeleteReply {
+                revision: response.header.unwrap_or_default().revision,
+                deleted: response.deleted,
+                previous: response.previous.into_iter().map(Record::from).collect(),
+            }),
+            other => Err(unexpected("Delete", &other)),
+        }
+    }
+}
+
+impl<'a> IntoFuture for Delete<'a> {
+    type Output = Result<DeleteReply>;
+    type IntoFuture = BoxFuture<'a, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}

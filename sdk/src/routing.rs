@@ -1,0 +1,182 @@
+//! Which member a call goes to: writes and strong reads to the leader, other reads to a member already connected.
+//!
+//! The table learns from refusals (hints), from writes that succeeded and from the list of members; it forgets a leader
+//! that stopped answering. It never holds more than [`ENDPOINTS_MAX`] addresses.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use parking_lot::RwLock;
+
+use crate::endpoint::{Endpoint, normal_address};
+use crate::error::{Error, Result};
+
+/// Addresses a client keeps, configured and learnt together.
+pub(crate) const ENDPOINTS_MAX: usize = 64;
+
+/// Where a call may be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    /// By the leader.
+    Leader,
+    /// By any member.
+    Any,
+}
+
+struct Table {
+    endpoints: Vec<Arc<Endpoint>>,
+    leader: Option<Arc<Endpoint>>,
+    /// Where the search for a leader goes on.
+    cursor: usize,
+}
+
+/// The endpoints of a client.
+pub(crate) struct Routing {
+    table: RwLock<Table>,
+    connections: u32,
+    outstanding_max: u32,
+}
+
+impl Routing {
+    pub(crate) fn new(addresses: &[String], connections: u32, outstanding_max: u32) -> Result<Self> {
+        let table = Table { endpoints: Vec::new(), leader: None, cursor: 0 };
+        let routing = Self { table: RwLock::new(table), connections, outstanding_max };
+        for address in addresses {
+            routing.learn(address)?;
+        }
+        Ok(routing)
+    }
+
+    /// The endpoint for the next attempt, or `None` when all are being left alone for a moment. `avoid` has just failed
+    /// the call, and is chosen only if there is no other.
+    pub(crate) fn pick(&self, route: Route, avoid: Option<&Arc<Endpoint>>, now: Instant) -> Option<Arc<Endpoint>> {
+        let table = self.table.read();
+        let usable = |endpoint: &&Arc<Endpoint>| {
+            endpoint.is_ready(now) && avoid.is_none_or(|avoided| !Arc::ptr_eq(avoided, endpoint))
+        };
+        let preferred = match route {
+            Route::Leader => table.leader.as_ref().filter(|leader| usable(leader)),
+            Route::Any => table.endpoints.iter().find(|endpoint| endpoint.is_connected() && usable(endpoint)),
+        };
+        if let Some(preferred) = preferred {
+            return Some(Arc::clone(preferred));
+        }
+        let (before, after) = table.endpoints.split_at(table.cursor.min(table.endpoints.len()));
+        let found = after.iter().chain(before).find(usable);
+        found.or_else(|| avoid.filter(|avoided| avoided.is_ready(now))).cloned()
+    }
+
+    /// A write succeeded there: it leads.
+    pub(crate) fn confirm_leader(&self, endpoint: &Arc<Endpoint>) {
+        let known = |table: &Table| table.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, endpoint));
+        if !known(&self.table.read()) {
+            self.table.write().leader = Some(Arc::clone(endpoint));
+        }
+    }
+
+    /// `refused_by` does not lead; `hint` may. Says whether there is somewhere new to go at once.
+    pub(crate) fn redirect(&self, refused_by: &Arc<Endpoint>, hint: Option<&str>) -> bool {
+        let hinted = hint.and_then(|address| self.learn(address).ok());
+        let hinted = hinted.filter(|endpoint| !Arc::ptr_eq(endpoint, refused_by));
+        let Some(hinted) = hinted else {
+            self.distrust(refused_by);
+            return false;
+        };
+        let ready = hinted.is_ready(Instant::now());
+        self.table.write().leader = Some(hinted);
+        ready
+    }
+
+    /// The endpoint failed a call: it is no longer taken for the leader, and the search goes on behind it.
+    pub(crate) fn distrust(&self, endpoint: &Arc<Endpoint>) {
+        let mut table = self.table.write();
+        if table.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, endpoint)) {
+            table.leader = None;
+        }
+        if let Some(index) = table.endpoints.iter().position(|known| Arc::ptr_eq(known, endpoint)) {
+            table.cursor = (index + 1) % table.endpoints.len();
+        }
+    }
+
+    /// The endpoint of an address, added if it is new.
+    pub(crate) fn learn(&self, address: &str) -> Result<Arc<Endpoint>> {
+        let address = normal_address(address)?;
+        let find = |table: &Table| table.endpoints.iter().find(|known| known.address() == address).cloned();
+        if let Some(known) = find(&self.table.read()) {
+            return Ok(known);
+        }
+        let mut table = self.table.write();
+        if let Some(known) = find(&table) {
+            return Ok(known);
+        }
+        if table.endpoints.len() >= ENDPOINTS_MAX {
+            let message = format!("{address}: {ENDPOINTS_MAX} endpoints are known, which is the limit");
+            return Err(Error::invalid("endpoints", message));
+        }
+        let endpoint = Arc::new(Endpoint::new(&address, self.connections, self.outstanding_max)?);
+        table.endpoints.push(Arc::clone(&endpoint));
+        Ok(endpoint)
+    }
+
+    pub(crate) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
+        self.table.read().endpoints.clone()
+    }
+
+    pub(crate) fn close(&self) {
+        for endpoint in self.endpoints() {
+            endpoint.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ADDRESSES: [&str; 3] = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"];
+
+    fn routing() -> Routing {
+        Routing::new(&ADDRESSES.map(str::to_owned), 1, 16).unwrap()
+    }
+
+    fn picked(routing: &Routing) -> String {
+        routing.pick(Route::Leader, None, Instant::now()).unwrap().address().to_owned()
+    }
+
+    #[tokio::test]
+    async fn a_hint_names_the_leader_and_may_teach_a_new_address() {
+        let routing = routing();
+        let refused_by = routing.learn(ADDRESSES[0]).unwrap();
+        assert!(routing.redirect(&refused_by, Some("127.0.0.1:9")));
+        assert_eq!(picked(&routing), "127.0.0.1:9");
+        assert_eq!(routing.endpoints().len(), 4);
+    }
+
+    #[tokio::test]
+    async fn without_a_hint_the_endpoints_are_tried_in_turn() {
+        let routing = routing();
+        for address in ADDRESSES.iter().chain(&ADDRESSES) {
+            assert_eq!(picked(&routing), *address);
+            let refused_by = routing.learn(address).unwrap();
+            assert!(!routing.redirect(&refused_by, None));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hint_at_the_member_that_refused_is_not_followed() {
+        let routing = routing();
+        let refused_by = routing.learn(ADDRESSES[0]).unwrap();
+        assert!(!routing.redirect(&refused_by, Some(ADDRESSES[0])));
+        assert_eq!(picked(&routing), ADDRESSES[1]);
+    }
+
+    #[tokio::test]
+    async fn no_more_addresses_are_learnt_than_the_limit() {
+        let routing = routing();
+        for port in 1_000..1_000 + ENDPOINTS_MAX {
+            let _ = routing.learn(&format!("127.0.0.1:{port}"));
+        }
+        assert_eq!(routing.endpoints().len(), ENDPOINTS_MAX);
+        assert!(routing.learn("127.0.0.1:9999").unwrap_err().message().contains("64"));
+    }
+}

@@ -111,7 +111,11 @@ impl Failover {
         let killed = killed.ok_or("the run ended before the kill")?;
         let next = successes.iter().find(|success| **success > killed);
         let next = next.ok_or_else(|| format!("no put succeeded in the {:?} after the kill", self.after))?;
-        let gap = successes.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or_default();
+        let gap = successes
+            .windows(2)
+            .map(|pair| pair[1] - pair[0])
+            .max()
+            .unwrap_or_default();
         Ok(FailoverReport {
             target: self.system.name(),
             gap_ms: gap.as_secs_f64() * 1e3,
@@ -129,11 +133,7 @@ async fn one_put(session: Arc<Session>, key: Bytes, value: Bytes) -> Option<Inst
     matches!(put, Ok(Ok(()))).then(Instant::now)
 }
 
-fn note(
-    ended: Result<Option<Instant>, tokio::task::JoinError>,
-    successes: &mut Vec<Instant>,
-    failed: &mut usize,
-) {
+fn note(ended: Result<Option<Instant>, tokio::task::JoinError>, successes: &mut Vec<Instant>, failed: &mut usize) {
     match ended {
         Ok(Some(success)) => successes.push(success),
         Ok(None) | Err(_) => *failed += 1,

@@ -52,9 +52,15 @@ pub struct Audit {
 impl Audit {
     /// Begins at the current revision, where no key with this prefix may exist.
     pub async fn begin(client: &Client, prefix: &str) -> Result<Audit, HarnessError> {
-        let page = client.range(Keys::prefix(prefix)).await.map_err(HarnessError::call("read the empty prefix"))?;
+        let page = client
+            .range(Keys::prefix(prefix))
+            .await
+            .map_err(HarnessError::call("read the empty prefix"))?;
         if page.count != 0 {
-            return Err(HarnessError::Broken(format!("{} keys begin with {prefix:?} already", page.count)));
+            return Err(HarnessError::Broken(format!(
+                "{} keys begin with {prefix:?} already",
+                page.count
+            )));
         }
         Ok(Audit {
             prefix: Bytes::copy_from_slice(prefix.as_bytes()),
@@ -71,7 +77,9 @@ impl Audit {
 
     /// The last revision whose change is known.
     pub fn last(&self) -> u64 {
-        self.changes.last_key_value().map_or(self.base, |(revision, _)| *revision)
+        self.changes
+            .last_key_value()
+            .map_or(self.base, |(revision, _)| *revision)
     }
 
     /// The changes, by revision.
@@ -101,10 +109,16 @@ impl Audit {
 }
 
 async fn state_at(client: &Client, prefix: &Bytes, revision: u64) -> Result<(u64, State), HarnessError> {
-    let page = client.range(Keys::prefix(prefix)).limit(KEYS_MAX).at_revision(revision).await;
+    let page = client
+        .range(Keys::prefix(prefix))
+        .limit(KEYS_MAX)
+        .at_revision(revision)
+        .await;
     let page = page.map_err(HarnessError::call(format!("read the state at revision {revision}")))?;
     if page.more {
-        return Err(HarnessError::Broken(format!("more than {KEYS_MAX} keys at revision {revision}")));
+        return Err(HarnessError::Broken(format!(
+            "more than {KEYS_MAX} keys at revision {revision}"
+        )));
     }
     let records = page.records.into_iter().map(|record| {
         let versioned = Versioned {
@@ -137,7 +151,9 @@ fn change_between(before: &State, after: &State, revision: u64) -> Result<Change
             record.mod_revision
         ))),
         [change] => Ok(change.clone()),
-        several => Err(HarnessError::Broken(format!("revision {revision} made more than one change: {several:?}"))),
+        several => Err(HarnessError::Broken(format!(
+            "revision {revision} made more than one change: {several:?}"
+        ))),
     }
 }
 
@@ -162,7 +178,10 @@ mod tests {
         let before = state(&[("a", "1", 2, 1)]);
         let written = change_between(&before, &state(&[("a", "2", 3, 2)]), 3).unwrap();
         assert!(matches!(written, Change::Put { record, .. } if record.version == 2));
-        assert!(matches!(change_between(&before, &state(&[]), 3).unwrap(), Change::Delete { .. }));
+        assert!(matches!(
+            change_between(&before, &state(&[]), 3).unwrap(),
+            Change::Delete { .. }
+        ));
         assert_eq!(change_between(&before, &before, 3).unwrap(), Change::Nothing);
     }
 
@@ -175,7 +194,9 @@ mod tests {
 
     #[test]
     fn a_record_with_another_revision_is_refused() {
-        let error = change_between(&state(&[]), &state(&[("a", "1", 2, 1)]), 3).unwrap_err().to_string();
+        let error = change_between(&state(&[]), &state(&[("a", "1", 2, 1)]), 3)
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("history changed afterwards"), "{error}");
     }
 }

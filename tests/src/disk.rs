@@ -60,8 +60,7 @@ impl Disk {
 
     /// Makes an empty file system and mounts it at `mount_point`, which is created.
     pub fn format(mount_point: &Path) -> Result<Disk, HarnessError> {
-        std::fs::create_dir_all(mount_point)
-            .map_err(HarnessError::io(format!("create {}", mount_point.display())))?;
+        std::fs::create_dir_all(mount_point).map_err(HarnessError::io(format!("create {}", mount_point.display())))?;
         let name = format!("quorate-{}-{:016x}", std::process::id(), rand::random::<u64>());
         let mut disk = Disk {
             mount_point: mount_point.to_owned(),
@@ -70,9 +69,12 @@ impl Disk {
             mounted: false,
         };
         let file = std::fs::File::create(&disk.image).map_err(HarnessError::io("create a disk image"))?;
-        file.set_len(IMAGE_BYTES).map_err(HarnessError::io("size a disk image"))?;
+        file.set_len(IMAGE_BYTES)
+            .map_err(HarnessError::io("size a disk image"))?;
         drop(file);
-        run(Command::new("mkfs.ext4").args(["-q", "-F", "-E", "lazy_itable_init=1"]).arg(&disk.image))?;
+        run(Command::new("mkfs.ext4")
+            .args(["-q", "-F", "-E", "lazy_itable_init=1"])
+            .arg(&disk.image))?;
         disk.mount()?;
         Ok(disk)
     }
@@ -88,7 +90,10 @@ impl Disk {
         let mut name = self.image.clone().into_os_string();
         name.push(format!(".{}", self.generation + 1));
         let frozen = Frozen(PathBuf::from(name));
-        run(Command::new("cp").arg("--sparse=always").arg(&self.image).arg(&frozen.0))?;
+        run(Command::new("cp")
+            .arg("--sparse=always")
+            .arg(&self.image)
+            .arg(&frozen.0))?;
         Ok(frozen)
     }
 
@@ -171,7 +176,11 @@ mod tests {
         file.write_all(b", not synced").unwrap();
         std::fs::write(disk.mount_point().join("other"), b"not synced").unwrap();
         drop(file);
-        assert_eq!(std::fs::read(&path).unwrap(), b"synced, not synced", "the cache shows all");
+        assert_eq!(
+            std::fs::read(&path).unwrap(),
+            b"synced, not synced",
+            "the cache shows all"
+        );
 
         let frozen = disk.freeze().unwrap();
         disk.power_cycle(frozen).await.unwrap();

@@ -13,26 +13,26 @@
 )]
 #![deny(missing_docs)]
 
+/// Reads back what the store says happened.
+pub mod audit;
+/// The witness check.
+pub mod checker;
 /// Real server processes on loopback.
 pub mod cluster;
-/// A TCP relay that can lose replies.
-pub mod relay;
 /// Disks that lose what was not synced.
 pub mod disk;
 /// Every operation with its times and its answer.
 pub mod history;
 /// The sequential model.
 pub mod model;
-/// Reads back what the store says happened.
-pub mod audit;
-/// The witness check.
-pub mod checker;
-/// Clients that write, compare and read while faults happen.
-pub mod workload;
+/// A TCP relay that can lose replies.
+pub mod relay;
 /// Faults and workload together, with a verdict.
 pub mod scenarios;
 /// Conditions with deadlines.
 pub mod wait;
+/// Clients that write, compare and read while faults happen.
+pub mod workload;
 
 mod error;
 

@@ -50,13 +50,20 @@ impl Relay {
     pub async fn start(upstream: &str) -> Result<Relay, HarnessError> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.map_err(HarnessError::io("listen for the relay"))?;
-        let address = listener.local_addr().map_err(HarnessError::io("address of the relay"))?;
+        let address = listener
+            .local_addr()
+            .map_err(HarnessError::io("address of the relay"))?;
         let (phase, current) = watch::channel(Phase {
             epoch: 0,
             mode: Mode::Pass,
         });
         let swallowed_bytes = Arc::new(AtomicU64::new(0));
-        let accepting = tokio::spawn(accept(listener, upstream.to_owned(), current, Arc::clone(&swallowed_bytes)));
+        let accepting = tokio::spawn(accept(
+            listener,
+            upstream.to_owned(),
+            current,
+            Arc::clone(&swallowed_bytes),
+        ));
         Ok(Relay {
             address,
             phase,
@@ -107,14 +114,18 @@ impl Drop for Relay {
 
 async fn accept(listener: TcpListener, upstream: String, phase: watch::Receiver<Phase>, swallowed: Arc<AtomicU64>) {
     loop {
-        let Ok((client, _)) = listener.accept().await else { continue };
+        let Ok((client, _)) = listener.accept().await else {
+            continue;
+        };
         let born = *phase.borrow();
         if born.mode == Mode::Refuse {
             continue;
         }
         let (upstream, phase, swallowed) = (upstream.clone(), phase.clone(), Arc::clone(&swallowed));
         tokio::spawn(async move {
-            let Ok(server) = TcpStream::connect(upstream).await else { return };
+            let Ok(server) = TcpStream::connect(upstream).await else {
+                return;
+            };
             let _ = (client.set_nodelay(true), server.set_nodelay(true));
             relay(client, server, born.epoch, phase, &swallowed).await;
         });
@@ -192,12 +203,21 @@ mod tests {
 
         relay.lose_replies();
         client.write_all(b"b").await.unwrap();
-        let swallowed = async || (relay.swallowed_bytes() == 1).then_some(()).ok_or("no reply was swallowed");
-        crate::wait::until("a swallowed reply", std::time::Duration::from_secs(10), swallowed).await.unwrap();
+        let swallowed = async || {
+            (relay.swallowed_bytes() == 1)
+                .then_some(())
+                .ok_or("no reply was swallowed")
+        };
+        crate::wait::until("a swallowed reply", std::time::Duration::from_secs(10), swallowed)
+            .await
+            .unwrap();
         assert_eq!(seen.load(Ordering::Acquire), 2, "the request arrived");
 
         relay.restore();
-        assert!(client.read_u8().await.is_err(), "the connection with the hole is broken");
+        assert!(
+            client.read_u8().await.is_err(),
+            "the connection with the hole is broken"
+        );
         let mut again = TcpStream::connect(relay.address()).await.unwrap();
         again.write_all(b"c").await.unwrap();
         assert_eq!(again.read_u8().await.unwrap(), b'c');

@@ -41,6 +41,9 @@ mod tests {
     async fn the_error_says_what_was_waited_for_and_what_was_seen() {
         let waited = until("three leaders", Duration::ZERO, async || Err::<(), _>("one leader")).await;
         let message = waited.unwrap_err().to_string();
-        assert!(message.contains("three leaders") && message.contains("one leader"), "{message}");
+        assert!(
+            message.contains("three leaders") && message.contains("one leader"),
+            "{message}"
+        );
     }
 }

@@ -172,7 +172,10 @@ impl Actor {
     }
 
     async fn compare_and_swap(&self, key: &Bytes, expected: u64, value: &Bytes) -> Result<Response, quorate::Error> {
-        let reply = self.client.compare_and_swap(key.clone(), expected, value.clone()).await?;
+        let reply = self
+            .client
+            .compare_and_swap(key.clone(), expected, value.clone())
+            .await?;
         Ok(match reply.swapped {
             true => Response::Written {
                 revision: reply.revision,
@@ -198,7 +201,11 @@ impl Actor {
     }
 
     async fn get(&self, key: &Bytes, strong: bool) -> Result<Response, quorate::Error> {
-        let level = if strong { Consistency::Strong } else { Consistency::Local };
+        let level = if strong {
+            Consistency::Strong
+        } else {
+            Consistency::Local
+        };
         let reply = self.client.get(key.clone()).consistency(level).await?;
         Ok(Response::Read {
             revision: reply.revision,

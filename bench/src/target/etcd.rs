@@ -61,7 +61,9 @@ impl EtcdSession {
         let request = api::TxnRequest {
             compare: vec![compare],
             success: vec![operation(api::request_op::Request::RequestPut(put))],
-            failure: vec![operation(api::request_op::Request::RequestRange(api::RangeRequest { key }))],
+            failure: vec![operation(api::request_op::Request::RequestRange(api::RangeRequest {
+                key,
+            }))],
         };
         let reply = self.kv.txn(request).await.map_err(|error| describe(&error))?;
         let reply = reply.into_inner();

@@ -101,9 +101,7 @@ impl Session {
     /// A session of its own with one endpoint, whose calls give up after `call_timeout`.
     pub async fn open(system: System, endpoint: &str, call_timeout: Duration) -> Result<Session, String> {
         Ok(match system {
-            System::Quorate => {
-                Session::Stream(StreamSession::connect(&[endpoint.to_owned()], 1, call_timeout).await?)
-            }
+            System::Quorate => Session::Stream(StreamSession::connect(&[endpoint.to_owned()], 1, call_timeout).await?),
             System::QuorateUnary => Session::Unary(UnarySession::connect(endpoint).await?),
             System::Etcd => Session::Etcd(EtcdSession::connect(endpoint).await?),
         })

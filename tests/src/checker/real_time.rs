@@ -9,9 +9,15 @@ use crate::history::{Operation, Request, Response};
 /// What begins after something returned speaks of no earlier revision; a write makes a later one. Reads of a prefix
 /// are held to their own client's order only.
 pub(super) fn check(operations: &[Operation], placed: &Placed) -> Result<(), Violation> {
-    let mut by_invocation: Vec<usize> = (0..operations.len()).filter(|index| placed.revision(*index).is_some()).collect();
+    let mut by_invocation: Vec<usize> = (0..operations.len())
+        .filter(|index| placed.revision(*index).is_some())
+        .collect();
     by_invocation.sort_by_key(|index| operations[*index].invoked);
-    let mut by_return: Vec<usize> = by_invocation.iter().copied().filter(|index| has_returned(&operations[*index])).collect();
+    let mut by_return: Vec<usize> = by_invocation
+        .iter()
+        .copied()
+        .filter(|index| has_returned(&operations[*index]))
+        .collect();
     by_return.sort_by_key(|index| operations[*index].returned);
 
     let mut returned = by_return.into_iter().peekable();
@@ -20,7 +26,13 @@ pub(super) fn check(operations: &[Operation], placed: &Placed) -> Result<(), Vio
     for index in by_invocation {
         let operation = &operations[index];
         while let Some(earlier) = returned.next_if(|earlier| operations[*earlier].returned < operation.invoked) {
-            let later = |known: usize| if placed.revision(earlier) > placed.revision(known) { earlier } else { known };
+            let later = |known: usize| {
+                if placed.revision(earlier) > placed.revision(known) {
+                    earlier
+                } else {
+                    known
+                }
+            };
             let of_client = newest_of_client.entry(operations[earlier].client).or_insert(earlier);
             *of_client = later(*of_client);
             if !is_prefix_read(&operations[earlier]) {

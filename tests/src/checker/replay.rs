@@ -16,7 +16,12 @@ pub(super) struct Placed(Vec<Option<u64>>);
 impl Placed {
     /// As the answers say; writes of unknown outcome have none yet.
     pub(super) fn acknowledged(operations: &[Operation]) -> Placed {
-        Placed(operations.iter().map(|operation| operation.response.revision()).collect())
+        Placed(
+            operations
+                .iter()
+                .map(|operation| operation.response.revision())
+                .collect(),
+        )
     }
 
     pub(super) fn revision(&self, index: usize) -> Option<u64> {
@@ -92,7 +97,11 @@ impl<'a> Replay<'a> {
     pub(super) fn run(mut self) -> Result<Placed, Stop> {
         let writes = self.acknowledged_writes()?;
         let mut readers = self.readers();
-        let last = self.changes.last_key_value().map_or(0, |(revision, _)| *revision).max(self.placed.last());
+        let last = self
+            .changes
+            .last_key_value()
+            .map_or(0, |(revision, _)| *revision)
+            .max(self.placed.last());
         // Before the first write of the history none of its keys exists.
         let early: Vec<u64> = readers.range(..=self.base).map(|(revision, _)| *revision).collect();
         for revision in early {
@@ -112,7 +121,9 @@ impl<'a> Replay<'a> {
     fn acknowledged_writes(&self) -> Result<BTreeMap<u64, usize>, Violation> {
         let mut writes: BTreeMap<u64, usize> = BTreeMap::new();
         for (index, operation) in self.operations.iter().enumerate() {
-            let Response::Written { revision } = operation.response else { continue };
+            let Response::Written { revision } = operation.response else {
+                continue;
+            };
             if let Some(other) = writes.insert(revision, index) {
                 return Err(Violation::RevisionReused {
                     revision,

@@ -66,13 +66,15 @@ fn read(revision: u64, record: Option<Versioned>) -> Response {
 
 /// `(client, invoked, returned, request, response)`, times in milliseconds.
 fn history(operations: Vec<(u64, u64, u64, Request, Response)>) -> Vec<Operation> {
-    let operations = operations.into_iter().map(|(client, invoked, returned, request, response)| Operation {
-        client,
-        invoked: Duration::from_millis(invoked),
-        returned: Duration::from_millis(returned),
-        request,
-        response,
-    });
+    let operations = operations
+        .into_iter()
+        .map(|(client, invoked, returned, request, response)| Operation {
+            client,
+            invoked: Duration::from_millis(invoked),
+            returned: Duration::from_millis(returned),
+            request,
+            response,
+        });
     operations.collect()
 }
 
@@ -145,14 +147,22 @@ fn a_stale_read_that_claims_the_newest_revision_is_caught() {
 #[test]
 fn a_read_that_overlaps_the_write_may_see_either_side() {
     for seen in [read(1, None), read(2, Some(record("a", 2, 1)))] {
-        verdict(vec![(1, 0, 10, put("k", "a"), written(2)), (2, 5, 15, get("k"), seen)]).into_result().unwrap();
+        verdict(vec![(1, 0, 10, put("k", "a"), written(2)), (2, 5, 15, get("k"), seen)])
+            .into_result()
+            .unwrap();
     }
 }
 
 #[test]
 fn a_local_read_may_be_old_but_never_goes_back() {
     let old = |second: u64| {
-        let seen = |revision| if revision == 2 { Some(record("a", 2, 1)) } else { Some(record("b", 3, 2)) };
+        let seen = |revision| {
+            if revision == 2 {
+                Some(record("a", 2, 1))
+            } else {
+                Some(record("b", 3, 2))
+            }
+        };
         verdict(vec![
             (1, 0, 10, put("k", "a"), written(2)),
             (1, 11, 20, put("k", "b"), written(3)),
@@ -180,7 +190,10 @@ fn a_lost_write_whose_revision_was_given_out_again_is_caught() {
         (1, 0, 10, put("k", "a"), written(2)),
         (2, 11, 20, put("k", "b"), written(2)),
     ]);
-    assert!(matches!(violation(reused), Violation::RevisionReused { revision: 2, .. }));
+    assert!(matches!(
+        violation(reused),
+        Violation::RevisionReused { revision: 2, .. }
+    ));
 }
 
 #[test]
@@ -197,14 +210,22 @@ fn a_lost_tail_is_caught_when_the_store_goes_back() {
 #[test]
 fn a_retry_that_applied_twice_is_caught() {
     let operations = history(vec![(1, 0, 10, put("k", "a"), written(2))]);
-    let twice = check(&operations, 1, &shown(&[(2, "k", record("a", 2, 1)), (3, "k", record("a", 3, 2))]));
+    let twice = check(
+        &operations,
+        1,
+        &shown(&[(2, "k", record("a", 2, 1)), (3, "k", record("a", 3, 2))]),
+    );
     assert!(matches!(violation(twice), Violation::AppliedTwice { revision: 3, .. }));
 }
 
 #[test]
 fn an_unknown_write_that_applied_twice_is_caught() {
     let operations = history(vec![(1, 0, 10, put("k", "a"), Response::Unknown)]);
-    let twice = check(&operations, 1, &shown(&[(2, "k", record("a", 2, 1)), (3, "k", record("a", 3, 2))]));
+    let twice = check(
+        &operations,
+        1,
+        &shown(&[(2, "k", record("a", 2, 1)), (3, "k", record("a", 3, 2))]),
+    );
     assert!(matches!(violation(twice), Violation::AppliedTwice { revision: 3, .. }));
 }
 
@@ -233,7 +254,10 @@ fn a_swap_that_lost_although_its_compare_held_is_caught() {
         revision: 2,
         current: Some(record("a", 2, 1)),
     };
-    let wrong = verdict(vec![(1, 0, 10, put("k", "a"), written(2)), (2, 11, 20, swap("k", 2, "b"), refused)]);
+    let wrong = verdict(vec![
+        (1, 0, 10, put("k", "a"), written(2)),
+        (2, 11, 20, swap("k", 2, "b"), refused),
+    ]);
     assert!(matches!(violation(wrong), Violation::WrongCompare { revision: 2, .. }));
 }
 
@@ -241,7 +265,10 @@ fn a_swap_that_lost_although_its_compare_held_is_caught() {
 fn a_write_that_was_refused_but_applied_is_caught() {
     let operations = history(vec![(1, 0, 10, put("k", "a"), Response::NotApplied)]);
     let applied = check(&operations, 1, &shown(&[(2, "k", record("a", 2, 1))]));
-    assert!(matches!(violation(applied), Violation::RefusedButApplied { revision: 2, .. }));
+    assert!(matches!(
+        violation(applied),
+        Violation::RefusedButApplied { revision: 2, .. }
+    ));
 }
 
 #[test]
@@ -273,8 +300,14 @@ fn an_unknown_write_that_takes_a_revision_from_before_it_began_is_caught() {
 
 #[test]
 fn a_gap_that_nothing_explains_is_no_pass() {
-    let gap = verdict(vec![(1, 0, 10, put("k", "a"), written(2)), (1, 11, 20, put("k", "b"), written(4))]);
-    assert!(matches!(&gap, Verdict::Unknown(reason) if reason.contains("revision 3")), "{gap:?}");
+    let gap = verdict(vec![
+        (1, 0, 10, put("k", "a"), written(2)),
+        (1, 11, 20, put("k", "b"), written(4)),
+    ]);
+    assert!(
+        matches!(&gap, Verdict::Unknown(reason) if reason.contains("revision 3")),
+        "{gap:?}"
+    );
 }
 
 #[test]

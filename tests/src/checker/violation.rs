@@ -61,7 +61,9 @@ pub enum Violation {
         operation: Box<Operation>,
     },
     /// An answer shows another state than the one at its revision.
-    #[error("wrong read: at revision {revision} the key was {expected:?}, the answer shows otherwise:\n  {operation:?}")]
+    #[error(
+        "wrong read: at revision {revision} the key was {expected:?}, the answer shows otherwise:\n  {operation:?}"
+    )]
     WrongRead {
         /// The revision.
         revision: u64,

@@ -82,10 +82,17 @@ fn summary(operations: &[Operation], base: u64, placed: &Placed) -> Summary {
     let is_unknown_write = |operation: &Operation| {
         operation.response == Response::Unknown && !matches!(operation.request, crate::history::Request::Get { .. })
     };
-    let unknown: Vec<usize> = (0..operations.len()).filter(|index| is_unknown_write(&operations[*index])).collect();
-    let unknown_applied = unknown.iter().filter(|index| placed.revision(**index).is_some()).count();
+    let unknown: Vec<usize> = (0..operations.len())
+        .filter(|index| is_unknown_write(&operations[*index]))
+        .collect();
+    let unknown_applied = unknown
+        .iter()
+        .filter(|index| placed.revision(**index).is_some())
+        .count();
     Summary {
-        operations: (0..operations.len()).filter(|index| placed.revision(*index).is_some()).count(),
+        operations: (0..operations.len())
+            .filter(|index| placed.revision(*index).is_some())
+            .count(),
         revisions: placed.last().saturating_sub(base),
         unknown_applied,
         unknown_absent: unknown.len() - unknown_applied,

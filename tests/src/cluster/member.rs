@@ -97,7 +97,10 @@ impl Member {
     }
 
     pub(super) fn signal(&self, signal: Signal) -> Result<(), HarnessError> {
-        let pid = self.pid().and_then(|pid| i32::try_from(pid).ok()).and_then(Pid::from_raw);
+        let pid = self
+            .pid()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| self.problem("does not run"))?;
         // The process is ours and not yet reaped, so that its id cannot have passed to another.
         kill_process(pid, signal).map_err(|error| HarnessError::Io {
@@ -113,7 +116,9 @@ impl Member {
         for thread in threads {
             let path = thread.map_err(|error| error.to_string())?.path().join("stat");
             let stat = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
-            let state = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().next());
+            let state = stat
+                .rsplit_once(')')
+                .and_then(|(_, rest)| rest.split_ascii_whitespace().next());
             if state != Some("T") {
                 return Err(format!("{} is in state {state:?}", path.display()));
             }
@@ -129,7 +134,9 @@ impl Member {
 
     fn reap(&mut self) -> Result<ExitStatus, HarnessError> {
         let mut child = self.process.take().ok_or_else(|| self.problem("does not run"))?;
-        child.wait().map_err(HarnessError::io(format!("wait for member {}", self.id())))
+        child
+            .wait()
+            .map_err(HarnessError::io(format!("wait for member {}", self.id())))
     }
 
     /// Asks it to end and waits until it has.

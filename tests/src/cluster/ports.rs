@@ -24,7 +24,9 @@ pub fn free_ports(count: usize) -> Result<Vec<u16>, HarnessError> {
         }
     }
     if held.len() < count {
-        return Err(HarnessError::Broken(format!("cannot find {count} free ports in {PORTS:?}")));
+        return Err(HarnessError::Broken(format!(
+            "cannot find {count} free ports in {PORTS:?}"
+        )));
     }
     Ok(held.into_iter().map(|(port, _)| port).collect())
 }

@@ -74,7 +74,10 @@ impl Cluster {
         for (id, ports) in ids.into_iter().zip(ports.chunks(2)) {
             cluster.add_member(id, ports);
         }
-        let founders = cluster.members.values().map(|member| (member.id(), member.peer_address().to_owned()));
+        let founders = cluster
+            .members
+            .values()
+            .map(|member| (member.id(), member.peer_address().to_owned()));
         let founders: Vec<(u64, String)> = founders.collect();
         for member in cluster.members.values() {
             cluster.write_configuration(member, &founders)?;
@@ -105,7 +108,9 @@ impl Cluster {
     }
 
     fn write_configuration(&self, member: &Member, founders: &[(u64, String)]) -> Result<(), HarnessError> {
-        let text = self.settings.node_toml(member.addresses(), &member.data_directory(), founders);
+        let text = self
+            .settings
+            .node_toml(member.addresses(), &member.data_directory(), founders);
         let path = member.configuration();
         std::fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))
     }
@@ -131,7 +136,10 @@ impl Cluster {
 
     /// `host:port` of every member for clients.
     pub fn endpoints(&self) -> Vec<String> {
-        self.members.values().map(|member| member.client_address().to_owned()).collect()
+        self.members
+            .values()
+            .map(|member| member.client_address().to_owned())
+            .collect()
     }
 
     /// A client that knows every member.
@@ -266,7 +274,10 @@ impl Cluster {
             }
         })
         .await?;
-        if states.windows(2).any(|pair| (pair[0].2, pair[0].3) != (pair[1].2, pair[1].3)) {
+        if states
+            .windows(2)
+            .any(|pair| (pair[0].2, pair[0].3) != (pair[1].2, pair[1].3))
+        {
             return Err(HarnessError::Broken(format!(
                 "replicas differ at the same applied index; (member, applied index, hash, revision): {states:x?}"
             )));
@@ -281,7 +292,10 @@ impl Cluster {
 
     /// The ends of all members' logs.
     pub fn log_tails(&self) -> String {
-        let tails = self.members.values().map(|member| format!("--- member {}\n{}\n", member.id(), member.log_tail()));
+        let tails = self
+            .members
+            .values()
+            .map(|member| format!("--- member {}\n{}\n", member.id(), member.log_tail()));
         tails.collect()
     }
 }

@@ -94,13 +94,15 @@ pub async fn run_to_exit(configuration: &str, deadline: Duration) -> Result<(Exi
         .stderr(errors)
         .spawn()
         .map_err(HarnessError::io("start the server"))?;
-    let ended = wait::until("the server to refuse its configuration", deadline, async || {
-        match child.try_wait() {
+    let ended = wait::until(
+        "the server to refuse its configuration",
+        deadline,
+        async || match child.try_wait() {
             Ok(Some(status)) => Ok(status),
             Ok(None) => Err("it runs".to_owned()),
             Err(error) => Err(error.to_string()),
-        }
-    })
+        },
+    )
     .await;
     if ended.is_err() {
         // It may have ended by itself since; either way it is reaped here.

@@ -99,5 +99,7 @@ impl PowerLoss {
 
 fn disk_of(disks: &mut [Disk], id: u64) -> Result<&mut Disk, HarnessError> {
     let index = usize::try_from(id).unwrap_or(usize::MAX).wrapping_sub(1);
-    disks.get_mut(index).ok_or_else(|| HarnessError::Broken(format!("member {id} has no disk of its own")))
+    disks
+        .get_mut(index)
+        .ok_or_else(|| HarnessError::Broken(format!("member {id} has no disk of its own")))
 }

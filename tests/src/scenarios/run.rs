@@ -85,7 +85,9 @@ impl Run {
         let history = self.workload.history();
         wait::until(&format!("writes {moment}"), WRITES_DEADLINE, async || {
             let acknowledged = history.acknowledged_writes();
-            (acknowledged >= goal).then_some(()).ok_or(format!("{acknowledged} of {goal} acknowledged"))
+            (acknowledged >= goal)
+                .then_some(())
+                .ok_or(format!("{acknowledged} of {goal} acknowledged"))
         })
         .await?;
         self.cluster.check_nobody_ended()
@@ -103,7 +105,12 @@ impl Run {
     /// Waits until a member that was away has applied what the leader has now.
     pub(super) async fn wait_until_caught_up(&mut self, id: u64) -> Result<(), HarnessError> {
         let leader = self.cluster.wait_for_leader().await?;
-        let index = self.cluster.status(leader).await.map_err(HarnessError::Broken)?.applied_index;
+        let index = self
+            .cluster
+            .status(leader)
+            .await
+            .map_err(HarnessError::Broken)?
+            .applied_index;
         self.cluster.wait_until_applied(id, index).await?;
         self.cluster.check_nobody_ended()
     }
@@ -148,12 +155,25 @@ fn demand_every_kind(history: &History, operations: &[Operation]) -> Result<(), 
     };
     let kinds = [
         ("put", succeeded(|request| matches!(request, Request::Put { .. }))),
-        ("compare-and-swap", succeeded(|request| matches!(request, Request::CompareAndSwap { .. }))),
+        (
+            "compare-and-swap",
+            succeeded(|request| matches!(request, Request::CompareAndSwap { .. })),
+        ),
         ("delete", succeeded(|request| matches!(request, Request::Delete { .. }))),
-        ("strong read", succeeded(|request| matches!(request, Request::Get { strong: true, .. }))),
-        ("local read", succeeded(|request| matches!(request, Request::Get { strong: false, .. }))),
+        (
+            "strong read",
+            succeeded(|request| matches!(request, Request::Get { strong: true, .. })),
+        ),
+        (
+            "local read",
+            succeeded(|request| matches!(request, Request::Get { strong: false, .. })),
+        ),
     ];
-    let missing: Vec<&str> = kinds.into_iter().filter(|(_, seen)| !seen).map(|(name, _)| name).collect();
+    let missing: Vec<&str> = kinds
+        .into_iter()
+        .filter(|(_, seen)| !seen)
+        .map(|(name, _)| name)
+        .collect();
     match missing.as_slice() {
         [] => Ok(()),
         missing => Err(HarnessError::Broken(format!(

@@ -30,7 +30,10 @@ pub(crate) struct Breaker {
 
 impl Breaker {
     pub(crate) fn new() -> Self {
-        Self { state: State::Closed { failures: 0 }, pause: Backoff::between(PAUSE_MIN, PAUSE_MAX) }
+        Self {
+            state: State::Closed { failures: 0 },
+            pause: Backoff::between(PAUSE_MIN, PAUSE_MAX),
+        }
     }
 
     /// Whether an attempt would be let through; changes nothing.
@@ -46,7 +49,9 @@ impl Breaker {
     pub(crate) fn allow(&mut self, now: Instant) -> bool {
         let allowed = self.would_allow(now);
         if allowed && !matches!(self.state, State::Closed { .. }) {
-            self.state = State::HalfOpen { probe_until: now + PROBE_MAX };
+            self.state = State::HalfOpen {
+                probe_until: now + PROBE_MAX,
+            };
         }
         allowed
     }
@@ -60,7 +65,9 @@ impl Breaker {
         match &mut self.state {
             State::Closed { failures } if *failures + 1 < FAILURES_MAX => *failures += 1,
             State::Closed { .. } | State::HalfOpen { .. } => {
-                self.state = State::Open { until: now + self.pause.next_delay() };
+                self.state = State::Open {
+                    until: now + self.pause.next_delay(),
+                };
             }
             State::Open { .. } => {}
         }

@@ -122,7 +122,10 @@ impl ClientBuilder {
         within("connections", self.connections.into(), 1, CONNECTIONS_MAX.into())?;
         within("outstanding_calls", self.outstanding.into(), 1, OUTSTANDING_MAX.into())?;
         within("name", self.name.len() as u64, 0, NAME_BYTES_MAX as u64)?;
-        for (field, timeout) in [("call_timeout", self.call_timeout), ("attempt_timeout", self.attempt_timeout)] {
+        for (field, timeout) in [
+            ("call_timeout", self.call_timeout),
+            ("attempt_timeout", self.attempt_timeout),
+        ] {
             check_timeout(field, timeout)?;
         }
         Ok(())
@@ -143,8 +146,16 @@ fn within(field: &str, value: u64, min: u64, max: u64) -> Result<()> {
         return Ok(());
     }
     let limit = if value < min { min } else { max };
-    let kind = ErrorKind::InvalidArgument { field: field.to_owned(), limit, value };
-    Err(Error::new(kind, Outcome::NotApplied, format!("{field} is {value}; it may be {min} to {max}")))
+    let kind = ErrorKind::InvalidArgument {
+        field: field.to_owned(),
+        limit,
+        value,
+    };
+    Err(Error::new(
+        kind,
+        Outcome::NotApplied,
+        format!("{field} is {value}; it may be {min} to {max}"),
+    ))
 }
 
 #[cfg(test)]
@@ -153,8 +164,18 @@ mod tests {
 
     #[tokio::test]
     async fn a_setting_out_of_range_is_refused_with_its_name_value_and_limit() {
-        let error = Client::builder().endpoints(["h:1"]).connections(65).connect().await.err().unwrap();
-        let kind = ErrorKind::InvalidArgument { field: "connections".to_owned(), limit: 64, value: 65 };
+        let error = Client::builder()
+            .endpoints(["h:1"])
+            .connections(65)
+            .connect()
+            .await
+            .err()
+            .unwrap();
+        let kind = ErrorKind::InvalidArgument {
+            field: "connections".to_owned(),
+            limit: 64,
+            value: 65,
+        };
         assert_eq!(error.kind(), &kind);
         assert_eq!(error.message(), "connections is 65; it may be 1 to 64");
         assert!(!error.is_retryable());

@@ -159,7 +159,9 @@ impl<'a> Call<'a> {
     async fn attempt(&mut self) -> std::result::Result<Response, Failure> {
         let now = Instant::now();
         let Some(endpoint) = self.core.routing.pick(self.route, self.avoid.as_ref(), now.into_std()) else {
-            return Err(not_sent("every endpoint failed a moment ago, none is tried right now".to_owned()));
+            return Err(not_sent(
+                "every endpoint failed a moment ago, none is tried right now".to_owned(),
+            ));
         };
         let connection = match self.connection(&endpoint).await {
             Ok(connection) => connection,
@@ -170,7 +172,10 @@ impl<'a> Call<'a> {
         };
         self.attempts += 1;
         // Each attempt may take twice as long as the one before: slow answers still come through.
-        let patience = self.core.attempt_timeout.saturating_mul(1 << (self.attempts - 1).min(10));
+        let patience = self
+            .core
+            .attempt_timeout
+            .saturating_mul(1 << (self.attempts - 1).min(10));
         let attempt_deadline = self.deadline.min(now + patience);
         let mut request = self.request.clone();
         if let Some(stamp) = &self.stamp {
@@ -203,10 +208,18 @@ impl<'a> Call<'a> {
         match lost {
             Lost::TooLarge { bytes } => {
                 let (limit, value) = (REQUEST_BYTES_MAX as u64, bytes as u64);
-                let kind = ErrorKind::TooLarge { field: "request".to_owned(), limit, value };
+                let kind = ErrorKind::TooLarge {
+                    field: "request".to_owned(),
+                    limit,
+                    value,
+                };
                 let message = format!("the request is {value} bytes; the limit is {limit}");
                 let error = Error::new(kind, Outcome::NotApplied, message);
-                return Failure { error, in_doubt: false, next: Next::Stop };
+                return Failure {
+                    error,
+                    in_doubt: false,
+                    next: Next::Stop,
+                };
             }
             Lost::NotSent(reason) => {
                 endpoint.connection_lost();
@@ -218,21 +231,29 @@ impl<'a> Call<'a> {
                 self.leave(endpoint);
                 let message = format!("{address}: the connection broke: {reason}");
                 let error = Error::new(ErrorKind::ConnectionLost, Outcome::Unknown, message);
-                Failure { error, in_doubt: true, next: Next::AfterDelay }
+                Failure {
+                    error,
+                    in_doubt: true,
+                    next: Next::AfterDelay,
+                }
             }
             Lost::TimedOut { sent } => {
                 self.leave(endpoint);
                 let message = format!("{address}: no answer within the call's {:?}", self.timeout);
                 let error = Error::new(ErrorKind::DeadlineExceeded, Outcome::Unknown, message);
-                Failure { error, in_doubt: sent, next: Next::AfterDelay }
+                Failure {
+                    error,
+                    in_doubt: sent,
+                    next: Next::AfterDelay,
+                }
             }
         }
     }
 
     /// The attempt was answered with an error.
     fn refused(&mut self, endpoint: &Arc<Endpoint>, error: v1::Error) -> Failure {
-        let in_doubt = leaves_doubt(&error);
         let error = Error::of_reply(error);
+        let in_doubt = error.outcome() == Outcome::Unknown;
         let next = match error.kind() {
             ErrorKind::NotLeader { leader } => match self.core.routing.redirect(endpoint, leader.as_deref()) {
                 true => {
@@ -272,26 +293,10 @@ impl<'a> Call<'a> {
 
 fn not_sent(reason: String) -> Failure {
     let error = Error::new(ErrorKind::ConnectionLost, Outcome::NotApplied, reason);
-    Failure { error, in_doubt: false, next: Next::AfterDelay }
-}
-
-/// Whether an attempt that was answered like this may have been applied.
-fn leaves_doubt(error: &v1::Error) -> bool {
-    // An expired client is told that its earlier calls are doubtful; this attempt was refused.
-    if error.code() == v1::ErrorCode::ClientExpired {
-        return false;
-    }
-    match error.outcome() {
-        v1::Outcome::NotApplied => false,
-        v1::Outcome::Unknown => true,
-        v1::Outcome::Unspecified => matches!(
-            error.code(),
-            v1::ErrorCode::Unspecified
-                | v1::ErrorCode::Unavailable
-                | v1::ErrorCode::Stopped
-                | v1::ErrorCode::DeadlineExceeded
-                | v1::ErrorCode::AnswerForgotten
-        ),
+    Failure {
+        error,
+        in_doubt: false,
+        next: Next::AfterDelay,
     }
 }
 
@@ -347,21 +352,11 @@ mod tests {
             (Nature::Idempotent, ErrorKind::Unavailable, false, NotApplied),
         ];
         for (nature, kind, in_doubt, expected) in table {
-            assert_eq!(outcome_of(nature, &kind, in_doubt), expected, "{nature:?} {kind:?} in doubt: {in_doubt}");
+            assert_eq!(
+                outcome_of(nature, &kind, in_doubt),
+                expected,
+                "{nature:?} {kind:?} in doubt: {in_doubt}"
+            );
         }
-    }
-
-    #[test]
-    fn a_refusal_leaves_doubt_only_if_it_says_so_or_cannot_know() {
-        let reply = |code: v1::ErrorCode, outcome: v1::Outcome| v1::Error {
-            code: code.into(),
-            outcome: outcome.into(),
-            ..Default::default()
-        };
-        assert!(!leaves_doubt(&reply(v1::ErrorCode::Unavailable, v1::Outcome::NotApplied)));
-        assert!(leaves_doubt(&reply(v1::ErrorCode::Unavailable, v1::Outcome::Unspecified)));
-        assert!(leaves_doubt(&reply(v1::ErrorCode::NotLeader, v1::Outcome::Unknown)));
-        assert!(!leaves_doubt(&reply(v1::ErrorCode::NotLeader, v1::Outcome::Unspecified)));
-        assert!(!leaves_doubt(&reply(v1::ErrorCode::ClientExpired, v1::Outcome::Unknown)));
     }
 }

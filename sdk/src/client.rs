@@ -98,8 +98,16 @@ impl Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let endpoints: Vec<String> =
-            self.core.routing.endpoints().iter().map(|endpoint| endpoint.address().to_owned()).collect();
-        f.debug_struct("Client").field("endpoints", &endpoints).field("stats", &self.stats()).finish()
+        let endpoints: Vec<String> = self
+            .core
+            .routing
+            .endpoints()
+            .iter()
+            .map(|endpoint| endpoint.address().to_owned())
+            .collect();
+        f.debug_struct("Client")
+            .field("endpoints", &endpoints)
+            .field("stats", &self.stats())
+            .finish()
     }
 }

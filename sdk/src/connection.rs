@@ -39,10 +39,17 @@ impl Connection {
         let pipeline = Arc::new(Pipeline::new(outstanding_max));
         let outgoing = Outgoing(Arc::clone(&pipeline));
         let mut calls = CallsClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
-        let replies = calls.open(outgoing).await.map_err(|status| status.to_string())?.into_inner();
+        let replies = calls
+            .open(outgoing)
+            .await
+            .map_err(|status| status.to_string())?
+            .into_inner();
         let reader = tokio::spawn(read(Arc::clone(&pipeline), replies));
         let sweeper = tokio::spawn(sweep(Arc::clone(&pipeline)));
-        Ok(Self { pipeline, tasks: [reader, sweeper] })
+        Ok(Self {
+            pipeline,
+            tasks: [reader, sweeper],
+        })
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -66,8 +73,17 @@ impl Connection {
                 Err(_elapsed) => Err(Lost::TimedOut { sent: false }),
             },
         };
-        let step = Step::Queue { request, permit: permit? };
-        Exchange { pipeline: &self.pipeline, stamp, deadline, step }.await
+        let step = Step::Queue {
+            request,
+            permit: permit?,
+        };
+        Exchange {
+            pipeline: &self.pipeline,
+            stamp,
+            deadline,
+            step,
+        }
+        .await
     }
 
     fn not_sent(&self) -> Lost {
@@ -92,10 +108,18 @@ struct Exchange<'a> {
     step: Step<'a>,
 }
 
-#[expect(clippy::large_enum_variant, reason = "lives in the caller's future; a box would cost an allocation per call")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "lives in the caller's future; a box would cost an allocation per call"
+)]
 enum Step<'a> {
-    Queue { request: Request, permit: SemaphorePermit<'a> },
-    Wait { id: u64 },
+    Queue {
+        request: Request,
+        permit: SemaphorePermit<'a>,
+    },
+    Wait {
+        id: u64,
+    },
     Done,
 }
 

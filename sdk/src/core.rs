@@ -1,7 +1,7 @@
 //! What all calls of one client share.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -146,7 +146,9 @@ impl Core {
         if let Some(timeout) = timeout {
             check_timeout("timeout", timeout)?;
         }
-        Call::new(self, request, nature, route, timeout.unwrap_or(self.call_timeout)).run().await
+        Call::new(self, request, nature, route, timeout.unwrap_or(self.call_timeout))
+            .run()
+            .await
     }
 
     /// Counts a call in, unless the client is closing.
@@ -154,7 +156,11 @@ impl Core {
         self.running.fetch_add(1, Ordering::SeqCst);
         let running = Running(self);
         if self.closing.load(Ordering::SeqCst) {
-            let outcome = if nature == Nature::Read { Outcome::NotAMutation } else { Outcome::NotApplied };
+            let outcome = if nature == Nature::Read {
+                Outcome::NotAMutation
+            } else {
+                Outcome::NotApplied
+            };
             return Err(Error::new(ErrorKind::Closed, outcome, "the client was closed"));
         }
         self.stats.calls.count();
@@ -165,10 +171,16 @@ impl Core {
     /// it is needed once per registration.
     pub(crate) fn register(&self, deadline: Instant) -> BoxFuture<'_, Result<Arc<Registration>>> {
         let register = move || async move {
-            let request = Request::RegisterClient(v1::RegisterClientRequest { name: self.name.clone() });
+            let request = Request::RegisterClient(v1::RegisterClientRequest {
+                name: self.name.clone(),
+            });
             let timeout = deadline.saturating_duration_since(Instant::now());
             let call = Call::new(self, request, Nature::Read, Route::Leader, timeout);
-            match call.run().await.map_err(|error| error.with_context("registering the client"))? {
+            match call
+                .run()
+                .await
+                .map_err(|error| error.with_context("registering the client"))?
+            {
                 Response::RegisterClient(response) => Ok(response),
                 other => Err(unexpected("RegisterClient", &other)),
             }
@@ -233,7 +245,10 @@ impl Core {
             }
         };
         if tokio::time::timeout(timeout, drained).await.is_err() {
-            tracing::warn!(calls = self.running.load(Ordering::SeqCst), "closed with calls outstanding");
+            tracing::warn!(
+                calls = self.running.load(Ordering::SeqCst),
+                "closed with calls outstanding"
+            );
         }
         self.closed.store(true, Ordering::SeqCst);
         self.routing.close();
@@ -264,7 +279,11 @@ pub(crate) fn unexpected(call: &str, response: &Response) -> Error {
         Response::Compact(_) => "Compact",
         Response::RegisterClient(_) => "RegisterClient",
     };
-    Error::new(ErrorKind::Protocol, Outcome::Unknown, format!("{call} was answered with a reply to {got}"))
+    Error::new(
+        ErrorKind::Protocol,
+        Outcome::Unknown,
+        format!("{call} was answered with a reply to {got}"),
+    )
 }
 
 #[cfg(test)]

@@ -27,7 +27,9 @@ pub(crate) fn normal_address(text: &str) -> Result<String> {
     if bare.contains("://") {
         return refuse("only http:// is understood");
     }
-    let Some((host, port)) = bare.rsplit_once(':') else { return refuse("the port is missing") };
+    let Some((host, port)) = bare.rsplit_once(':') else {
+        return refuse("the port is missing");
+    };
     if host.is_empty() || host.contains(['/', ' ', '@']) {
         return refuse("the host is not valid");
     }
@@ -100,7 +102,11 @@ impl Endpoint {
 
     /// A connection, opened if need be. `reconnected` is raised when one had been open before. The error says why.
     pub(crate) async fn connection(&self, reconnected: &AtomicU64) -> std::result::Result<Arc<Connection>, String> {
-        let turn = if self.cells.len() == 1 { 0 } else { self.next.fetch_add(1, Ordering::Relaxed) % self.cells.len() };
+        let turn = if self.cells.len() == 1 {
+            0
+        } else {
+            self.next.fetch_add(1, Ordering::Relaxed) % self.cells.len()
+        };
         let cell = &self.cells[turn];
         if let Some(connection) = cell.live() {
             return Ok(connection);
@@ -184,7 +190,11 @@ impl Endpoint {
 
 impl Cell {
     fn live(&self) -> Option<Arc<Connection>> {
-        self.current.lock().as_ref().filter(|connection| connection.is_alive()).cloned()
+        self.current
+            .lock()
+            .as_ref()
+            .filter(|connection| connection.is_alive())
+            .cloned()
     }
 }
 
@@ -197,7 +207,17 @@ mod tests {
         assert_eq!(normal_address("127.0.0.1:7401").unwrap(), "127.0.0.1:7401");
         assert_eq!(normal_address(" http://node-1:7401/ ").unwrap(), "node-1:7401");
         assert_eq!(normal_address("[::1]:7401").unwrap(), "[::1]:7401");
-        for wrong in ["", "host", "host:", ":1", "host:0", "host:70000", "https://host:1", "a b:1", "host:1/path"] {
+        for wrong in [
+            "",
+            "host",
+            "host:",
+            ":1",
+            "host:0",
+            "host:70000",
+            "https://host:1",
+            "a b:1",
+            "host:1/path",
+        ] {
             let error = normal_address(wrong).unwrap_err();
             assert!(error.message().contains(&format!("{wrong:?}")), "{error}");
         }

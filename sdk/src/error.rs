@@ -175,23 +175,37 @@ struct Body {
 
 impl Error {
     pub(crate) fn new(kind: ErrorKind, outcome: Outcome, message: impl Into<String>) -> Self {
-        Self(Box::new(Body { kind, outcome, message: message.into(), attempts: 0 }))
+        Self(Box::new(Body {
+            kind,
+            outcome,
+            message: message.into(),
+            attempts: 0,
+        }))
     }
 
     /// An argument that was refused before anything was sent.
     pub(crate) fn invalid(field: &str, message: impl Into<String>) -> Self {
-        let kind = ErrorKind::InvalidArgument { field: field.to_owned(), limit: 0, value: 0 };
+        let kind = ErrorKind::InvalidArgument {
+            field: field.to_owned(),
+            limit: 0,
+            value: 0,
+        };
         Self::new(kind, Outcome::NotApplied, message)
     }
 
     /// The server's error, as the answer of one attempt.
     pub(crate) fn of_reply(error: v1::Error) -> Self {
-        let outcome = match error.outcome() {
-            v1::Outcome::NotApplied => Outcome::NotApplied,
-            v1::Outcome::Unknown | v1::Outcome::Unspecified => Outcome::Unknown,
+        let outcome = if leaves_doubt(&error) {
+            Outcome::Unknown
+        } else {
+            Outcome::NotApplied
         };
         let kind = kind_of_reply(&error);
-        let message = if error.message.is_empty() { format!("{:?}", error.code()) } else { error.message };
+        let message = if error.message.is_empty() {
+            format!("{:?}", error.code())
+        } else {
+            error.message
+        };
         Self::new(kind, outcome, message)
     }
 
@@ -206,7 +220,11 @@ impl Error {
         }
         let (kind, outcome) = match status.code() {
             tonic::Code::InvalidArgument => {
-                let kind = ErrorKind::InvalidArgument { field: String::new(), limit: 0, value: 0 };
+                let kind = ErrorKind::InvalidArgument {
+                    field: String::new(),
+                    limit: 0,
+                    value: 0,
+                };
                 (kind, Outcome::NotApplied)
             }
             tonic::Code::Unimplemented => (ErrorKind::Unimplemented, Outcome::NotApplied),
@@ -259,14 +277,44 @@ impl Error {
     }
 }
 
+/// Whether an attempt that was answered like this may have been applied.
+fn leaves_doubt(error: &v1::Error) -> bool {
+    // An expired client is told that its earlier calls are doubtful; this attempt was refused.
+    if error.code() == v1::ErrorCode::ClientExpired {
+        return false;
+    }
+    match error.outcome() {
+        v1::Outcome::NotApplied => false,
+        v1::Outcome::Unknown => true,
+        v1::Outcome::Unspecified => matches!(
+            error.code(),
+            v1::ErrorCode::Unspecified
+                | v1::ErrorCode::Unavailable
+                | v1::ErrorCode::Stopped
+                | v1::ErrorCode::DeadlineExceeded
+                | v1::ErrorCode::AnswerForgotten
+        ),
+    }
+}
+
 fn kind_of_reply(error: &v1::Error) -> ErrorKind {
     let (limit, value, boundary) = (error.limit, error.value, error.boundary);
     match error.code() {
-        v1::ErrorCode::InvalidArgument => ErrorKind::InvalidArgument { field: error.field.clone(), limit, value },
-        v1::ErrorCode::TooLarge => ErrorKind::TooLarge { field: error.field.clone(), limit, value },
+        v1::ErrorCode::InvalidArgument => ErrorKind::InvalidArgument {
+            field: error.field.clone(),
+            limit,
+            value,
+        },
+        v1::ErrorCode::TooLarge => ErrorKind::TooLarge {
+            field: error.field.clone(),
+            limit,
+            value,
+        },
         v1::ErrorCode::NotLeader => {
             let hint = error.leader_hint.as_ref().map(|hint| hint.client_address.clone());
-            ErrorKind::NotLeader { leader: hint.filter(|address| !address.is_empty()) }
+            ErrorKind::NotLeader {
+                leader: hint.filter(|address| !address.is_empty()),
+            }
         }
         v1::ErrorCode::Unavailable => ErrorKind::Unavailable,
         v1::ErrorCode::Overloaded => ErrorKind::Overloaded { limit, value },
@@ -311,3 +359,72 @@ impl fmt::Debug for Error {
 }
 
 impl std::error::Error for Error {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_leaves_doubt_only_if_it_says_so_or_cannot_know() {
+        let reply = |code: v1::ErrorCode, outcome: v1::Outcome| v1::Error {
+            code: code.into(),
+            outcome: outcome.into(),
+            ..Default::default()
+        };
+        assert!(!leaves_doubt(&reply(
+            v1::ErrorCode::Unavailable,
+            v1::Outcome::NotApplied
+        )));
+        assert!(leaves_doubt(&reply(
+            v1::ErrorCode::Unavailable,
+            v1::Outcome::Unspecified
+        )));
+        assert!(leaves_doubt(&reply(v1::ErrorCode::NotLeader, v1::Outcome::Unknown)));
+        assert!(!leaves_doubt(&reply(
+            v1::ErrorCode::NotLeader,
+            v1::Outcome::Unspecified
+        )));
+        assert!(!leaves_doubt(&reply(
+            v1::ErrorCode::ClientExpired,
+            v1::Outcome::Unknown
+        )));
+    }
+
+    #[test]
+    fn an_error_carries_the_limit_the_value_and_the_boundary() {
+        let error = v1::Error {
+            limit: 7,
+            value: 8,
+            boundary: 9,
+            field: "value".to_owned(),
+            ..Default::default()
+        };
+        let of = |code: v1::ErrorCode| {
+            let mut error = error.clone();
+            error.set_code(code);
+            Error::of_reply(error).kind().clone()
+        };
+        let field = "value".to_owned();
+        assert_eq!(
+            of(v1::ErrorCode::TooLarge),
+            ErrorKind::TooLarge {
+                field,
+                limit: 7,
+                value: 8
+            }
+        );
+        assert_eq!(of(v1::ErrorCode::Compacted), ErrorKind::Compacted { boundary: 9 });
+        assert_eq!(
+            of(v1::ErrorCode::DomainFull),
+            ErrorKind::DomainFull { limit: 7, value: 8 }
+        );
+    }
+
+    #[test]
+    fn a_doubtful_mutation_is_not_offered_for_a_harmless_retry() {
+        let error = |outcome| Error::new(ErrorKind::ConnectionLost, outcome, "broken");
+        assert!(error(Outcome::NotApplied).is_retryable());
+        assert!(error(Outcome::NotAMutation).is_retryable());
+        assert!(!error(Outcome::Unknown).is_retryable());
+    }
+}

@@ -28,7 +28,10 @@ impl Client {
 
     /// Reads a value that was written as JSON. Await the builder; see [`GetJson`].
     pub fn get_json<T: DeserializeOwned>(&self, key: impl IntoBytes) -> GetJson<'_, T> {
-        GetJson { get: self.get(key), value: PhantomData }
+        GetJson {
+            get: self.get(key),
+            value: PhantomData,
+        }
     }
 }
 
@@ -72,7 +75,9 @@ impl<'a, T: DeserializeOwned + 'a> IntoFuture for GetJson<'a, T> {
 
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(async move {
-            let Some(record) = self.get.await?.record else { return Ok(None) };
+            let Some(record) = self.get.await?.record else {
+                return Ok(None);
+            };
             let value = serde_json::from_slice(&record.value).map_err(|error| {
                 let key = record.key.escape_ascii();
                 let message = format!("the value of {key} cannot be read as JSON of this type: {error}");

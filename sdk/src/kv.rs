@@ -61,8 +61,16 @@ pub struct GetReply {
 
 impl<'a> Get<'a> {
     pub(crate) fn new(core: &'a Core, key: Bytes) -> Self {
-        let request = v1::GetRequest { key, ..Default::default() };
-        Self { core, request, consistency: Consistency::Strong, timeout: None }
+        let request = v1::GetRequest {
+            key,
+            ..Default::default()
+        };
+        Self {
+            core,
+            request,
+            consistency: Consistency::Strong,
+            timeout: None,
+        }
     }
 
     /// The domain of the key. Default: `default`.
@@ -137,11 +145,23 @@ pub struct PutReply {
 
 impl<'a> Put<'a> {
     pub(crate) fn new(core: &'a Core, key: Bytes, value: Bytes) -> Self {
-        Self { core, request: Ok(v1::PutRequest { key, value, ..Default::default() }), timeout: None }
+        Self {
+            core,
+            request: Ok(v1::PutRequest {
+                key,
+                value,
+                ..Default::default()
+            }),
+            timeout: None,
+        }
     }
 
     pub(crate) fn refused(core: &'a Core, error: Error) -> Self {
-        Self { core, request: Err(error), timeout: None }
+        Self {
+            core,
+            request: Err(error),
+            timeout: None,
+        }
     }
 
     fn set(mut self, change: impl FnOnce(&mut v1::PutRequest)) -> Self {
@@ -224,8 +244,15 @@ pub struct DeleteReply {
 
 impl<'a> Delete<'a> {
     pub(crate) fn new(core: &'a Core, keys: Keys) -> Self {
-        let request = v1::DeleteRequest { keys: Some(keys.into_selector()), ..Default::default() };
-        Self { core, request, timeout: None }
+        let request = v1::DeleteRequest {
+            keys: Some(keys.into_selector()),
+            ..Default::default()
+        };
+        Self {
+            core,
+            request,
+            timeout: None,
+        }
     }
 
     /// The domain of the keys. Default: `default`.

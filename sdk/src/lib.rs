@@ -48,30 +48,33 @@
 
 #![deny(missing_docs)]
 
-mod client;
+mod breaker;
 mod builder;
-mod kv;
-mod range;
-mod txn;
-mod swap;
-mod json;
-mod record;
-mod consistency;
-mod error;
-mod core;
 mod call;
-mod session;
-mod sequences;
+mod client;
+mod cluster;
+mod connection;
+mod consistency;
+mod core;
+mod endpoint;
+mod error;
+mod json;
+mod kv;
+mod pipeline;
+mod range;
+mod record;
 mod retry;
 mod routing;
-mod endpoint;
-mod breaker;
-mod connection;
-mod pipeline;
+mod sequences;
+mod session;
 mod slots;
+mod snapshot;
+mod swap;
+mod txn;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use cluster::{Member, MemberStatus};
 pub use consistency::Consistency;
 pub use core::ClientStats;
 pub use error::{Error, ErrorKind, Outcome, Result};
@@ -79,5 +82,6 @@ pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
+pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};

@@ -72,7 +72,11 @@ impl Pipeline {
     /// Queues a call, whose caller holds a permit; its id.
     pub(crate) fn submit(&self, request: Request, deadline: Instant, waker: &Waker) -> Result<u64, Lost> {
         let timeout_ms = whole_ms(deadline.saturating_duration_since(Instant::now()));
-        let mut call = v1::Call { id: 0, timeout_ms, request: Some(request) };
+        let mut call = v1::Call {
+            id: 0,
+            timeout_ms,
+            request: Some(request),
+        };
         let bytes = call.encoded_len();
         if bytes > REQUEST_BYTES_MAX {
             return Err(Lost::TooLarge { bytes });
@@ -141,7 +145,9 @@ impl Pipeline {
             return Poll::Pending;
         }
         state.yielded = false;
-        Poll::Ready(Some(v1::CallBatch { calls: state.take_batch() }))
+        Poll::Ready(Some(v1::CallBatch {
+            calls: state.take_batch(),
+        }))
     }
 
     /// Hands replies to their callers. `wakers` is scratch space.
@@ -150,7 +156,9 @@ impl Pipeline {
         let mut state = self.state.lock();
         for reply in batch.replies {
             // An empty reply comes from a member whose answer is of a kind that this client does not know.
-            let response = reply.response.unwrap_or_else(|| v1::reply::Response::Error(v1::Error::default()));
+            let response = reply
+                .response
+                .unwrap_or_else(|| v1::reply::Response::Error(v1::Error::default()));
             match state.slots.complete(reply.id, Ok(response)) {
                 Completed::Wake(waker) => wakers.push(waker),
                 Completed::Freed(stamp) => freed.push(stamp),
@@ -170,7 +178,9 @@ impl Pipeline {
         }
         state.failed = Some(reason.to_owned());
         let sent = state.sent;
-        state.slots.fail(reason, sent, |completed, _| sort(completed, &mut wakers, &mut freed));
+        state
+            .slots
+            .fail(reason, sent, |completed, _| sort(completed, &mut wakers, &mut freed));
         state.queue = Vec::new();
         wakers.extend(state.writer.take());
         drop(state);
@@ -212,7 +222,7 @@ impl Pipeline {
     }
 
     /// Without the lock: wakes callers, gives permits back and drops stamps.
-    fn settle(&self, wakers: &mut Vec<Waker>, freed: Vec<Option<Stamp>>) {
+    fn settle(&self, wakers: &mut Vec<Waker>, freed: Vec<Stamp>) {
         self.permits.add_permits(freed.len());
         for waker in wakers.drain(..) {
             waker.wake();
@@ -220,7 +230,7 @@ impl Pipeline {
     }
 }
 
-fn sort(completed: Completed, wakers: &mut Vec<Waker>, freed: &mut Vec<Option<Stamp>>) {
+fn sort(completed: Completed, wakers: &mut Vec<Waker>, freed: &mut Vec<Stamp>) {
     match completed {
         Completed::Wake(waker) => wakers.push(waker),
         Completed::Freed(stamp) => freed.push(stamp),

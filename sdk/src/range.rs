@@ -68,8 +68,18 @@ pub struct RangePage {
 
 impl<'a> Range<'a> {
     pub(crate) fn new(client: &'a Client, keys: Keys) -> Self {
-        let request = v1::RangeRequest { keys: Some(keys.into_selector()), ..Default::default() };
-        Self { client, query: Query { request, consistency: Consistency::Strong, timeout: None } }
+        let request = v1::RangeRequest {
+            keys: Some(keys.into_selector()),
+            ..Default::default()
+        };
+        Self {
+            client,
+            query: Query {
+                request,
+                consistency: Consistency::Strong,
+                timeout: None,
+            },
+        }
     }
 
     fn set(mut self, change: impl FnOnce(&mut v1::RangeRequest)) -> Self {
@@ -161,7 +171,11 @@ impl<'a> Range<'a> {
         let mut page = self.await?;
         let (limit, value) = (records_max as u64, page.count);
         if value > limit {
-            let kind = ErrorKind::TooLarge { field: "records".to_owned(), limit, value };
+            let kind = ErrorKind::TooLarge {
+                field: "records".to_owned(),
+                limit,
+                value,
+            };
             let message = format!("{value} records match; this call collects at most {limit}");
             return Err(Error::new(kind, Outcome::NotAMutation, message));
         }
@@ -205,7 +219,11 @@ impl Query {
     async fn send(mut self, client: &Client) -> Result<RangePage> {
         self.request.read = Some(read_options(&client.core, self.consistency)?);
         let request = Request::Range(self.request.clone());
-        match client.core.read(request, route_of(self.consistency), self.timeout).await? {
+        match client
+            .core
+            .read(request, route_of(self.consistency), self.timeout)
+            .await?
+        {
             Response::Range(response) => Ok(self.page(client, response)),
             other => Err(unexpected_read("Range", &other)),
         }

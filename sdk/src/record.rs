@@ -127,7 +127,10 @@ impl Keys {
 
     /// Every key from `start` up to, and without, `end`; an empty `end` is no bound.
     pub fn interval(start: impl IntoBytes, end: impl IntoBytes) -> Self {
-        let interval = v1::Interval { start: start.into_bytes(), end: end.into_bytes() };
+        let interval = v1::Interval {
+            start: start.into_bytes(),
+            end: end.into_bytes(),
+        };
         Self(v1::key_selector::Kind::Interval(interval))
     }
 

@@ -53,7 +53,11 @@ pub(crate) struct RetryBudget {
 impl RetryBudget {
     pub(crate) fn new(burst: u32, per_second: u32, now: Instant) -> Self {
         let burst = f64::from(burst);
-        Self { burst, per_second: f64::from(per_second), level: Mutex::new((burst, now)) }
+        Self {
+            burst,
+            per_second: f64::from(per_second),
+            level: Mutex::new((burst, now)),
+        }
     }
 
     /// Takes one token; false when there is none.
@@ -80,7 +84,10 @@ mod tests {
         for step in 0..40_u32 {
             let bound = BACKOFF_MIN.saturating_mul(1 << step.min(20)).min(BACKOFF_MAX);
             let delay = backoff.next_delay();
-            assert!(delay >= bound / 2 && delay <= bound, "step {step}: {delay:?} of {bound:?}");
+            assert!(
+                delay >= bound / 2 && delay <= bound,
+                "step {step}: {delay:?} of {bound:?}"
+            );
         }
     }
 

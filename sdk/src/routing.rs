@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::RwLock;
 
 use crate::endpoint::{Endpoint, normal_address};
-use crate::error::{Error, Result};
+use crate::error::{Error, Outcome, Result};
 
 /// Addresses a client keeps, configured and learnt together.
 pub(crate) const ENDPOINTS_MAX: usize = 64;
@@ -39,8 +39,16 @@ pub(crate) struct Routing {
 
 impl Routing {
     pub(crate) fn new(addresses: &[String], connections: u32, outstanding_max: u32) -> Result<Self> {
-        let table = Table { endpoints: Vec::new(), leader: None, cursor: 0 };
-        let routing = Self { table: RwLock::new(table), connections, outstanding_max };
+        let table = Table {
+            endpoints: Vec::new(),
+            leader: None,
+            cursor: 0,
+        };
+        let routing = Self {
+            table: RwLock::new(table),
+            connections,
+            outstanding_max,
+        };
         for address in addresses {
             routing.learn(address)?;
         }
@@ -56,7 +64,10 @@ impl Routing {
         };
         let preferred = match route {
             Route::Leader => table.leader.as_ref().filter(|leader| usable(leader)),
-            Route::Any => table.endpoints.iter().find(|endpoint| endpoint.is_connected() && usable(endpoint)),
+            Route::Any => table
+                .endpoints
+                .iter()
+                .find(|endpoint| endpoint.is_connected() && usable(endpoint)),
         };
         if let Some(preferred) = preferred {
             return Some(Arc::clone(preferred));
@@ -68,7 +79,12 @@ impl Routing {
 
     /// A write succeeded there: it leads.
     pub(crate) fn confirm_leader(&self, endpoint: &Arc<Endpoint>) {
-        let known = |table: &Table| table.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, endpoint));
+        let known = |table: &Table| {
+            table
+                .leader
+                .as_ref()
+                .is_some_and(|leader| Arc::ptr_eq(leader, endpoint))
+        };
         if !known(&self.table.read()) {
             self.table.write().leader = Some(Arc::clone(endpoint));
         }
@@ -90,7 +106,11 @@ impl Routing {
     /// The endpoint failed a call: it is no longer taken for the leader, and the search goes on behind it.
     pub(crate) fn distrust(&self, endpoint: &Arc<Endpoint>) {
         let mut table = self.table.write();
-        if table.leader.as_ref().is_some_and(|leader| Arc::ptr_eq(leader, endpoint)) {
+        if table
+            .leader
+            .as_ref()
+            .is_some_and(|leader| Arc::ptr_eq(leader, endpoint))
+        {
             table.leader = None;
         }
         if let Some(index) = table.endpoints.iter().position(|known| Arc::ptr_eq(known, endpoint)) {
@@ -118,6 +138,19 @@ impl Routing {
         Ok(endpoint)
     }
 
+    /// The endpoint of an address that a person named; an unknown one is not kept.
+    pub(crate) fn known_or_new(&self, address: &str) -> Result<Arc<Endpoint>> {
+        let address = normal_address(address).map_err(|error| error.with_outcome(Outcome::NotAMutation))?;
+        match self.endpoints().into_iter().find(|known| known.address() == address) {
+            Some(known) => Ok(known),
+            None => Ok(Arc::new(Endpoint::new(
+                &address,
+                self.connections,
+                self.outstanding_max,
+            )?)),
+        }
+    }
+
     pub(crate) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
         self.table.read().endpoints.clone()
     }
@@ -140,7 +173,11 @@ mod tests {
     }
 
     fn picked(routing: &Routing) -> String {
-        routing.pick(Route::Leader, None, Instant::now()).unwrap().address().to_owned()
+        routing
+            .pick(Route::Leader, None, Instant::now())
+            .unwrap()
+            .address()
+            .to_owned()
     }
 
     #[tokio::test]
@@ -177,6 +214,6 @@ mod tests {
             let _ = routing.learn(&format!("127.0.0.1:{port}"));
         }
         assert_eq!(routing.endpoints().len(), ENDPOINTS_MAX);
-        assert!(routing.learn("127.0.0.1:9999").unwrap_err().message().contains("64"));
+        assert!(routing.learn("127.0.0.1:9999").err().unwrap().message().contains("64"));
     }
 }

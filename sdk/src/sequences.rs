@@ -22,8 +22,13 @@ impl Sequences {
 
     /// Marks a sequence as answered or given up; says by how much `answered_up_to` grew. Repeating it changes nothing.
     pub(crate) fn finish(&mut self, sequence: u64) -> u64 {
-        let Some(index) = sequence.checked_sub(self.answered_up_to + 1) else { return 0 };
-        let Some(answered) = usize::try_from(index).ok().and_then(|index| self.answered.get_mut(index)) else {
+        let Some(index) = sequence.checked_sub(self.answered_up_to + 1) else {
+            return 0;
+        };
+        let Some(answered) = usize::try_from(index)
+            .ok()
+            .and_then(|index| self.answered.get_mut(index))
+        else {
             return 0;
         };
         *answered = true;

@@ -43,9 +43,10 @@ impl Registration {
         let permit = match self.window.try_acquire() {
             Ok(permit) => Some(permit),
             Err(TryAcquireError::Closed) => None,
-            Err(TryAcquireError::NoPermits) => {
-                tokio::time::timeout_at(deadline, self.window.acquire()).await.ok().and_then(|permit| permit.ok())
-            }
+            Err(TryAcquireError::NoPermits) => tokio::time::timeout_at(deadline, self.window.acquire())
+                .await
+                .ok()
+                .and_then(|permit| permit.ok()),
         };
         let Some(permit) = permit else {
             let message = format!("{UNANSWERED_MAX} mutations of this client are outstanding: none ended in time");
@@ -54,7 +55,10 @@ impl Registration {
         // Given back by `finish`, when the mark moves past the sequence.
         permit.forget();
         let sequence = self.sequences.lock().begin();
-        Ok(Stamp { registration: Arc::clone(self), sequence })
+        Ok(Stamp {
+            registration: Arc::clone(self),
+            sequence,
+        })
     }
 
     fn finish(&self, sequence: u64) {
@@ -141,7 +145,11 @@ mod tests {
     use super::*;
 
     fn registration() -> Arc<Registration> {
-        let response = v1::RegisterClientResponse { client_id: 7, unanswered_max: 2, ..Default::default() };
+        let response = v1::RegisterClientResponse {
+            client_id: 7,
+            unanswered_max: 2,
+            ..Default::default()
+        };
         Arc::new(Registration::new(&response))
     }
 
@@ -156,8 +164,18 @@ mod tests {
         let refused = registration.begin(soon).await.unwrap_err();
         assert_eq!(refused.outcome(), Outcome::NotApplied);
         drop(first);
-        let third = registration.begin(Instant::now() + Duration::from_secs(5)).await.unwrap();
-        assert_eq!(third.to_wire(), v1::ClientStamp { client_id: 7, sequence: 3, answered_up_to: 2 });
+        let third = registration
+            .begin(Instant::now() + Duration::from_secs(5))
+            .await
+            .unwrap();
+        assert_eq!(
+            third.to_wire(),
+            v1::ClientStamp {
+                client_id: 7,
+                sequence: 3,
+                answered_up_to: 2
+            }
+        );
     }
 
     #[tokio::test]
@@ -167,7 +185,10 @@ mod tests {
         let register = || async {
             let client_id = registered.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1;
             tokio::task::yield_now().await;
-            Ok(v1::RegisterClientResponse { client_id, ..Default::default() })
+            Ok(v1::RegisterClientResponse {
+                client_id,
+                ..Default::default()
+            })
         };
         let all = futures::future::join_all((0..16).map(|_| session.registration(register))).await;
         assert!(all.into_iter().all(|registration| registration.unwrap().client_id == 1));

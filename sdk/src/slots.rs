@@ -30,7 +30,7 @@ enum State {
     Waiting(Waker),
     Ready(Answer),
     /// Nobody waits, but until the reply comes the sequence is outstanding.
-    Abandoned(#[expect(dead_code, reason = "dropped with the slot, which ends the sequence")] Stamp),
+    Abandoned(Stamp),
 }
 
 #[derive(Debug)]
@@ -54,7 +54,7 @@ pub(crate) enum Completed {
     /// Somebody waits for it.
     Wake(Waker),
     /// It is free again; dropping the stamp ends the sequence.
-    Freed(Option<Stamp>),
+    Freed(Stamp),
     /// No call has this id.
     Nobody,
 }
@@ -76,7 +76,12 @@ impl Slots {
             return id_of(slot.generation, index);
         }
         let index = u32::try_from(self.slots.len()).expect("the connection's limit on calls is a u32");
-        self.slots.push(Slot { generation: 1, ticket, deadline, state });
+        self.slots.push(Slot {
+            generation: 1,
+            ticket,
+            deadline,
+            state,
+        });
         id_of(1, index)
     }
 
@@ -88,7 +93,10 @@ impl Slots {
 
     /// The number of the call on its connection.
     pub(crate) fn ticket(&self, id: u64) -> Option<u64> {
-        self.slots.get(index_of(id)).filter(|slot| is_call(slot, id)).map(|slot| slot.ticket)
+        self.slots
+            .get(index_of(id))
+            .filter(|slot| is_call(slot, id))
+            .map(|slot| slot.ticket)
     }
 
     /// Hands a reply to its call.
@@ -103,7 +111,7 @@ impl Slots {
             }
             State::Abandoned(stamp) => {
                 self.free.push(low_half(id));
-                Completed::Freed(Some(stamp))
+                Completed::Freed(stamp)
             }
             // A second reply to one call: the first one stands.
             first @ (State::Ready(_) | State::Free) => {
@@ -153,12 +161,23 @@ impl Slots {
     /// Ends every wait whose deadline has passed: `each` is given what became of the slot and whether it was sent. A call
     /// that was not must leave the queue before the next message, since its caller is told so.
     pub(crate) fn expire(&mut self, now: Instant, sent: u64, mut each: impl FnMut(Completed, bool)) {
-        self.end_where(|slot| slot.deadline <= now, |was_sent| Lost::TimedOut { sent: was_sent }, sent, &mut each);
+        self.end_where(
+            |slot| slot.deadline <= now,
+            |was_sent| Lost::TimedOut { sent: was_sent },
+            sent,
+            &mut each,
+        );
     }
 
     /// Ends every wait because the connection is gone.
     pub(crate) fn fail(&mut self, reason: &str, sent: u64, mut each: impl FnMut(Completed, bool)) {
-        let lost = |was_sent| if was_sent { Lost::Broken(reason.to_owned()) } else { Lost::NotSent(reason.to_owned()) };
+        let lost = |was_sent| {
+            if was_sent {
+                Lost::Broken(reason.to_owned())
+            } else {
+                Lost::NotSent(reason.to_owned())
+            }
+        };
         self.end_where(|_| true, lost, sent, &mut each);
     }
 
@@ -173,7 +192,10 @@ impl Slots {
             let slot = &self.slots[index];
             if matches!(slot.state, State::Waiting(_) | State::Abandoned(_)) && which(slot) {
                 let was_sent = slot.ticket <= sent;
-                let id = id_of(slot.generation, u32::try_from(index).expect("checked when the slot was made"));
+                let id = id_of(
+                    slot.generation,
+                    u32::try_from(index).expect("checked when the slot was made"),
+                );
                 each(self.complete(id, Err(lost(was_sent))), was_sent);
             }
         }

@@ -37,7 +37,15 @@ pub struct CasReply {
 impl<'a> CompareAndSwap<'a> {
     pub(crate) fn new(core: &'a Core, key: Bytes, expected_mod_revision: u64, value: Bytes) -> Self {
         let (domain, ttl) = (String::new(), Duration::ZERO);
-        Self { core, key, expected_mod_revision, value, domain, ttl, timeout: None }
+        Self {
+            core,
+            key,
+            expected_mod_revision,
+            value,
+            domain,
+            ttl,
+            timeout: None,
+        }
     }
 
     /// The domain of the key. Default: `default`.
@@ -68,8 +76,16 @@ impl<'a> CompareAndSwap<'a> {
             txn = txn.timeout(timeout);
         }
         let reply = txn.await?;
-        let current = if reply.succeeded { None } else { reply.results.first().and_then(|result| result.record()).cloned() };
-        Ok(CasReply { swapped: reply.succeeded, revision: reply.revision, current })
+        let current = if reply.succeeded {
+            None
+        } else {
+            reply.results.first().and_then(|result| result.record()).cloned()
+        };
+        Ok(CasReply {
+            swapped: reply.succeeded,
+            revision: reply.revision,
+            current,
+        })
     }
 }
 

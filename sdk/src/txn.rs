@@ -45,22 +45,34 @@ impl Compare {
 
     /// Compares the number of writes since the key's creation.
     pub fn version(key: impl IntoBytes) -> CompareNumber {
-        CompareNumber { key: key.into_bytes(), operand: Operand::Version }
+        CompareNumber {
+            key: key.into_bytes(),
+            operand: Operand::Version,
+        }
     }
 
     /// Compares the revision of the key's creation.
     pub fn create_revision(key: impl IntoBytes) -> CompareNumber {
-        CompareNumber { key: key.into_bytes(), operand: Operand::CreateRevision }
+        CompareNumber {
+            key: key.into_bytes(),
+            operand: Operand::CreateRevision,
+        }
     }
 
     /// Compares the revision of the last write.
     pub fn mod_revision(key: impl IntoBytes) -> CompareNumber {
-        CompareNumber { key: key.into_bytes(), operand: Operand::ModRevision }
+        CompareNumber {
+            key: key.into_bytes(),
+            operand: Operand::ModRevision,
+        }
     }
 
     /// Compares the lease.
     pub fn lease(key: impl IntoBytes) -> CompareNumber {
-        CompareNumber { key: key.into_bytes(), operand: Operand::Lease }
+        CompareNumber {
+            key: key.into_bytes(),
+            operand: Operand::Lease,
+        }
     }
 
     /// Holds when the key exists.
@@ -80,7 +92,12 @@ impl Compare {
     }
 
     fn new(key: Bytes, operator: Operator, operand: Operand) -> Self {
-        Self(v1::Compare { domain: String::new(), key, operator: operator.into(), operand: Some(operand) })
+        Self(v1::Compare {
+            domain: String::new(),
+            key,
+            operator: operator.into(),
+            operand: Some(operand),
+        })
     }
 }
 
@@ -152,12 +169,19 @@ impl Op {
     /// Writes a key.
 
     pub fn put(key: impl IntoBytes, value: impl IntoBytes) -> PutOp {
-        PutOp(v1::PutRequest { key: key.into_bytes(), value: value.into_bytes(), ..Default::default() })
+        PutOp(v1::PutRequest {
+            key: key.into_bytes(),
+            value: value.into_bytes(),
+            ..Default::default()
+        })
     }
 
     /// Deletes one key or many.
     pub fn delete(keys: impl Into<Keys>) -> DeleteOp {
-        DeleteOp(v1::DeleteRequest { keys: Some(keys.into().into_selector()), ..Default::default() })
+        DeleteOp(v1::DeleteRequest {
+            keys: Some(keys.into().into_selector()),
+            ..Default::default()
+        })
     }
 
     /// Reads one key.
@@ -167,7 +191,10 @@ impl Op {
 
     /// Reads many keys.
     pub fn range(keys: impl Into<Keys>) -> RangeOp {
-        RangeOp(v1::RangeRequest { keys: Some(keys.into().into_selector()), ..Default::default() })
+        RangeOp(v1::RangeRequest {
+            keys: Some(keys.into().into_selector()),
+            ..Default::default()
+        })
     }
 }
 
@@ -316,13 +343,18 @@ impl OpReply {
     fn from_wire(result: v1::OperationResult) -> Result<Self> {
         let records = |records: Vec<v1::Record>| records.into_iter().map(Record::from).collect();
         match result.result {
-            Some(OperationResult::Put(put)) => Ok(Self::Put { previous: put.previous.map(Record::from) }),
-            Some(OperationResult::Delete(delete)) => {
-                Ok(Self::Delete { deleted: delete.deleted, previous: records(delete.previous) })
-            }
-            Some(OperationResult::Range(range)) => {
-                Ok(Self::Range { records: records(range.records), count: range.count, more: range.more })
-            }
+            Some(OperationResult::Put(put)) => Ok(Self::Put {
+                previous: put.previous.map(Record::from),
+            }),
+            Some(OperationResult::Delete(delete)) => Ok(Self::Delete {
+                deleted: delete.deleted,
+                previous: records(delete.previous),
+            }),
+            Some(OperationResult::Range(range)) => Ok(Self::Range {
+                records: records(range.records),
+                count: range.count,
+                more: range.more,
+            }),
             None => {
                 let message = "an operation of the transaction came back without a result";
                 Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, message))
@@ -333,7 +365,11 @@ impl OpReply {
 
 impl<'a> Txn<'a> {
     pub(crate) fn new(core: &'a Core) -> Self {
-        Self { core, request: v1::TxnRequest::default(), timeout: None }
+        Self {
+            core,
+            request: v1::TxnRequest::default(),
+            timeout: None,
+        }
     }
 
     /// Adds a condition.
@@ -344,13 +380,17 @@ impl<'a> Txn<'a> {
 
     /// Adds an operation that is done when every condition holds.
     pub fn then(mut self, op: impl Into<Op>) -> Self {
-        self.request.then.push(v1::Operation { operation: Some(op.into().0) });
+        self.request.then.push(v1::Operation {
+            operation: Some(op.into().0),
+        });
         self
     }
 
     /// Adds an operation that is done when some condition does not hold.
     pub fn otherwise(mut self, op: impl Into<Op>) -> Self {
-        self.request.otherwise.push(v1::Operation { operation: Some(op.into().0) });
+        self.request.otherwise.push(v1::Operation {
+            operation: Some(op.into().0),
+        });
         self
     }
 
@@ -365,7 +405,11 @@ impl<'a> Txn<'a> {
             Response::Txn(response) => Ok(TxnReply {
                 revision: response.header.unwrap_or_default().revision,
                 succeeded: response.succeeded,
-                results: response.results.into_iter().map(OpReply::from_wire).collect::<Result<_>>()?,
+                results: response
+                    .results
+                    .into_iter()
+                    .map(OpReply::from_wire)
+                    .collect::<Result<_>>()?,
             }),
             other => Err(unexpected("Txn", &other)),
         }

@@ -1,0 +1,8 @@
+//! A cluster without consensus: members share one store, and a script says how each next call goes wrong.
+
+mod admin;
+mod member;
+mod store;
+
+pub use member::{Behaviour, FakeCluster, error};
+use store::Store;

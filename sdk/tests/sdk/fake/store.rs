@@ -1,0 +1,274 @@
+//! The store that all fake members share: records, and the answers kept for retries.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+
+use bytes::Bytes;
+use quorate_proto::v1;
+use quorate_proto::v1::call::Request;
+use quorate_proto::v1::compare::{Operand, Operator};
+use quorate_proto::v1::operation::Operation;
+use quorate_proto::v1::operation_result::Result as OperationResult;
+use quorate_proto::v1::reply::Response;
+
+use super::error;
+
+/// What the members have in common.
+pub struct Store {
+    pub revision: u64,
+    records: BTreeMap<Bytes, v1::Record>,
+    answers: HashMap<u64, BTreeMap<u64, Response>>,
+    /// Client ids ever given out.
+    pub clients: u64,
+    /// Mutations applied, retries not counted.
+    pub applied: u64,
+    /// Every stamp in the order of arrival.
+    pub stamps: Vec<v1::ClientStamp>,
+    /// Every request in the order of arrival.
+    pub requests: Vec<Request>,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self {
+            revision: 1,
+            records: BTreeMap::new(),
+            answers: HashMap::new(),
+            clients: 0,
+            applied: 0,
+            stamps: Vec::new(),
+            requests: Vec::new(),
+        }
+    }
+}
+
+impl Store {
+    /// Forgets every client, as if all had been idle for too long.
+    pub fn expire_clients(&mut self) {
+        self.answers.clear();
+    }
+
+    pub fn execute(&mut self, request: Request) -> Response {
+        self.requests.push(request.clone());
+        let stamp = match &request {
+            Request::Put(put) => put.stamp,
+            Request::Delete(delete) => delete.stamp,
+            Request::Txn(txn) => txn.stamp,
+            _ => return self.unstamped(request),
+        };
+        let Some(stamp) = stamp else {
+            return error(v1::ErrorCode::InvalidArgument, v1::Outcome::NotApplied);
+        };
+        self.stamps.push(stamp);
+        let Some(answers) = self.answers.get_mut(&stamp.client_id) else {
+            return error(v1::ErrorCode::ClientExpired, v1::Outcome::Unknown);
+        };
+        if let Some(known) = answers.get(&stamp.sequence) {
+            return known.clone();
+        }
+        *answers = answers.split_off(&(stamp.answered_up_to + 1));
+        if answers.len() >= 1_024 {
+            return error(v1::ErrorCode::LimitReached, v1::Outcome::NotApplied);
+        }
+        if stamp.sequence <= stamp.answered_up_to {
+            return error(v1::ErrorCode::AnswerForgotten, v1::Outcome::Unknown);
+        }
+        let response = self.mutate(request);
+        self.applied += 1;
+        self.answers
+            .get_mut(&stamp.client_id)
+            .unwrap()
+            .insert(stamp.sequence, response.clone());
+        response
+    }
+
+    fn unstamped(&mut self, request: Request) -> Response {
+        match request {
+            Request::Get(get) => Response::Get(v1::GetResponse {
+                header: self.header(),
+                record: self.records.get(&get.key).cloned(),
+                staleness_ms: 0,
+            }),
+            Request::Range(range) => Response::Range(self.range(&range)),
+            Request::Compact(_) => Response::Compact(v1::CompactResponse { header: self.header() }),
+            Request::RegisterClient(_) => {
+                self.clients += 1;
+                self.answers.insert(self.clients, BTreeMap::new());
+                Response::RegisterClient(v1::RegisterClientResponse {
+                    header: self.header(),
+                    client_id: self.clients,
+                    idle_ttl_ms: 60_000,
+                    unanswered_max: 1_024,
+                })
+            }
+            Request::Put(_) | Request::Delete(_) | Request::Txn(_) => unreachable!("these carry a stamp"),
+        }
+    }
+
+    fn mutate(&mut self, request: Request) -> Response {
+        match request {
+            Request::Put(put) => {
+                self.revision += 1;
+                let previous = self.put(put);
+                Response::Put(v1::PutResponse {
+                    header: self.header(),
+                    previous,
+                })
+            }
+            Request::Delete(delete) => {
+                let previous = self.delete(&delete);
+                self.revision += u64::from(!previous.is_empty());
+                let deleted = previous.len() as u64;
+                let previous = if delete.previous { previous } else { Vec::new() };
+                Response::Delete(v1::DeleteResponse {
+                    header: self.header(),
+                    deleted,
+                    previous,
+                })
+            }
+            Request::Txn(txn) => self.txn(txn),
+            _ => unreachable!("only these are mutations"),
+        }
+    }
+
+    fn put(&mut self, put: v1::PutRequest) -> Option<v1::Record> {
+        let old = self.records.get(&put.key).cloned();
+        let record = v1::Record {
+            key: put.key.clone(),
+            value: put.value,
+            create_revision: old.as_ref().map_or(self.revision, |old| old.create_revision),
+            mod_revision: self.revision,
+            version: old.as_ref().map_or(1, |old| old.version + 1),
+            lease: put.lease,
+            expires_at_ms: put.ttl_ms,
+            tags: put.tags,
+        };
+        self.records.insert(put.key, record);
+        old.filter(|_| put.previous)
+    }
+
+    fn delete(&mut self, delete: &v1::DeleteRequest) -> Vec<v1::Record> {
+        let gone = self.select(delete.keys.as_ref());
+        for record in &gone {
+            self.records.remove(&record.key);
+        }
+        gone
+    }
+
+    fn range(&self, range: &v1::RangeRequest) -> v1::RangeResponse {
+        let matching = self.select(range.keys.as_ref());
+        let count = matching.len() as u64;
+        let mut rest: Vec<v1::Record> = matching.into_iter().filter(|record| record.key > range.after).collect();
+        let limit = if range.limit == 0 {
+            usize::MAX
+        } else {
+            range.limit as usize
+        };
+        let more = rest.len() > limit;
+        rest.truncate(limit);
+        let next_page = rest
+            .last()
+            .filter(|_| more)
+            .map(|record| record.key.clone())
+            .unwrap_or_default();
+        v1::RangeResponse {
+            header: self.header(),
+            records: rest,
+            count,
+            more,
+            next_page,
+            staleness_ms: 0,
+        }
+    }
+
+    fn txn(&mut self, txn: v1::TxnRequest) -> Response {
+        let succeeded = txn.compares.iter().all(|compare| self.holds(compare));
+        let branch = if succeeded { txn.then } else { txn.otherwise };
+        let writes = branch
+            .iter()
+            .any(|operation| matches!(operation.operation, Some(Operation::Put(_))));
+        self.revision += u64::from(writes);
+        let results = branch.into_iter().map(|operation| self.operate(operation)).collect();
+        Response::Txn(v1::TxnResponse {
+            header: self.header(),
+            succeeded,
+            results,
+        })
+    }
+
+    fn operate(&mut self, operation: v1::Operation) -> v1::OperationResult {
+        let result = match operation.operation.unwrap() {
+            Operation::Put(put) => OperationResult::Put(v1::PutResponse {
+                header: None,
+                previous: self.put(put),
+            }),
+            Operation::Delete(delete) => {
+                let previous = self.delete(&delete);
+                let deleted = previous.len() as u64;
+                OperationResult::Delete(v1::DeleteResponse {
+                    header: None,
+                    deleted,
+                    previous,
+                })
+            }
+            Operation::Range(range) => OperationResult::Range(self.range(&range)),
+        };
+        v1::OperationResult { result: Some(result) }
+    }
+
+    fn holds(&self, compare: &v1::Compare) -> bool {
+        let record = self.records.get(&compare.key);
+        let number = |of: fn(&v1::Record) -> u64| record.map_or(0, of);
+        let ordering = match compare.operand.as_ref().unwrap() {
+            Operand::Value(value) => match record {
+                Some(record) => record.value.cmp(value),
+                None => return false,
+            },
+            Operand::Version(wanted) => number(|record| record.version).cmp(wanted),
+            Operand::CreateRevision(wanted) => number(|record| record.create_revision).cmp(wanted),
+            Operand::ModRevision(wanted) => number(|record| record.mod_revision).cmp(wanted),
+            Operand::Lease(wanted) => number(|record| record.lease).cmp(wanted),
+        };
+        match compare.operator() {
+            Operator::Equal => ordering.is_eq(),
+            Operator::NotEqual => ordering.is_ne(),
+            Operator::Greater => ordering.is_gt(),
+            Operator::Less => ordering.is_lt(),
+            Operator::Unspecified => false,
+        }
+    }
+
+    fn select(&self, keys: Option<&v1::KeySelector>) -> Vec<v1::Record> {
+        use v1::key_selector::Kind;
+        match keys.and_then(|keys| keys.kind.as_ref()).unwrap() {
+            Kind::Key(key) => self.records.get(key).cloned().into_iter().collect(),
+            Kind::Prefix(prefix) => self
+                .records
+                .values()
+                .filter(|record| record.key.starts_with(prefix))
+                .cloned()
+                .collect(),
+            Kind::Interval(interval) => {
+                let end = match interval.end.is_empty() {
+                    true => Bound::Unbounded,
+                    false => Bound::Excluded(interval.end.clone()),
+                };
+                let bounds = (Bound::Included(interval.start.clone()), end);
+                self.records.range(bounds).map(|(_, record)| record.clone()).collect()
+            }
+            Kind::Pattern(_) => Vec::new(),
+        }
+    }
+
+    pub fn header(&self) -> Option<v1::ResponseHeader> {
+        let revision = self.revision;
+        Some(v1::ResponseHeader {
+            cluster_id: 77,
+            member_id: 1,
+            revision,
+            raft_term: 3,
+            store_epoch: 0,
+            group_id: 0,
+        })
+    }
+}

@@ -85,15 +85,20 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts a member that lists nobody and waits to be added. Its id must be new to the cluster.
-    pub fn start_joining(&mut self, id: u64) -> Result<(), HarnessError> {
+    /// Starts a member that lists nobody, and waits until its peers can reach it. Its id must be new to the cluster.
+    pub async fn start_joining(&mut self, id: u64) -> Result<(), HarnessError> {
         if let Some(member) = self.members.get(&id) {
             return Err(member.problem("was there before"));
         }
         let ports = free_ports(2)?;
         self.add_member(id, &ports);
         self.write_configuration(self.member(id)?, &[])?;
-        self.restart(id)
+        self.restart(id)?;
+        let peer = self.member(id)?.peer_address();
+        wait::until(&format!("member {id} to listen"), LEADER_DEADLINE, async || {
+            tokio::net::TcpStream::connect(peer).await.map(drop)
+        })
+        .await
     }
 
     fn add_member(&mut self, id: u64, ports: &[u16]) {
@@ -246,17 +251,20 @@ impl Cluster {
         running.map(Member::id).collect()
     }
 
-    /// Waits until a member has applied the log up to `index`.
-    pub async fn wait_until_applied(&self, id: u64, index: u64) -> Result<(), HarnessError> {
+    /// Waits until a member has applied the log up to `index`; an error at once if a running member ends by itself.
+    pub async fn wait_until_applied(&mut self, id: u64, index: u64) -> Result<(), HarnessError> {
         let condition = format!("member {id} to apply index {index}");
-        wait::until(&condition, CATCH_UP_DEADLINE, async || {
+        let applied = wait::until(&condition, CATCH_UP_DEADLINE, async || {
+            if let Err(ended) = self.check_nobody_ended() {
+                return Ok(Err(ended));
+            }
             let status = self.status(id).await?;
             match status.applied_index >= index {
-                true => Ok(()),
+                true => Ok(Ok(())),
                 false => Err(format!("it is at {}", status.applied_index)),
             }
-        })
-        .await
+        });
+        applied.await?
     }
 
     /// Waits until all running members have applied the same index, and then demands the same state of all.

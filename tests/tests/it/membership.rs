@@ -10,7 +10,7 @@ async fn a_learner_catches_up_and_is_promoted() {
     for number in 0..50 {
         client.put(format!("k{number}"), "v").await.unwrap();
     }
-    cluster.start_joining(4).unwrap();
+    cluster.start_joining(4).await.unwrap();
     let peer = cluster.member(4).unwrap().peer_address().to_owned();
     let members = client.member_add(4, &peer).await.unwrap();
     let added = members.iter().find(|member| member.id == 4).unwrap();
@@ -35,7 +35,7 @@ async fn a_wiped_member_cannot_return_under_its_id_but_is_replaced_under_a_new_o
     let lost = cluster.ids().into_iter().find(|id| *id != leader).unwrap();
     cluster.kill9(lost).unwrap();
     cluster.wipe(lost).unwrap();
-    cluster.start_joining(4).unwrap();
+    cluster.start_joining(4).await.unwrap();
     let peer = cluster.member(4).unwrap().peer_address().to_owned();
     let members = client.member_replace(lost, 4, &peer).await.unwrap();
     let voters: Vec<u64> = members

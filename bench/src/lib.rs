@@ -1,1 +1,27 @@
+//! Measures Quorate, and etcd beside it with the same client loop.
+//!
+//! A run is a closed loop: every client awaits its call before it makes the next, so throughput and latency come from
+//! one experiment and no queue builds up in the generator. What a run reports is printed as one line of JSON; nothing
+//! here judges a figure, and no test asserts a time. `bench/compare` starts the peers and sets the runs side by side.
+//!
+//! Deliberately absent: open-loop load (rates above what the store can take measure the generator's queue), and
+//! anything that speaks to more than the three systems in [`target`].
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "measuring time is what this crate is for; nothing here is replicated"
+)]
+#![deny(missing_docs)]
+
+/// Command line.
+pub mod cli;
+/// CPU time of processes.
+pub mod cpu;
+/// How long writes stop when the leader is killed.
+pub mod failover;
+/// Latencies and counts of one run.
+pub mod figures;
+/// The closed loop.
+pub mod load;
+/// The systems under load.
+pub mod target;

@@ -1,1 +1,39 @@
+//! Real clusters under fault, and proof of what they answered.
+//!
+//! Processes are started, killed, paused and cut off from one another; every operation is recorded; the record is
+//! checked against the sequential model by revision. The modules stand in the order in which a scenario uses them.
+//!
+//! Invariants: a process is signalled by its process id only, and everything that was started is ended when its owner
+//! is dropped. A verdict of "unknown" is a failure. Nothing waits a fixed time for something to have happened: every
+//! wait has a condition and a deadline that names it.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness measures real time and draws its own seeds; nothing here is replicated"
+)]
+#![deny(missing_docs)]
+
+/// Reads back what the store says happened.
+pub mod audit;
+/// The witness check.
+pub mod checker;
+/// Real server processes on loopback.
+pub mod cluster;
+/// Disks that lose what was not synced.
+pub mod disk;
+/// Every operation with its times and its answer.
+pub mod history;
+/// The sequential model.
+pub mod model;
+/// A TCP relay that can lose replies.
+pub mod relay;
+/// Faults and workload together, with a verdict.
+pub mod scenarios;
+/// Conditions with deadlines.
+pub mod wait;
+/// Clients that write, compare and read while faults happen.
+pub mod workload;
+
+mod error;
+
+pub use error::HarnessError;

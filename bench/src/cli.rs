@@ -1,0 +1,176 @@
+//! Command line: one subcommand a kind of measurement, one line of JSON as the answer.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cpu::Process;
+use crate::failover::Failover;
+use crate::load::{Load, Op};
+use crate::target::System;
+
+/// Between two questions for the leader.
+const LEADER_POLL: Duration = Duration::from_millis(50);
+
+/// Measures Quorate, and etcd beside it.
+#[derive(Debug, Parser)]
+#[command(name = "quorate-bench", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Throughput and latency of one operation in a closed loop.
+    Load(LoadArgs),
+    /// The longest pause of writes when the leader is killed.
+    Failover(FailoverArgs),
+    /// Waits until there is a leader and prints its endpoint.
+    Leader(LeaderArgs),
+}
+
+#[derive(Debug, Args)]
+struct Members {
+    /// The system to talk to.
+    #[arg(long, value_enum)]
+    target: System,
+    /// Its members, separated by commas.
+    #[arg(long, value_delimiter = ',', required = true, value_name = "HOST:PORT")]
+    endpoints: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct LoadArgs {
+    #[command(flatten)]
+    members: Members,
+    /// What every client does.
+    #[arg(long, value_enum)]
+    op: Op,
+    /// Clients, each with one call at a time.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    clients: u16,
+    /// Connections that they share.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    connections: u16,
+    /// Bytes of a value.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
+    value_bytes: u32,
+    /// Keys.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
+    keys: u64,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Seconds before that.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=600))]
+    warmup_seconds: u64,
+    /// A server whose CPU time is measured; may be given several times.
+    #[arg(long = "pid", value_name = "PID:ROLE")]
+    servers: Vec<Process>,
+    /// One line of JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct FailoverArgs {
+    #[command(flatten)]
+    members: Members,
+    /// Process id of the leader, which gets SIGKILL.
+    #[arg(long)]
+    leader_pid: u32,
+    /// Milliseconds between the starts of two puts.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    interval_ms: u64,
+    /// Seconds of puts before the kill.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
+    before_seconds: u64,
+    /// Seconds of puts after the kill.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    after_seconds: u64,
+}
+
+#[derive(Debug, Args)]
+struct LeaderArgs {
+    #[command(flatten)]
+    members: Members,
+    /// Seconds to wait for one.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(0..=600))]
+    timeout_seconds: u64,
+}
+
+impl Cli {
+    /// Does what was asked and returns what to print.
+    pub async fn run(self) -> Result<String, String> {
+        match self.command {
+            Command::Load(args) => load(args).await,
+            Command::Failover(args) => failover(args).await,
+            Command::Leader(args) => leader(&args).await,
+        }
+    }
+}
+
+async fn load(args: LoadArgs) -> Result<String, String> {
+    let load = Load {
+        system: args.members.target,
+        endpoints: args.members.endpoints,
+        op: args.op,
+        clients: args.clients.into(),
+        connections: args.connections.into(),
+        value_bytes: args.value_bytes as usize,
+        keys: args.keys,
+        window: Duration::from_secs(args.seconds),
+        warmup: Duration::from_secs(args.warmup_seconds),
+        servers: args.servers,
+    };
+    let report = load.run().await?;
+    match args.json {
+        true => serde_json::to_string(&report).map_err(|error| error.to_string()),
+        false => Ok(report.text()),
+    }
+}
+
+async fn failover(args: FailoverArgs) -> Result<String, String> {
+    let failover = Failover {
+        system: args.members.target,
+        endpoints: args.members.endpoints,
+        leader_pid: args.leader_pid,
+        interval: Duration::from_millis(args.interval_ms),
+        before: Duration::from_secs(args.before_seconds),
+        after: Duration::from_secs(args.after_seconds),
+    };
+    let report = failover.run().await?;
+    serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn leader(args: &LeaderArgs) -> Result<String, String> {
+    let Members { target, endpoints } = &args.members;
+    let deadline = tokio::time::Instant::now() + Duration::from_secs(args.timeout_seconds);
+    loop {
+        match target.leader(endpoints).await {
+            Ok(leader) => return Ok(leader),
+            Err(error) if tokio::time::Instant::now() >= deadline => return Err(error),
+            Err(_) => tokio::time::sleep(LEADER_POLL).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_value_out_of_range_is_refused_by_name() {
+        let line = "quorate-bench load --target etcd --endpoints a:1 --op put --clients 0";
+        let error = Cli::try_parse_from(line.split(' ')).unwrap_err().to_string();
+        assert!(error.contains("--clients") && error.contains("1..=4096"), "{error}");
+    }
+}

@@ -1,0 +1,96 @@
+//! etcd, with one gRPC call per operation.
+
+use bytes::Bytes;
+use tonic::transport::Channel;
+
+use self::api::kv_client::KvClient;
+use self::api::maintenance_client::MaintenanceClient;
+use super::Swap;
+
+#[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
+mod api {
+    tonic::include_proto!("etcdserverpb");
+}
+
+/// One connection.
+#[derive(Clone, Debug)]
+pub struct EtcdSession {
+    kv: KvClient<Channel>,
+}
+
+impl EtcdSession {
+    pub(super) async fn connect(endpoint: &str) -> Result<EtcdSession, String> {
+        let kv = KvClient::new(super::channel(endpoint).await?);
+        Ok(EtcdSession { kv })
+    }
+
+    /// Whether the member at this endpoint leads.
+    pub(super) async fn leads(endpoint: &str) -> Result<bool, String> {
+        let mut maintenance = MaintenanceClient::new(super::channel(endpoint).await?);
+        let status = maintenance.status(api::StatusRequest {}).await;
+        let status = status.map_err(|error| format!("status of {endpoint}: {}", error.message()))?;
+        let status = status.into_inner();
+        let member_id = status.header.unwrap_or_default().member_id;
+        Ok(status.leader != 0 && status.leader == member_id)
+    }
+
+    pub(super) async fn put(&mut self, key: Bytes, value: Bytes) -> Result<(), String> {
+        let request = api::PutRequest { key, value };
+        self.kv.put(request).await.map_err(|error| describe(&error))?;
+        Ok(())
+    }
+
+    pub(super) async fn get(&mut self, key: Bytes) -> Result<u64, String> {
+        let request = api::RangeRequest { key };
+        let reply = self.kv.range(request).await.map_err(|error| describe(&error))?;
+        revision_of(reply.into_inner().kvs.first())
+    }
+
+    pub(super) async fn compare_and_swap(&mut self, key: Bytes, expected: u64, value: Bytes) -> Result<Swap, String> {
+        let expected = i64::try_from(expected).map_err(|_| format!("revision {expected} is beyond etcd's range"))?;
+        let compare = api::Compare {
+            result: api::compare::CompareResult::Equal.into(),
+            target: api::compare::CompareTarget::Mod.into(),
+            key: key.clone(),
+            target_union: Some(api::compare::TargetUnion::ModRevision(expected)),
+        };
+        let put = api::PutRequest {
+            key: key.clone(),
+            value,
+        };
+        let request = api::TxnRequest {
+            compare: vec![compare],
+            success: vec![operation(api::request_op::Request::RequestPut(put))],
+            failure: vec![operation(api::request_op::Request::RequestRange(api::RangeRequest {
+                key,
+            }))],
+        };
+        let reply = self.kv.txn(request).await.map_err(|error| describe(&error))?;
+        let reply = reply.into_inner();
+        if reply.succeeded {
+            let revision = reply.header.unwrap_or_default().revision;
+            return Ok(Swap::Done(unsigned(revision)?));
+        }
+        let found = reply.responses.iter().find_map(|response| match &response.response {
+            Some(api::response_op::Response::ResponseRange(range)) => range.kvs.first(),
+            _ => None,
+        });
+        Ok(Swap::Lost(revision_of(found)?))
+    }
+}
+
+fn operation(request: api::request_op::Request) -> api::RequestOp {
+    api::RequestOp { request: Some(request) }
+}
+
+fn revision_of(record: Option<&api::KeyValue>) -> Result<u64, String> {
+    record.map_or(Ok(0), |record| unsigned(record.mod_revision))
+}
+
+fn unsigned(revision: i64) -> Result<u64, String> {
+    u64::try_from(revision).map_err(|_| format!("etcd answered with revision {revision}"))
+}
+
+fn describe(status: &tonic::Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
+}

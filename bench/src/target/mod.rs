@@ -1,0 +1,29 @@
+//! The systems under load, behind one set of three operations.
+//!
+//! A [`Target`] is a set of open connections; each client takes a [`Session`] from it. All connections of the two
+//! gRPC-call-per-operation systems go to the leader, where a call costs least; the SDK finds the leader itself.
+
+mod etcd;
+mod session;
+mod stream;
+mod unary;
+
+pub use session::{Session, Swap, System, Target};
+
+/// Opens a channel to `host:port`.
+async fn channel(endpoint: &str) -> Result<tonic::transport::Channel, String> {
+    tonic::transport::Endpoint::from_shared(format!("http://{endpoint}"))
+        .map_err(|error| format!("{endpoint:?} is not host:port: {error}"))?
+        .tcp_nodelay(true)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .connect()
+        .await
+        .map_err(|error| format!("cannot connect to {endpoint}: {error}"))
+}
+
+/// A server on the same machine that does not answer by then is not there.
+const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
+
+/// A call that takes longer is counted as failed.
+const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);

@@ -1,0 +1,18 @@
+//! Real server processes on loopback.
+//!
+//! A [`Cluster`] owns its members' processes, ports and data directories. Members are signalled by process id, never
+//! by name, and all are killed when the cluster is dropped; after a panic the ends of their logs are printed.
+
+mod binary;
+mod member;
+mod ports;
+mod processes;
+mod settings;
+mod status;
+
+pub use binary::server_binary;
+pub use member::Member;
+pub use ports::free_ports;
+pub use processes::Cluster;
+pub use settings::{Settings, run_to_exit};
+pub use status::{EqualState, status_of};

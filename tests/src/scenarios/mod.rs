@@ -1,0 +1,13 @@
+//! Faults and workload together, with a verdict.
+//!
+//! A scenario draws everything it decides from one seed, which it prints. It passes only if every planned fault
+//! happened, every kind of operation succeeded, every answer is explained by the witness check, the final reads show all
+//! that was acknowledged, and all members have the same state at the same index.
+
+mod kill_rounds;
+mod power_loss;
+mod run;
+
+pub use kill_rounds::KillRounds;
+pub use power_loss::{PowerLoss, PowerLossEnd};
+pub use run::RunReport;

@@ -1,0 +1,93 @@
+//! Members join, are promoted, replaced and removed; what would lose the quorum is refused.
+
+use quorate::ErrorKind;
+use quorate_tests::cluster::Cluster;
+
+#[tokio::test]
+async fn a_learner_catches_up_and_is_promoted() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    for number in 0..50 {
+        client.put(format!("k{number}"), "v").await.unwrap();
+    }
+    cluster.start_joining(4).await.unwrap();
+    let peer = cluster.member(4).unwrap().peer_address().to_owned();
+    let members = client.member_add(4, &peer).await.unwrap();
+    let added = members.iter().find(|member| member.id == 4).unwrap();
+    assert!(!added.voter, "a new member is a learner");
+
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let index = cluster.status(leader).await.unwrap().applied_index;
+    cluster.wait_until_applied(4, index).await.unwrap();
+    let members = client.member_promote(4).await.unwrap();
+    assert_eq!(members.iter().filter(|member| member.voter).count(), 4);
+    cluster.wait_for_equal_state().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_wiped_member_cannot_return_under_its_id_but_is_replaced_under_a_new_one() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    for number in 0..50 {
+        client.put(format!("k{number}"), "v").await.unwrap();
+    }
+    let lost = cluster.ids().into_iter().find(|id| *id != leader).unwrap();
+    cluster.kill9(lost).unwrap();
+    cluster.wipe(lost).unwrap();
+    cluster.start_joining(4).await.unwrap();
+    let peer = cluster.member(4).unwrap().peer_address().to_owned();
+    let members = client.member_replace(lost, 4, &peer).await.unwrap();
+    let voters: Vec<u64> = members
+        .iter()
+        .filter(|member| member.voter)
+        .map(|member| member.id)
+        .collect();
+    assert!(
+        voters.len() == 3 && voters.contains(&4) && !voters.contains(&lost),
+        "{members:?}"
+    );
+    cluster.wait_for_equal_state().await.unwrap();
+
+    let error = client.member_add(lost, &peer).await.unwrap_err();
+    assert_eq!(
+        *error.kind(),
+        ErrorKind::MembershipRefused,
+        "an id is never used again: {error}"
+    );
+}
+
+#[tokio::test]
+async fn leadership_goes_where_it_is_sent() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    client.put("k", "1").await.unwrap();
+    let to = cluster.ids().into_iter().find(|id| *id != leader).unwrap();
+    assert_eq!(client.transfer_leader(to).await.unwrap(), to);
+    assert_eq!(cluster.wait_for_leader().await.unwrap(), to);
+    client.put("k", "2").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_change_that_would_lose_the_quorum_is_refused() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    client.put("k", "1").await.unwrap();
+    let others: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != leader).collect();
+    cluster.kill9(others[0]).unwrap();
+
+    // Two voters would remain, of which one is dead.
+    let error = client.member_remove(others[1]).await.unwrap_err();
+    assert_eq!(*error.kind(), ErrorKind::MembershipRefused, "{error}");
+    let voters = client
+        .members()
+        .await
+        .unwrap()
+        .iter()
+        .filter(|member| member.voter)
+        .count();
+    assert_eq!(voters, 3);
+    client.put("k", "2").await.unwrap();
+}

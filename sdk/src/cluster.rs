@@ -282,13 +282,7 @@ impl Client {
                     match unary(&endpoint, left, request.clone(), &send).await {
                         Ok(response) => return Ok(response),
                         Err(error) => {
-                            let at_once = match error.kind() {
-                                ErrorKind::NotLeader { leader } => {
-                                    self.core.stats.redirects.count();
-                                    self.core.routing.redirect(&endpoint, leader.as_deref())
-                                }
-                                _ => false,
-                            };
+                            let at_once = self.follow_hint(&endpoint, &error);
                             avoid = (!at_once).then_some(endpoint);
                             (error, at_once)
                         }
@@ -304,16 +298,25 @@ impl Client {
             let delay = backoff.next_delay();
             let in_time = Instant::now() + delay < search_deadline;
             if !may_retry || !in_time || !self.core.budget.take(std::time::Instant::now()) {
-                let error = if nature == Nature::Read {
+                let is_read = nature == Nature::Read;
+                return Err(if is_read {
                     error.with_outcome(Outcome::NotAMutation)
                 } else {
                     error
-                };
-                return Err(error);
+                });
             }
             self.core.stats.retries.count();
             tokio::time::sleep(delay).await;
         }
+    }
+
+    /// Whether the error names another member to go to at once.
+    fn follow_hint(&self, refused_by: &Arc<Endpoint>, error: &Error) -> bool {
+        let ErrorKind::NotLeader { leader } = error.kind() else {
+            return false;
+        };
+        self.core.stats.redirects.count();
+        self.core.routing.redirect(refused_by, leader.as_deref())
     }
 
     /// An endpoint with an open connection: a call that fails afterwards may have arrived, one that fails before did not.

@@ -277,3 +277,84 @@ impl State {
         batch
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn put(key: &'static str, value_bytes: usize) -> Request {
+        Request::Put(v1::PutRequest {
+            key: key.into(),
+            value: vec![0; value_bytes].into(),
+            ..Default::default()
+        })
+    }
+
+    fn batch(pipeline: &Pipeline) -> Option<usize> {
+        let mut context = Context::from_waker(Waker::noop());
+        // The first poll may let other callers run.
+        for _ in 0..2 {
+            if let Poll::Ready(batch) = pipeline.poll_batch(&mut context) {
+                return batch.map(|batch| batch.calls.len());
+            }
+        }
+        None
+    }
+
+    fn submit(pipeline: &Pipeline, deadline: Instant, bytes: usize) -> u64 {
+        pipeline.submit(put("k", bytes), deadline, Waker::noop()).unwrap()
+    }
+
+    #[test]
+    fn a_call_that_was_reported_as_not_sent_is_never_sent() {
+        let pipeline = Pipeline::new(16);
+        let now = Instant::now();
+        let expired = submit(&pipeline, now, 1);
+        let kept = submit(&pipeline, now + Duration::from_secs(60), 1);
+        pipeline.expire(now);
+        assert_eq!(
+            pipeline.collect(expired, Waker::noop()),
+            Some(Err(Lost::TimedOut { sent: false }))
+        );
+        assert_eq!(batch(&pipeline), Some(1));
+        assert_eq!(batch(&pipeline), None);
+        pipeline.expire(now + Duration::from_secs(61));
+        assert_eq!(
+            pipeline.collect(kept, Waker::noop()),
+            Some(Err(Lost::TimedOut { sent: true }))
+        );
+    }
+
+    #[test]
+    fn what_was_still_queued_when_the_connection_broke_was_not_sent() {
+        let pipeline = Pipeline::new(16);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        // Three calls of 600 kB: one message takes one of them, the next two each need their own.
+        let calls: Vec<u64> = (0..3).map(|_| submit(&pipeline, deadline, 600_000)).collect();
+        assert_eq!(batch(&pipeline), Some(1));
+        pipeline.fail("broken");
+        let answers: Vec<_> = calls
+            .iter()
+            .map(|id| pipeline.collect(*id, Waker::noop()).unwrap().unwrap_err())
+            .collect();
+        let not_sent = Lost::NotSent("broken".to_owned());
+        assert_eq!(
+            answers,
+            [Lost::Broken("broken".to_owned()), not_sent.clone(), not_sent.clone()]
+        );
+        let refused = pipeline.submit(put("k", 1), deadline, Waker::noop());
+        assert_eq!(refused.unwrap_err(), not_sent);
+    }
+
+    #[test]
+    fn a_dropped_call_that_was_queued_is_taken_back() {
+        let pipeline = Pipeline::new(16);
+        let deadline = Instant::now() + Duration::from_secs(60);
+        let dropped = submit(&pipeline, deadline, 1);
+        pipeline.abandon(dropped, None);
+        assert_eq!(batch(&pipeline), None);
+        assert_eq!(pipeline.permits.available_permits(), 17, "its slot was given back");
+    }
+}

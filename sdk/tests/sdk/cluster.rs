@@ -123,3 +123,23 @@ async fn a_damaged_snapshot_is_refused_and_leaves_no_manifest() {
     assert!(error.message().contains("CURRENT at 0"), "{error}");
     assert!(!directory.0.join(SNAPSHOT_MANIFEST).exists());
 }
+
+#[tokio::test]
+async fn every_call_can_be_made_from_a_spawned_task() {
+    let cluster = FakeCluster::start(1).await;
+    let client = cluster.client().await;
+    let address = cluster.members[0].address.clone();
+    let directory = Directory::new("spawned");
+    let path = directory.0.clone();
+    let task = tokio::spawn(async move {
+        client.status(&address).await?;
+        client.members().await?;
+        client.member_add(7, "127.0.0.1:7").await?;
+        client.member_promote(7).await?;
+        client.snapshot_save(&address, &path, |_| {}).await?;
+        client.put("k", "v").await?;
+        client.range("k").all(1).await?;
+        client.compact(2).await
+    });
+    assert_eq!(task.await.unwrap().unwrap(), 2);
+}

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 #[derive(Debug, Default)]
 pub struct Space {
     free_bytes: AtomicU64,
+    low: AtomicBool,
     refuses_growth: AtomicBool,
 }
 
@@ -17,9 +18,15 @@ impl Space {
         self.free_bytes.load(Ordering::Relaxed)
     }
 
-    /// Sets what was found.
-    pub fn set_free_bytes(&self, bytes: u64) {
+    /// Less is free than this member's reserve.
+    pub fn is_low(&self) -> bool {
+        self.low.load(Ordering::Relaxed)
+    }
+
+    /// Sets what was found here.
+    pub fn set_free_bytes(&self, bytes: u64, reserve_bytes: u64) {
         self.free_bytes.store(bytes, Ordering::Relaxed);
+        self.low.store(bytes < reserve_bytes, Ordering::Relaxed);
     }
 
     /// True while too many voters have less than their reserve.

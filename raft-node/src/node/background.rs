@@ -1,17 +1,17 @@
 //! What a member does without being asked. Only the leader proposes; everything is re-checked where it is applied.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
+use tokio::sync::watch;
 
 use crate::config::NodeConfig;
-use crate::consensus::network::Roster;
+use crate::consensus::network::{PeerNetwork, Roster};
 use crate::consensus::{LogClock, Proposer, Raft};
 use crate::log_store::LogStore;
-use crate::space::{self, Space};
+use crate::space::Space;
 use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, StateStore};
 use crate::types::{LogTimeMs, Revision};
 
@@ -40,8 +40,12 @@ pub struct Background {
     pub log: LogStore,
     /// Peers.
     pub roster: Arc<Roster>,
+    /// Connections to peers.
+    pub network: PeerNetwork,
     /// Disks.
     pub space: Arc<Space>,
+    /// Set when this member's state differs from the majority's.
+    pub diverged: watch::Sender<Option<String>>,
 }
 
 impl Background {
@@ -52,7 +56,7 @@ impl Background {
         tokio::spawn(self.clone().compact());
         tokio::spawn(self.clone().clean());
         tokio::spawn(self.clone().snapshot());
-        tokio::spawn(self.watch_space());
+        tokio::spawn(super::peer_watch::run(self));
     }
 
     fn leads(&self) -> bool {
@@ -160,23 +164,6 @@ impl Background {
                     tracing::warn!(%error, "a snapshot could not be started");
                 }
             }
-        }
-    }
-
-    async fn watch_space(self) {
-        let path: PathBuf = self.config.data_directory.clone();
-        loop {
-            match space::free_bytes(&path) {
-                Ok(free) => {
-                    self.space.set_free_bytes(free);
-                    let low = free < self.config.storage.space_reserve_bytes;
-                    if self.space.set_refuses_growth(low) {
-                        tracing::warn!(free, low, "free space on the disk of the data directory");
-                    }
-                }
-                Err(error) => tracing::warn!(%error, "free space cannot be read"),
-            }
-            tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
         }
     }
 }

@@ -10,6 +10,7 @@ mod background;
 mod directory;
 mod founding;
 mod parts;
+mod peer_watch;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use founding::FoundingError;
@@ -62,6 +63,9 @@ pub enum NodeError {
     /// Consensus stopped: a disk failed, or the state could not be applied. The member must not go on.
     #[error("consensus stopped: {0}")]
     Consensus(String),
+    /// Its state differs from the majority's. It must not answer any more.
+    #[error("{0}")]
+    Diverged(String),
     /// A server ended.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -123,6 +127,7 @@ async fn serve(
         error = founded => Err(error),
         error = failed(&raft) => Err(error),
         error = log_failed(&log) => Err(error),
+        error = diverged(&parts) => Err(error),
     };
     if result.is_ok() {
         tracing::info!("stopping");
@@ -144,6 +149,15 @@ async fn told(mut stopped: watch::Receiver<bool>) {
 async fn join<T>(task: tokio::task::JoinHandle<Result<T, NodeError>>) -> Result<T, NodeError> {
     task.await
         .unwrap_or_else(|error| Err(NodeError::Start(error.to_string())))
+}
+
+/// Resolves when this member's state was found to differ from the majority's.
+async fn diverged(parts: &Parts) -> NodeError {
+    let mut diverged = parts.diverged.subscribe();
+    match diverged.wait_for(Option::is_some).await {
+        Ok(reason) => NodeError::Diverged(reason.clone().unwrap_or_default()),
+        Err(_) => std::future::pending().await,
+    }
 }
 
 /// Resolves when the log has failed: what it acknowledged is safe, and it acknowledges nothing more.

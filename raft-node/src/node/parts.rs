@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use quorate_proto::internal as proto;
 use quorate_proto::internal::raft_server::RaftServer;
 
@@ -34,6 +35,7 @@ pub(super) struct Parts {
     reads: ReadGate,
     clock: Arc<LogClock>,
     space: Arc<Space>,
+    pub(super) diverged: watch::Sender<Option<String>>,
     clients: Mutex<Option<Incoming>>,
     peers: Mutex<Option<Incoming>>,
     pub(super) client_address: std::net::SocketAddr,
@@ -84,6 +86,7 @@ impl Parts {
             reads,
             clock: log_clock,
             space: Arc::new(Space::default()),
+            diverged: watch::Sender::new(None),
             clients: Mutex::new(Some(clients)),
             peers: Mutex::new(Some(peers)),
             client_address,
@@ -123,7 +126,9 @@ impl Parts {
             store: Arc::clone(&self.store),
             log: self.log.clone(),
             roster: Arc::clone(&self.roster),
+            network: self.network.clone(),
             space: Arc::clone(&self.space),
+            diverged: self.diverged.clone(),
         }
     }
 
@@ -139,6 +144,7 @@ impl Parts {
             Arc::clone(&self.roster),
             Arc::clone(&self.store),
             self.reads.clone(),
+            Arc::clone(&self.space),
             Arc::new(identify),
         )
     }

@@ -5,15 +5,13 @@ use bincode::{Decode, Encode};
 use crate::codec::{self, Record};
 use crate::mvcc::{corrupt, keys};
 use crate::storage::{StorageError, Table, View};
-use crate::types::{LogTimeMs, MemberId, Revision};
+use crate::types::{LogTimeMs, Revision};
 
 /// Position of an entry in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Encode, Decode)]
 pub struct LogPosition {
     /// Term of the leader that appended it.
     pub term: u64,
-    /// That leader.
-    pub node: MemberId,
     /// Its place.
     pub index: u64,
 }

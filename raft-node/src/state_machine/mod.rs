@@ -41,4 +41,4 @@ pub use reader::{ReadHeader, Reader};
 pub use reply::{GroupReply, OperationReply, Reply, TransactionReply};
 pub use snapshot::{Manifest, ManifestFile, RaftSnapshot, SnapshotFiles, SnapshotStore, measure};
 pub use state::{AppliedEntry, EntryPayload, GROUP_COMMANDS_MAX, State};
-pub use store::{Applied, OpenEngine, StateStore};
+pub use store::{Applied, HASH_POINT_ENTRIES, HashPoint, OpenEngine, StateStore};

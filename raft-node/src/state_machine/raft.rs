@@ -4,13 +4,13 @@ use std::io;
 use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
-use openraft::storage::{EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
+use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 
 use super::head::LogPosition;
 use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
-use super::store::StateStore;
+use super::store::{HASH_POINT_ENTRIES, StateStore};
 use crate::consensus::{Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of};
 
 /// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
@@ -37,10 +37,32 @@ impl StateMachine {
 }
 
 impl StateMachine {
+    /// Applies what was collected, lets readers see it, then answers. A batch ends where the state's hash is kept.
+    fn apply_batch(
+        &mut self,
+        applied: &mut Vec<AppliedEntry>,
+        responders: &mut Vec<Option<ApplyResponder<TypeConfig>>>,
+    ) -> io::Result<()> {
+        if applied.is_empty() {
+            return Ok(());
+        }
+        let replies = self.state.apply(applied).map_err(io::Error::other)?;
+        applied.clear();
+        self.store.publish(&self.state);
+        if let Some(bytes) = self.state.membership() {
+            self.store.publish_membership(bytes);
+        }
+        for (responder, reply) in responders.drain(..).zip(replies) {
+            if let Some(responder) = responder {
+                responder.send(reply);
+            }
+        }
+        Ok(())
+    }
+
     fn to_applied(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
         let position = LogPosition {
             term: **entry.log_id.committed_leader_id(),
-            node: 0,
             index: entry.log_id.index,
         };
         let payload = match entry.payload {
@@ -84,19 +106,14 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             let mut responders = Vec::with_capacity(batch.len());
             for item in batch {
                 let (entry, responder) = item?;
+                let hashed = entry.log_id.index.is_multiple_of(HASH_POINT_ENTRIES);
                 applied.push(self.to_applied(entry)?);
                 responders.push(responder);
-            }
-            let replies = self.state.apply(&applied).map_err(io::Error::other)?;
-            self.store.publish(&self.state);
-            if let Some(bytes) = self.state.membership() {
-                self.store.publish_membership(bytes);
-            }
-            for (responder, reply) in responders.into_iter().zip(replies) {
-                if let Some(responder) = responder {
-                    responder.send(reply);
+                if hashed {
+                    self.apply_batch(&mut applied, &mut responders)?;
                 }
             }
+            self.apply_batch(&mut applied, &mut responders)?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@
 //! Installing a snapshot fills a new directory and then replaces `CURRENT` by a rename: a crash leaves either the old
 //! state or the new one. What `CURRENT` does not name is deleted at the next start.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +28,20 @@ const CURRENT: &str = "CURRENT";
 
 /// Opens the engine whose files are in a directory.
 pub type OpenEngine = Arc<dyn Fn(&Path) -> Result<Arc<dyn Engine>, StorageError> + Send + Sync>;
+
+/// Hashes of the state are kept at indexes that are multiples of this, the same on every member.
+pub const HASH_POINT_ENTRIES: u64 = 256;
+/// The newest of them, enough for members that are a little apart.
+const HASH_POINTS_MAX: usize = 64;
+
+/// Running hash of the state after an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HashPoint {
+    /// Log index of the entry.
+    pub index: u64,
+    /// Running hash of the logical writes up to it.
+    pub hash: u64,
+}
 
 /// How far the member has applied. Published after the batch is written, so a view taken then holds at least this.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,6 +71,8 @@ pub struct StateStore {
     applied: watch::Sender<Applied>,
     /// Bytes of the newest applied membership.
     membership: ArcSwapOption<Vec<u8>>,
+    /// Oldest first.
+    hash_points: Mutex<VecDeque<HashPoint>>,
     /// One snapshot is built at a time.
     building: Mutex<()>,
 }
@@ -91,6 +108,7 @@ impl StateStore {
             engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
             applied: watch::Sender::new(applied_of(&state)),
             membership: ArcSwapOption::from_pointee(state.membership().map(<[u8]>::to_vec)),
+            hash_points: Mutex::default(),
             building: Mutex::new(()),
             root,
         };
@@ -117,8 +135,21 @@ impl StateStore {
         self.applied.subscribe()
     }
 
+    /// Hashes of the state at fixed indexes, newest last; none of before the last start.
+    pub fn hash_points(&self) -> Vec<HashPoint> {
+        self.hash_points.lock().iter().copied().collect()
+    }
+
     pub(super) fn publish(&self, state: &State) {
-        self.applied.send_replace(applied_of(state));
+        let applied = applied_of(state);
+        if applied.index.is_multiple_of(HASH_POINT_ENTRIES) {
+            let mut points = self.hash_points.lock();
+            if points.len() == HASH_POINTS_MAX {
+                points.pop_front();
+            }
+            points.push_back(HashPoint { index: applied.index, hash: applied.hash });
+        }
+        self.applied.send_replace(applied);
     }
 
     /// Bytes of the newest applied membership; none before the first.
@@ -183,6 +214,7 @@ impl StateStore {
         let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
         set_current(&self.root, number)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
+        self.hash_points.lock().clear();
         self.publish(&state);
         self.membership
             .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));

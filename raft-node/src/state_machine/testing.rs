@@ -140,7 +140,6 @@ pub fn group(log_time: u64, commands: &[Command]) -> Group {
 pub fn entry(index: u64, payload: EntryPayload) -> AppliedEntry {
     let position = LogPosition {
         term: 1,
-        node: 1,
         index,
     };
     AppliedEntry { position, payload }

@@ -85,6 +85,13 @@ impl PeerClient {
         Ok(self.connection()?.read_index(request).await?.into_inner().index)
     }
 
+    /// Asks how the peer is.
+    pub async fn report(&mut self) -> Result<proto::ReportResponse, Status> {
+        let mut request = self.stamp(proto::ReportRequest {});
+        request.set_timeout(CALL_TIMEOUT);
+        Ok(self.connection()?.report(request).await?.into_inner())
+    }
+
     /// Asks who answers at the peer's address; see `raft.proto`.
     pub async fn identify(&mut self, request: proto::IdentifyRequest) -> Result<proto::IdentifyResponse, Status> {
         let mut request = Request::new(request);

@@ -13,6 +13,7 @@ use super::client::MESSAGE_BYTES_MAX;
 use super::{Roster, snapshot_receive, wire};
 use crate::codec;
 use crate::consensus::{Raft, ReadGate};
+use crate::space::Space;
 use crate::state_machine::{RaftSnapshot, StateStore};
 
 /// A follower's read waits no longer for the leader.
@@ -27,6 +28,7 @@ pub struct PeerService {
     roster: Arc<Roster>,
     store: Arc<StateStore>,
     reads: ReadGate,
+    space: Arc<Space>,
     identify: Identify,
 }
 
@@ -37,6 +39,7 @@ impl PeerService {
         roster: Arc<Roster>,
         store: Arc<StateStore>,
         reads: ReadGate,
+        space: Arc<Space>,
         identify: Identify,
     ) -> RaftServer<Self> {
         RaftServer::new(Self {
@@ -44,7 +47,8 @@ impl PeerService {
             roster,
             store,
             reads,
-            identify,
+            space,
+            identify
         })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -151,6 +155,18 @@ impl RaftRpc for PeerService {
             .map_err(unavailable)?;
         Ok(Response::new(proto::SnapshotInstalled {
             vote: Some(wire::vote(&response.vote)),
+        }))
+    }
+
+    async fn report(
+        &self,
+        request: Request<proto::ReportRequest>,
+    ) -> Result<Response<proto::ReportResponse>, Status> {
+        self.roster.check(request.metadata())?;
+        let points = self.store.hash_points().into_iter();
+        Ok(Response::new(proto::ReportResponse {
+            low_on_space: self.space.is_low(),
+            hash_points: points.map(|point| proto::HashPoint { index: point.index, hash: point.hash }).collect(),
         }))
     }
 

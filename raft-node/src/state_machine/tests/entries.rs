@@ -69,7 +69,6 @@ fn blank_and_membership_entries_move_the_applied_position() {
     let store = store.reopen();
     let position = LogPosition {
         term: 1,
-        node: 1,
         index: 5,
     };
     assert_eq!(store.state.applied(), Some(position));

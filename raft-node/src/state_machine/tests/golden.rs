@@ -236,7 +236,6 @@ fn stored_rows_are_frozen() {
         compacted: Revision(5),
         applied: Some(LogPosition {
             term: 2,
-            node: 3,
             index: 400,
         }),
         log_time: LogTimeMs(1000),

@@ -1,0 +1,165 @@
+//! Looks, once a second, at how the members are: whether their disks are full, and whether their states agree.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use openraft::async_runtime::WatchReceiver;
+
+use super::background::Background;
+use crate::consensus::network::PeerClient;
+use crate::space;
+use crate::state_machine::HashPoint;
+use crate::types::MemberId;
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs until the member ends.
+pub(super) async fn run(background: Background) {
+    let mut clients = BTreeMap::new();
+    loop {
+        look_at_own_disk(&background);
+        let reports = ask(&background, &mut clients).await;
+        refuse_growth_if_quorum_is_full(&background, &reports);
+        compare_states(&background, &reports);
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// What a member said of itself.
+struct Report {
+    low_on_space: bool,
+    hash_points: Vec<HashPoint>,
+}
+
+fn look_at_own_disk(background: &Background) {
+    match space::free_bytes(&background.config.data_directory) {
+        Ok(free) => background.space.set_free_bytes(free, background.config.storage.space_reserve_bytes),
+        Err(error) => tracing::warn!(%error, "free space cannot be read"),
+    }
+}
+
+/// Asks every other member. One that does not answer reports nothing.
+async fn ask(
+    background: &Background,
+    clients: &mut BTreeMap<MemberId, PeerClient>,
+) -> BTreeMap<MemberId, Report> {
+    let members = background.roster.members();
+    let me = background.roster.me().member;
+    clients.retain(|id, _| members.contains_key(id));
+    let mut reports = BTreeMap::new();
+    for (id, member) in members.iter().filter(|(id, _)| **id != me) {
+        let client = clients.entry(*id).or_insert_with(|| background.network.client(*id, member));
+        match client.report().await {
+            Ok(answer) => {
+                let points = answer.hash_points.iter();
+                let hash_points = points.map(|point| HashPoint { index: point.index, hash: point.hash }).collect();
+                reports.insert(*id, Report { low_on_space: answer.low_on_space, hash_points });
+            }
+            // The member may have come back under another address or directory.
+            Err(_) => drop(clients.remove(id)),
+        }
+    }
+    reports
+}
+
+/// Growth is refused while fewer voters than a quorum have room. It clears by itself.
+fn refuse_growth_if_quorum_is_full(background: &Background, reports: &BTreeMap<MemberId, Report>) {
+    let me = background.roster.me().member;
+    let metrics = background.raft.server_metrics();
+    let voters: Vec<MemberId> = metrics.borrow_watched().membership_config.voter_ids().collect();
+    // A member that does not answer is not known to be full; whether it can be reached is the quorum's business.
+    let full = voters.iter().filter(|id| {
+        if **id == me { background.space.is_low() } else { reports.get(id).is_some_and(|report| report.low_on_space) }
+    });
+    let with_room = voters.len() - full.count();
+    let refuses = !voters.is_empty() && with_room < voters.len() / 2 + 1;
+    if background.space.set_refuses_growth(refuses) {
+        tracing::warn!(refuses, with_room, voters = voters.len(), "writes that grow the store");
+    }
+}
+
+fn compare_states(background: &Background, reports: &BTreeMap<MemberId, Report>) {
+    let metrics = background.raft.server_metrics();
+    let voters = metrics.borrow_watched().membership_config.voter_ids().count();
+    let mine = background.store.hash_points();
+    let theirs: Vec<_> = reports.iter().map(|(id, report)| (*id, report.hash_points.as_slice())).collect();
+    match judge(&mine, &theirs, voters / 2 + 1) {
+        Verdict::Agrees => {}
+        Verdict::Differs { index, member } => {
+            tracing::error!(index, member, "the states of two members differ, and no majority says which is right");
+        }
+        Verdict::Outvoted { index } => {
+            let reason = format!(
+                "after log index {index} the state of this member differs from that of a majority: replace it by a \
+                 new member (`quorate member replace`)"
+            );
+            background.diverged.send_replace(Some(reason));
+        }
+    }
+}
+
+/// What the hashes say of this member.
+#[derive(Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Nothing speaks against it.
+    Agrees,
+    /// Another member differs, without a majority on either side.
+    Differs { index: u64, member: MemberId },
+    /// A majority agrees with each other and not with this member.
+    Outvoted { index: u64 },
+}
+
+/// Compares at the indexes that this member has too.
+fn judge(mine: &[HashPoint], theirs: &[(MemberId, &[HashPoint])], majority: usize) -> Verdict {
+    let mut verdict = Verdict::Agrees;
+    for point in mine {
+        let others: Vec<(MemberId, u64)> = theirs
+            .iter()
+            .filter_map(|(id, points)| points.iter().find(|p| p.index == point.index).map(|p| (*id, p.hash)))
+            .collect();
+        let with_me = 1 + others.iter().filter(|(_, hash)| *hash == point.hash).count();
+        let against = others.iter().find(|(_, hash)| *hash != point.hash);
+        let Some((member, hash)) = against else { continue };
+        if others.iter().filter(|(_, other)| other == hash).count() >= majority {
+            return Verdict::Outvoted { index: point.index };
+        }
+        if with_me < majority {
+            verdict = Verdict::Differs { index: point.index, member: *member };
+        }
+    }
+    verdict
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GOOD: [HashPoint; 2] = [HashPoint { index: 256, hash: 1 }, HashPoint { index: 512, hash: 2 }];
+    const BAD: [HashPoint; 2] = [HashPoint { index: 256, hash: 1 }, HashPoint { index: 512, hash: 9 }];
+
+    #[test]
+    fn equal_hashes_agree() {
+        assert_eq!(judge(&GOOD, &[(2, &GOOD), (3, &GOOD)], 2), Verdict::Agrees);
+    }
+
+    #[test]
+    fn the_member_that_differs_from_a_majority_is_outvoted() {
+        assert_eq!(judge(&BAD, &[(2, &GOOD), (3, &GOOD)], 2), Verdict::Outvoted { index: 512 });
+    }
+
+    #[test]
+    fn a_member_of_the_majority_goes_on() {
+        assert_eq!(judge(&GOOD, &[(2, &GOOD), (3, &BAD)], 2), Verdict::Agrees);
+    }
+
+    #[test]
+    fn without_a_majority_nobody_stops() {
+        assert_eq!(judge(&GOOD, &[(2, &BAD)], 2), Verdict::Differs { index: 512, member: 2 });
+        assert_eq!(judge(&BAD, &[(2, &GOOD)], 2), Verdict::Differs { index: 512, member: 2 });
+    }
+
+    #[test]
+    fn only_common_indexes_count() {
+        assert_eq!(judge(&GOOD[..1], &[(2, &BAD[1..]), (3, &BAD[1..])], 2), Verdict::Agrees);
+    }
+}

@@ -1,6 +1,6 @@
 //! Revisions, records, history: a key-value store in which every past state can be read until it is compacted.
 //!
-//! Four tables, whose keys are in [`keys`]:
+//! Four tables, whose keys are in `keys`:
 //!
 //! * latest: key -> its newest record, so that a read is one look-up;
 //! * history: (key, revision) -> the record which that revision replaced or deleted;

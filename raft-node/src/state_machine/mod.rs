@@ -1,7 +1,7 @@
 //! Applies committed commands, exactly once and in order.
 //!
-//! [`State`] takes entries of the log and turns each call into one batch of the engine below; [`Reader`] reads a moment
-//! of it from any thread; [`Cleaner`] deletes in the background what compaction has put out of reach.
+//! `State` takes entries of the log and turns each call into one batch of the engine below; `Reader` reads a moment
+//! of it from any thread; `Cleaner` deletes in the background what compaction has put out of reach.
 //!
 //! Nothing here reads a clock, a random number or an unordered map: time and ids come with the command.
 

@@ -1,11 +1,15 @@
 //! The same log makes the same state, however it is cut in calls and wherever a member restarts.
 
+use std::sync::Arc;
+
 use proptest::prelude::*;
 
 use crate::mvcc::{Put, Selector};
 use crate::state_machine::testing::{self, Store, entry, group, put, register, stamped};
-use crate::state_machine::{AppliedEntry, Command, EntryPayload, GROUP_COMMANDS_MAX, GroupReply, Operation, Reply};
-use crate::storage::Table;
+use crate::state_machine::{
+    AppliedEntry, Command, EntryPayload, GROUP_COMMANDS_MAX, GroupReply, Operation, Reply, State,
+};
+use crate::storage::{Engine, RocksEngine, RocksOptions, Table};
 use crate::types::ClientId;
 
 /// The client that the first entry registers.
@@ -93,6 +97,21 @@ proptest! {
         again.state.apply(&log[from..]).unwrap();
         prop_assert_eq!(again.state.hash(), whole.state.hash());
         prop_assert_eq!(again.dump(), whole.dump());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(4))]
+    #[test]
+    fn the_engine_on_disk_ends_with_the_same_rows(log in some_log()) {
+        let directory = tempfile::tempdir().unwrap();
+        let engine = RocksEngine::open(directory.path(), RocksOptions::default()).unwrap();
+        let engine: Arc<dyn Engine> = Arc::new(engine);
+        for entries in log.chunks(7) {
+            State::open(Arc::clone(&engine)).unwrap().apply(entries).unwrap();
+        }
+        let (in_memory, _) = apply_in_slices(&log, 7, false);
+        prop_assert_eq!(testing::dump(&*engine), in_memory.dump());
     }
 }
 

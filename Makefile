@@ -42,7 +42,8 @@ test: build
 check: setup
 	cargo fmt --all -- --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+	@# Libraries only: the binary and the SDK are both called quorate, and their pages would overwrite each other.
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --lib
 	@if cargo deny --version >/dev/null 2>&1; then \
 		set -x; cargo deny check; \
 	else \

@@ -1,6 +1,6 @@
 //! The command line: the server, the client verbs, the demo.
 //!
-//! [`main`] parses the arguments, runs one verb and turns its result into an exit code. Each verb is a file in `verbs/`
+//! `main` parses the arguments, runs one verb and turns its result into an exit code. Each verb is a file in `verbs/`
 //! with its arguments and one `run` function; what they share (bytes, output, exit codes) stands beside this file.
 //!
 //! Invariants

@@ -1,10 +1,10 @@
 //! Settings of a member.
 //!
-//! Four layers, the upper over the lower: flags, environment (`QUORATE_...`), the TOML file, defaults. [`load()`] merges
-//! them and remembers where each value came from; [`NodeConfig::validate`] checks every value and how they go together.
+//! Four layers, the upper over the lower: flags, environment (`QUORATE_...`), the TOML file, defaults. `load()` merges
+//! them and remembers where each value came from; `NodeConfig::validate` checks every value and how they go together.
 //!
 //! Invariants
-//! * A key that is not in [`SETTINGS`] is an error that names the key and the file: a misspelt limit must not be
+//! * A key that is not in `SETTINGS` is an error that names the key and the file: a misspelt limit must not be
 //!   silently the default.
 //! * Every message names the key, the value and what is allowed; every problem is reported, not the first alone.
 //! * A value means the same on every layer: `raft.heartbeat_ms` is `QUORATE_RAFT_HEARTBEAT_MS` is

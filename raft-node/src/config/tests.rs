@@ -91,7 +91,7 @@ fn flags_go_over_the_environment_over_the_file_over_the_defaults() {
     let environment = environment(&[
         ("QUORATE_RAFT_ELECTION_MIN_MS", "132"),
         ("QUORATE_RAFT_ELECTION_MAX_MS", "232"),
-        ("HOME", "/root"),
+        ("HOME", "/home/ada"),
     ]);
     let mut flags = Layer::empty();
     flags.flag("--set", "raft.election_max_ms", "233");

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use config::Config;
 
-use super::{ConfigError, Kind, NodeConfig, Problem, SETTINGS};
+use super::{ConfigError, FoundingMember, Kind, NodeConfig, Problem, SETTINGS};
 
 /// More voters only slow a group down.
 const FOUNDERS_MAX: usize = 7;
@@ -134,30 +134,8 @@ impl NodeConfig {
                 format!("{count} members; at most {FOUNDERS_MAX} are allowed"),
             ));
         }
-        let (mut ids, mut peers) = (BTreeSet::new(), BTreeSet::new());
-        for member in members {
-            if member.id == 0 {
-                problems.push(Problem::new(KEY, "id 0 is not allowed: ids start at 1"));
-            }
-            if !ids.insert(member.id) {
-                problems.push(Problem::new(
-                    KEY,
-                    format!("id {} stands there twice: ids are unique", member.id),
-                ));
-            }
-            if !peers.insert(member.peer.as_str()) {
-                let peer = &member.peer;
-                problems.push(Problem::new(
-                    KEY,
-                    format!("peer {peer:?} stands there twice: each has its own"),
-                ));
-            }
-            match host_and_port(&member.peer) {
-                Ok(()) => self.check_loopback(KEY, &member.peer, problems),
-                Err(message) => problems.push(Problem::new(KEY, format!("peer of id {}: {message}", member.id))),
-            }
-        }
-        if self.member_id != 0 && !ids.contains(&self.member_id) {
+        self.check_members(problems);
+        if self.member_id != 0 && !members.iter().any(|member| member.id == self.member_id) {
             problems.push(Problem::new(
                 KEY,
                 format!(
@@ -165,6 +143,29 @@ impl NodeConfig {
                     self.member_id
                 ),
             ));
+        }
+    }
+
+    fn check_members(&self, problems: &mut Vec<Problem>) {
+        const KEY: &str = "cluster.members";
+        let (mut ids, mut peers) = (BTreeSet::new(), BTreeSet::new());
+        for FoundingMember { id, peer } in &self.cluster.members {
+            if *id == 0 {
+                problems.push(Problem::new(KEY, "id 0 is not allowed: ids start at 1"));
+            }
+            if !ids.insert(*id) {
+                problems.push(Problem::new(KEY, format!("id {id} stands there twice: ids are unique")));
+            }
+            if !peers.insert(peer.as_str()) {
+                problems.push(Problem::new(
+                    KEY,
+                    format!("peer {peer:?} stands there twice: each has its own"),
+                ));
+            }
+            match host_and_port(peer) {
+                Ok(()) => self.check_loopback(KEY, peer, problems),
+                Err(message) => problems.push(Problem::new(KEY, format!("peer of id {id}: {message}"))),
+            }
         }
     }
 

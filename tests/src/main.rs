@@ -3,7 +3,9 @@
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use quorate_tests::HarnessError;
 use quorate_tests::scenarios::{KillRounds, PowerLoss, PowerLossEnd};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a real cluster under faults and checks every answer.
 #[derive(Debug, Parser)]
@@ -36,9 +38,35 @@ struct Options {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    let scenario = Cli::parse().scenario;
+    // Whoever ends this program ends the run in order: servers are killed, disks unmounted, directories erased.
+    let ended = tokio::select! {
+        ended = run(scenario) => ended,
+        signal = told_to_end() => {
+            eprintln!("ended by {signal}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match ended {
+        Ok(PowerLossEnd::Passed(report)) => {
+            println!("passed: {report}");
+            ExitCode::SUCCESS
+        }
+        Ok(PowerLossEnd::Skipped(reason)) => {
+            println!("skipped, which is no pass: {reason}");
+            ExitCode::from(2)
+        }
+        Err(error) => {
+            eprintln!("FAILED: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(scenario: Scenario) -> Result<PowerLossEnd, HarnessError> {
     let progress = |line| println!("{line}");
     let seed = |options: &Options| options.seed.unwrap_or_else(rand::random);
-    let ended = match Cli::parse().scenario {
+    match scenario {
         Scenario::KillRounds(options) => {
             let scenario = KillRounds {
                 rounds: options.rounds,
@@ -55,19 +83,15 @@ async fn main() -> ExitCode {
             };
             scenario.run(progress).await
         }
+    }
+}
+
+async fn told_to_end() -> &'static str {
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        return std::future::pending().await;
     };
-    match ended {
-        Ok(PowerLossEnd::Passed(report)) => {
-            println!("passed: {report}");
-            ExitCode::SUCCESS
-        }
-        Ok(PowerLossEnd::Skipped(reason)) => {
-            println!("skipped, which is no pass: {reason}");
-            ExitCode::from(2)
-        }
-        Err(error) => {
-            eprintln!("FAILED: {error}");
-            ExitCode::FAILURE
-        }
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
     }
 }

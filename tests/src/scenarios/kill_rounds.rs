@@ -23,19 +23,26 @@ impl KillRounds {
         progress(format!("kill-rounds: {rounds} rounds, {clients} clients, seed {seed}"));
         let mut run = Run::begin(Cluster::start(3).await?, clients, seed).await?;
         for round in 1..=rounds {
-            run.wait_for_writes("before the kill").await?;
-            let victim = run.victim().await?;
-            run.cluster.kill9(victim)?;
-            run.faults += 1;
-            run.wait_for_writes("while one member is dead").await?;
-            run.cluster.restart(victim)?;
-            run.wait_until_caught_up(victim).await?;
-            let revision = run.end_of_round().await?;
-            let operations = run.operations();
-            progress(format!(
-                "round {round}/{rounds}: killed member {victim}; {operations} operations, revision {revision}"
-            ));
+            match one_round(&mut run).await {
+                Ok(line) => progress(format!("round {round}/{rounds}: {line}")),
+                Err(error) => return Err(run.explain(error)),
+            }
         }
         run.verdict().await
     }
+}
+
+async fn one_round(run: &mut Run) -> Result<String, HarnessError> {
+    run.wait_for_writes("before the kill").await?;
+    let victim = run.victim().await?;
+    run.cluster.kill9(victim)?;
+    run.faults += 1;
+    run.wait_for_writes("while one member is dead").await?;
+    run.cluster.restart(victim)?;
+    run.wait_until_caught_up(victim).await?;
+    let revision = run.end_of_round().await?;
+    let operations = run.operations();
+    Ok(format!(
+        "killed member {victim}; {operations} operations, revision {revision}"
+    ))
 }

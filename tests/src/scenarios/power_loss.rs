@@ -53,48 +53,55 @@ impl PowerLoss {
         };
         let mut run = Run::begin(Cluster::start_with(settings).await?, clients, seed).await?;
         for round in 1..=rounds {
-            run.wait_for_writes("before the loss of power").await?;
-            let victims = match round % 3 {
-                0 => run.cluster.ids(),
-                _ => vec![run.victim().await?],
-            };
-            self.lose_power(&mut run, &mut disks, &victims).await?;
-            let revision = run.end_of_round().await?;
-            let operations = run.operations();
-            progress(format!(
-                "round {round}/{rounds}: members {victims:?} lost power; {operations} operations, revision {revision}"
-            ));
+            match one_round(&mut run, &mut disks, round).await {
+                Ok(line) => progress(format!("round {round}/{rounds}: {line}")),
+                Err(error) => return Err(run.explain(error)),
+            }
         }
         run.verdict().await.map(PowerLossEnd::Passed)
     }
+}
 
-    async fn lose_power(self, run: &mut Run, disks: &mut [Disk], victims: &[u64]) -> Result<(), HarnessError> {
-        // Somewhere between two writes, not always just after one.
-        let moment = std::time::Duration::from_millis(run.random.random_range(0..20));
-        tokio::time::sleep(moment).await;
-        for id in victims {
-            run.cluster.pause(*id).await?;
-        }
-        let mut frozen = Vec::new();
-        for id in victims {
-            frozen.push((*id, disk_of(disks, *id)?.freeze()?));
-        }
-        for id in victims {
-            run.cluster.kill9(*id)?;
-        }
-        run.faults += 1;
-        if victims.len() == 1 {
-            run.wait_for_writes("while one member has no power").await?;
-        }
-        for (id, image) in frozen {
-            disk_of(disks, id)?.power_cycle(image).await?;
-            run.cluster.restart(id)?;
-        }
-        for id in victims {
-            run.wait_until_caught_up(*id).await?;
-        }
-        Ok(())
+async fn one_round(run: &mut Run, disks: &mut [Disk], round: u64) -> Result<String, HarnessError> {
+    run.wait_for_writes("before the loss of power").await?;
+    let victims = match round % 3 {
+        0 => run.cluster.ids(),
+        _ => vec![run.victim().await?],
+    };
+    lose_power(run, disks, &victims).await?;
+    let revision = run.end_of_round().await?;
+    let operations = run.operations();
+    Ok(format!(
+        "members {victims:?} lost power; {operations} operations, revision {revision}"
+    ))
+}
+
+async fn lose_power(run: &mut Run, disks: &mut [Disk], victims: &[u64]) -> Result<(), HarnessError> {
+    // Somewhere between two writes, not always just after one.
+    let moment = std::time::Duration::from_millis(run.random.random_range(0..20));
+    tokio::time::sleep(moment).await;
+    for id in victims {
+        run.cluster.pause(*id).await?;
     }
+    let mut frozen = Vec::new();
+    for id in victims {
+        frozen.push((*id, disk_of(disks, *id)?.freeze()?));
+    }
+    for id in victims {
+        run.cluster.kill9(*id)?;
+    }
+    run.faults += 1;
+    if victims.len() == 1 {
+        run.wait_for_writes("while one member has no power").await?;
+    }
+    for (id, image) in frozen {
+        disk_of(disks, id)?.power_cycle(image).await?;
+        run.cluster.restart(id)?;
+    }
+    for id in victims {
+        run.wait_until_caught_up(*id).await?;
+    }
+    Ok(())
 }
 
 fn disk_of(disks: &mut [Disk], id: u64) -> Result<&mut Disk, HarnessError> {

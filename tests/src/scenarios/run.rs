@@ -9,7 +9,7 @@ use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
 use crate::audit::Audit;
-use crate::checker::{Summary, check};
+use crate::checker::{Summary, Verdict, check};
 use crate::cluster::{Cluster, EqualState};
 use crate::history::{History, Operation, Request, Response};
 use crate::workload::{PREFIX, Workload, read_every_key};
@@ -123,6 +123,17 @@ impl Run {
     /// Operations recorded so far.
     pub(super) fn operations(&self) -> usize {
         self.workload.history().len()
+    }
+
+    /// A run that cannot go on may have lost more than its pace: what was recorded so far is judged too.
+    pub(super) fn explain(&self, error: HarnessError) -> HarnessError {
+        let operations = self.workload.history().operations();
+        match check(&operations, self.audit.base(), self.audit.changes()) {
+            Verdict::Illegal(violation) => {
+                HarnessError::Broken(format!("illegal: {violation}\n(noticed after: {error})"))
+            }
+            Verdict::Ok(_) | Verdict::Unknown(_) => error,
+        }
     }
 
     /// Ends the workload and judges it.

@@ -3,12 +3,11 @@
 //! A member joins as a learner, is promoted when it has caught up, and leaves by removal; ids are never reused. What
 //! would lose the quorum is refused: the voters that would remain must have a majority that answers now.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use openraft::ChangeMembers;
-use openraft::alias::InstantOf;
 use openraft::async_runtime::WatchReceiver;
 use openraft::errors::{ClientWriteError, RaftError};
 use quorate_proto::internal as proto;
@@ -21,8 +20,6 @@ use crate::types::{DirectoryId, MemberId};
 
 /// A learner this many entries behind the leader counts as caught up: promotion goes through the log anyway.
 const CAUGHT_UP_ENTRIES: u64 = 1000;
-/// A voter that answered within this time counts as alive.
-const ALIVE: Duration = Duration::from_secs(2);
 const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(60);
 const TRANSFER_TIMEOUT: Duration = Duration::from_secs(3);
 const POLL: Duration = Duration::from_millis(20);
@@ -108,7 +105,7 @@ impl Membership {
                 .await;
         }
         let remaining: BTreeSet<_> = voters.iter().copied().filter(|voter| *voter != id).collect();
-        require_quorum(&metrics, &remaining)?;
+        self.require_quorum(&metrics, &remaining).await?;
         self.step_aside_if(id).await?;
         self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false)
             .await
@@ -134,7 +131,7 @@ impl Membership {
         let mut voters: BTreeSet<_> = metrics.membership_config.membership().voter_ids().collect();
         voters.remove(&old);
         voters.insert(new);
-        require_quorum(&metrics, &voters)?;
+        self.require_quorum(&metrics, &voters).await?;
         self.change(ChangeMembers::ReplaceAllVoters(voters), false).await
     }
 
@@ -268,6 +265,34 @@ impl Membership {
             })
     }
 
+    /// Asks the voters that would remain, now: what was heard a moment ago says nothing of a member that just died.
+    async fn require_quorum(&self, metrics: &Metrics, voters: &BTreeSet<MemberId>) -> Result<(), MembershipError> {
+        if voters.is_empty() {
+            return Err(refused(String::from("the last voter cannot be removed")));
+        }
+        let answers = voters.iter().map(|id| async move {
+            let member = metrics.membership_config.membership().get_node(id);
+            match member {
+                _ if *id == metrics.id => true,
+                Some(member) => self.network.client(*id, member).report().await.is_ok(),
+                None => false,
+            }
+        });
+        let alive = futures::future::join_all(answers)
+            .await
+            .into_iter()
+            .filter(|alive| *alive)
+            .count();
+        let majority = voters.len() / 2 + 1;
+        if alive < majority {
+            return Err(refused(format!(
+                "of the voters {voters:?} that would remain only {alive} answer and {majority} are needed: the \
+                 cluster would lose its quorum"
+            )));
+        }
+        Ok(())
+    }
+
     async fn change(&self, change: ChangeMembers<MemberId, Member>, retain: bool) -> Result<(), MembershipError> {
         self.raft
             .change_membership(change, retain)
@@ -299,33 +324,6 @@ fn entries_behind(metrics: &Metrics, id: MemberId) -> Option<u64> {
         .map_or(0, |log_id| log_id.index);
     let behind = last.saturating_sub(matched);
     (behind > CAUGHT_UP_ENTRIES || matched == 0).then_some(behind)
-}
-
-fn require_quorum(metrics: &Metrics, voters: &BTreeSet<MemberId>) -> Result<(), MembershipError> {
-    if voters.is_empty() {
-        return Err(refused(String::from("the last voter cannot be removed")));
-    }
-    let heard: BTreeMap<_, _> = metrics.heartbeat.clone().unwrap_or_default();
-    let now = <InstantOf<TypeConfig> as openraft::Instant>::now();
-    let alive = voters
-        .iter()
-        .filter(|id| {
-            **id == metrics.id
-                || heard
-                    .get(id)
-                    .copied()
-                    .flatten()
-                    .is_some_and(|last| now - last.into_inner() < ALIVE)
-        })
-        .count();
-    let majority = voters.len() / 2 + 1;
-    if alive < majority {
-        return Err(refused(format!(
-            "of the voters {voters:?} that would remain only {alive} answer and {majority} are needed: the cluster \
-             would lose its quorum"
-        )));
-    }
-    Ok(())
 }
 
 fn change_error(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>) -> MembershipError {

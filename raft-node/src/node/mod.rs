@@ -29,8 +29,10 @@ use crate::grpc::{self, ServeError};
 use crate::log_store::{LogError, LogStore};
 use parts::Parts;
 
-/// A planned stop waits no longer than this for leadership to be handed on and for calls to end.
+/// A planned stop waits no longer than this for leadership to be handed on, and for consensus to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// Calls in work get their answers within this; streams that stay open are cut then.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Why a member ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
@@ -135,8 +137,8 @@ async fn serve(
     }
     // The receivers of the servers may be gone already.
     let _ = stop.send(true);
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, clients).await;
-    let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, peers).await;
+    let servers = futures::future::join(clients, peers);
+    let _ = tokio::time::timeout(DRAIN_TIMEOUT, servers).await;
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
     parts.close().await;
     result

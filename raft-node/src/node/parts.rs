@@ -4,9 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
 use quorate_proto::internal as proto;
 use quorate_proto::internal::raft_server::RaftServer;
+use tokio::sync::watch;
 
 use super::NodeError;
 use super::background::Background;

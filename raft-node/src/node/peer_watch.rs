@@ -33,27 +33,39 @@ struct Report {
 
 fn look_at_own_disk(background: &Background) {
     match space::free_bytes(&background.config.data_directory) {
-        Ok(free) => background.space.set_free_bytes(free, background.config.storage.space_reserve_bytes),
+        Ok(free) => background
+            .space
+            .set_free_bytes(free, background.config.storage.space_reserve_bytes),
         Err(error) => tracing::warn!(%error, "free space cannot be read"),
     }
 }
 
 /// Asks every other member. One that does not answer reports nothing.
-async fn ask(
-    background: &Background,
-    clients: &mut BTreeMap<MemberId, PeerClient>,
-) -> BTreeMap<MemberId, Report> {
+async fn ask(background: &Background, clients: &mut BTreeMap<MemberId, PeerClient>) -> BTreeMap<MemberId, Report> {
     let members = background.roster.members();
     let me = background.roster.me().member;
     clients.retain(|id, _| members.contains_key(id));
     let mut reports = BTreeMap::new();
     for (id, member) in members.iter().filter(|(id, _)| **id != me) {
-        let client = clients.entry(*id).or_insert_with(|| background.network.client(*id, member));
+        let client = clients
+            .entry(*id)
+            .or_insert_with(|| background.network.client(*id, member));
         match client.report().await {
             Ok(answer) => {
                 let points = answer.hash_points.iter();
-                let hash_points = points.map(|point| HashPoint { index: point.index, hash: point.hash }).collect();
-                reports.insert(*id, Report { low_on_space: answer.low_on_space, hash_points });
+                let hash_points = points
+                    .map(|point| HashPoint {
+                        index: point.index,
+                        hash: point.hash,
+                    })
+                    .collect();
+                reports.insert(
+                    *id,
+                    Report {
+                        low_on_space: answer.low_on_space,
+                        hash_points,
+                    },
+                );
             }
             // The member may have come back under another address or directory.
             Err(_) => drop(clients.remove(id)),
@@ -69,7 +81,11 @@ fn refuse_growth_if_quorum_is_full(background: &Background, reports: &BTreeMap<M
     let voters: Vec<MemberId> = metrics.borrow_watched().membership_config.voter_ids().collect();
     // A member that does not answer is not known to be full; whether it can be reached is the quorum's business.
     let full = voters.iter().filter(|id| {
-        if **id == me { background.space.is_low() } else { reports.get(id).is_some_and(|report| report.low_on_space) }
+        if **id == me {
+            background.space.is_low()
+        } else {
+            reports.get(id).is_some_and(|report| report.low_on_space)
+        }
     });
     let with_room = voters.len() - full.count();
     let refuses = !voters.is_empty() && with_room < voters.len() / 2 + 1;
@@ -82,11 +98,18 @@ fn compare_states(background: &Background, reports: &BTreeMap<MemberId, Report>)
     let metrics = background.raft.server_metrics();
     let voters = metrics.borrow_watched().membership_config.voter_ids().count();
     let mine = background.store.hash_points();
-    let theirs: Vec<_> = reports.iter().map(|(id, report)| (*id, report.hash_points.as_slice())).collect();
+    let theirs: Vec<_> = reports
+        .iter()
+        .map(|(id, report)| (*id, report.hash_points.as_slice()))
+        .collect();
     match judge(&mine, &theirs, voters / 2 + 1) {
         Verdict::Agrees => {}
         Verdict::Differs { index, member } => {
-            tracing::error!(index, member, "the states of two members differ, and no majority says which is right");
+            tracing::error!(
+                index,
+                member,
+                "the states of two members differ, and no majority says which is right"
+            );
         }
         Verdict::Outvoted { index } => {
             let reason = format!(
@@ -124,7 +147,10 @@ fn judge(mine: &[HashPoint], theirs: &[(MemberId, &[HashPoint])], majority: usiz
             return Verdict::Outvoted { index: point.index };
         }
         if with_me < majority {
-            verdict = Verdict::Differs { index: point.index, member: *member };
+            verdict = Verdict::Differs {
+                index: point.index,
+                member: *member,
+            };
         }
     }
     verdict
@@ -144,7 +170,10 @@ mod tests {
 
     #[test]
     fn the_member_that_differs_from_a_majority_is_outvoted() {
-        assert_eq!(judge(&BAD, &[(2, &GOOD), (3, &GOOD)], 2), Verdict::Outvoted { index: 512 });
+        assert_eq!(
+            judge(&BAD, &[(2, &GOOD), (3, &GOOD)], 2),
+            Verdict::Outvoted { index: 512 }
+        );
     }
 
     #[test]
@@ -154,8 +183,14 @@ mod tests {
 
     #[test]
     fn without_a_majority_nobody_stops() {
-        assert_eq!(judge(&GOOD, &[(2, &BAD)], 2), Verdict::Differs { index: 512, member: 2 });
-        assert_eq!(judge(&BAD, &[(2, &GOOD)], 2), Verdict::Differs { index: 512, member: 2 });
+        assert_eq!(
+            judge(&GOOD, &[(2, &BAD)], 2),
+            Verdict::Differs { index: 512, member: 2 }
+        );
+        assert_eq!(
+            judge(&BAD, &[(2, &GOOD)], 2),
+            Verdict::Differs { index: 512, member: 2 }
+        );
     }
 
     #[test]

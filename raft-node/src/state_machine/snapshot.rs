@@ -182,6 +182,23 @@ impl SnapshotStore {
         Ok(SnapshotFiles { directory, manifest })
     }
 
+    /// Keeps a snapshot that was installed: a received one is moved to its place, another one is copied.
+    pub fn keep(&self, snapshot: &SnapshotFiles) -> io::Result<SnapshotFiles> {
+        if snapshot.directory.starts_with(self.root.join(INCOMING)) {
+            return self.publish(&snapshot.directory, snapshot.manifest.clone());
+        }
+        let target = self.root.join(snapshot.manifest.directory_name());
+        if snapshot.directory == target {
+            return Ok(snapshot.clone());
+        }
+        let copy = self.building()?;
+        fs::create_dir_all(&copy)?;
+        for file in &snapshot.manifest.files {
+            fs::copy(snapshot.directory.join(&file.name), copy.join(&file.name))?;
+        }
+        self.publish(&copy, snapshot.manifest.clone())
+    }
+
     /// The newest snapshot whose manifest is whole.
     pub fn newest(&self) -> io::Result<Option<SnapshotFiles>> {
         for directory in self.directories()?.into_iter().rev() {

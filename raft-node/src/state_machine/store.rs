@@ -147,7 +147,10 @@ impl StateStore {
             if points.len() == HASH_POINTS_MAX {
                 points.pop_front();
             }
-            points.push_back(HashPoint { index: applied.index, hash: applied.hash });
+            points.push_back(HashPoint {
+                index: applied.index,
+                hash: applied.hash,
+            });
         }
         self.applied.send_replace(applied);
     }
@@ -213,6 +216,7 @@ impl StateStore {
         let engine = (self.open)(&directory).map_err(io::Error::other)?;
         let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
         set_current(&self.root, number)?;
+        self.snapshots.keep(snapshot)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
         self.hash_points.lock().clear();
         self.publish(&state);

@@ -138,10 +138,7 @@ pub fn group(log_time: u64, commands: &[Command]) -> Group {
 
 /// An entry with a payload.
 pub fn entry(index: u64, payload: EntryPayload) -> AppliedEntry {
-    let position = LogPosition {
-        term: 1,
-        index,
-    };
+    let position = LogPosition { term: 1, index };
     AppliedEntry { position, payload }
 }
 

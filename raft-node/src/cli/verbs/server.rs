@@ -9,7 +9,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::setting_flags::SettingFlags;
-use crate::config::{Log, LogFormat};
+use crate::config::{Log, LogFormat, LogLevel};
 use crate::node;
 
 /// A member's flags.
@@ -39,9 +39,15 @@ pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failu
 
 /// Lines go to standard error.
 pub fn start_log(log: &Log) -> Result<(), Failure> {
-    // Of the libraries only what goes wrong is of interest; openraft warns of every vote that comes late.
+    // Of the libraries only what goes wrong is of interest; openraft warns of every vote that comes late, and says
+    // what it does when this member is asked for every decision.
+    let consensus = match log.level {
+        LogLevel::Error | LogLevel::Warn | LogLevel::Info => "error",
+        LogLevel::Debug => "info",
+        LogLevel::Trace => "debug",
+    };
     let filter = EnvFilter::try_new(format!(
-        "warn,openraft=error,quorate={0},quorate_node={0}",
+        "warn,openraft={consensus},quorate={0},quorate_node={0}",
         log.level.name()
     ))
     .map_err(|error| Failure::local(format!("log.level: {error}")))?;

@@ -238,10 +238,13 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         let client = self.connection().map_err(streaming)?;
         tokio::select! {
             closed = cancel => Err(StreamingError::Closed(closed)),
-            sent = snapshot_send::send(client, &stamp, &vote, &snapshot.snapshot) => {
-                let vote = sent.map_err(streaming)?;
-                Ok(SnapshotResponse::new(vote))
-            }
+            sent = snapshot_send::send(client, &stamp, &vote, &snapshot.snapshot) => match sent {
+                Ok(vote) => Ok(SnapshotResponse::new(vote)),
+                Err(status) => {
+                    tracing::warn!(target, reason = describe(&status), "a snapshot could not be sent");
+                    Err(streaming(status))
+                }
+            },
         }
     }
 
@@ -250,7 +253,6 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: TransferLeaderRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<TransferLeaderResponse<TypeConfig>, RpcError> {
-        let expected = *request.from_leader();
         let mut message = self.stamp(wire::transfer(&request));
         message.set_timeout(CALL_TIMEOUT);
         let response = self
@@ -262,11 +264,11 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         if response.into_inner().accepted {
             return Ok(Ok(()));
         }
+        let expected = request.last_log_id().copied();
         Ok(Err(openraft::raft::TransferLeaderError::LogNotFlushed {
-            expected: request.last_log_id().copied(),
+            expected,
             actual: None,
         }))
-        .inspect(|_| tracing::info!(target = self.target, %expected, "the peer did not take over leadership"))
     }
 }
 

@@ -48,7 +48,7 @@ impl PeerService {
             store,
             reads,
             space,
-            identify
+            identify,
         })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX)
@@ -158,15 +158,17 @@ impl RaftRpc for PeerService {
         }))
     }
 
-    async fn report(
-        &self,
-        request: Request<proto::ReportRequest>,
-    ) -> Result<Response<proto::ReportResponse>, Status> {
+    async fn report(&self, request: Request<proto::ReportRequest>) -> Result<Response<proto::ReportResponse>, Status> {
         self.roster.check(request.metadata())?;
         let points = self.store.hash_points().into_iter();
         Ok(Response::new(proto::ReportResponse {
             low_on_space: self.space.is_low(),
-            hash_points: points.map(|point| proto::HashPoint { index: point.index, hash: point.hash }).collect(),
+            hash_points: points
+                .map(|point| proto::HashPoint {
+                    index: point.index,
+                    hash: point.hash,
+                })
+                .collect(),
         }))
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use quorate_proto::internal as proto;
 use tonic::{Status, Streaming};
@@ -19,11 +19,11 @@ pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<
     let mut missing = Vec::new();
     for file in &manifest.files {
         let path = directory.join(&file.name);
-        let have = fs::metadata(&path).map_or(0, |metadata| metadata.len());
-        if have == file.bytes && measure(&path)? == (file.bytes, file.crc32c) {
+        let have = fs::metadata(&path).ok().map(|metadata| metadata.len());
+        if have == Some(file.bytes) && measure(&path)? == (file.bytes, file.crc32c) {
             continue;
         }
-        let from_offset = if have < file.bytes { have } else { 0 };
+        let from_offset = have.filter(|have| *have < file.bytes).unwrap_or(0);
         missing.push(proto::MissingFile {
             name: file.name.clone(),
             from_offset,
@@ -79,7 +79,7 @@ fn write_part(manifest: &Manifest, directory: &Path, part: &proto::SnapshotPart)
     file.write_all(&part.data)
 }
 
-fn check(manifest: &Manifest, directory: &PathBuf) -> io::Result<()> {
+fn check(manifest: &Manifest, directory: &Path) -> io::Result<()> {
     for file in &manifest.files {
         let path = directory.join(&file.name);
         if file.bytes == 0 && !path.exists() {

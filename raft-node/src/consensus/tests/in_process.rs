@@ -8,9 +8,7 @@ use std::time::Duration;
 
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::{RPCOption, RaftNetworkFactory, RaftNetworkV2};
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
-};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{Config, OptionalSend};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -62,9 +60,14 @@ impl InProcess {
         let directory = tempfile::tempdir().unwrap();
         let (store, state) = StateStore::open(directory.path(), memory_engines()).unwrap();
         let log = LogStore::open(disk.clone(), small_segments()).unwrap();
-        let network = Calls { rafts: Arc::clone(&self.rafts), target: 0 };
+        let network = Calls {
+            rafts: Arc::clone(&self.rafts),
+            target: 0,
+        };
         let machine = StateMachine::new(Arc::clone(&store), state);
-        let raft = Raft::new(id, Arc::clone(&self.config), network, log, machine).await.unwrap();
+        let raft = Raft::new(id, Arc::clone(&self.config), network, log, machine)
+            .await
+            .unwrap();
         self.rafts.lock().insert(id, raft);
         self.disks.insert(id, disk);
         self.stores.insert(id, store);
@@ -117,26 +120,42 @@ impl InProcess {
             tag: None,
             after: None,
         };
-        let found = crate::state_machine::Reader::new(engine.view().as_ref()).range(&range).unwrap().unwrap();
-        found.records.into_iter().map(|record| String::from_utf8(record.key).unwrap()).collect()
+        let found = crate::state_machine::Reader::new(engine.view().as_ref())
+            .range(&range)
+            .unwrap()
+            .unwrap();
+        found
+            .records
+            .into_iter()
+            .map(|record| String::from_utf8(record.key).unwrap())
+            .collect()
     }
 
     /// Waits until a member has applied as much as `index`.
     pub(super) async fn applied(&self, id: MemberId, index: u64) {
         let wait = self.raft(id).wait(Some(Duration::from_secs(10)));
-        wait.applied_index_at_least(Some(index), "everything is applied").await.unwrap();
+        wait.applied_index_at_least(Some(index), "everything is applied")
+            .await
+            .unwrap();
     }
 }
 
 fn small_segments() -> LogOptions {
-    LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() }
+    LogOptions {
+        segment_bytes: 1 << 20,
+        ..LogOptions::default()
+    }
 }
 
 /// Engines in memory; a directory that holds a checkpoint is opened from it.
 pub(super) fn memory_engines() -> OpenEngine {
     Arc::new(|directory: &Path| {
         let holds_files = std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
-        let engine = if holds_files { MemoryEngine::open_checkpoint(directory)? } else { MemoryEngine::new() };
+        let engine = if holds_files {
+            MemoryEngine::open_checkpoint(directory)?
+        } else {
+            MemoryEngine::new()
+        };
         Ok(Arc::new(engine) as Arc<dyn Engine>)
     })
 }
@@ -187,7 +206,10 @@ impl RaftNetworkFactory<TypeConfig> for Calls {
     type Network = Calls;
 
     async fn new_client(&mut self, target: MemberId, _: &Member) -> Calls {
-        Calls { rafts: Arc::clone(&self.rafts), target }
+        Calls {
+            rafts: Arc::clone(&self.rafts),
+            target,
+        }
     }
 }
 
@@ -217,7 +239,9 @@ impl RaftNetworkV2<TypeConfig> for Calls {
         _: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
         _: RPCOption,
     ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
-        let raft = self.reach().map_err(|_| StreamingError::Unreachable(Unreachable::from_string("down")))?;
+        let raft = self
+            .reach()
+            .map_err(|_| StreamingError::Unreachable(Unreachable::from_string("down")))?;
         raft.install_full_snapshot(vote, snapshot)
             .await
             .map_err(|error| StreamingError::Unreachable(Unreachable::from_string(error)))

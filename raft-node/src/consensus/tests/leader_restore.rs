@@ -25,7 +25,10 @@ async fn keys_after_the_leader_lost_its_tail(config: Config) -> [Vec<String>; 3]
     let survived = cluster.power_off(1).await;
     cluster.boot(1, survived).await;
     cluster.put("later").await;
-    let last = (1..=3).filter_map(|id| cluster.raft(id).metrics().borrow_watched().last_log_index).max().unwrap();
+    let last = (1..=3)
+        .filter_map(|id| cluster.raft(id).metrics().borrow_watched().last_log_index)
+        .max()
+        .unwrap();
     for id in 1..=3 {
         cluster.applied(id, last).await;
     }
@@ -38,10 +41,16 @@ fn our_config() -> Config {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_leader_that_restores_its_term_loses_an_acknowledged_write_and_forks_the_replicas() {
-    let config = Config { enable_leader_restore: Some(true), ..our_config() };
+    let config = Config {
+        enable_leader_restore: Some(true),
+        ..our_config()
+    };
     let [first, second, third] = keys_after_the_leader_lost_its_tail(config).await;
     assert_eq!(second, third, "the followers agree with each other");
-    assert_ne!(first, second, "the fork that the flag causes is gone: openraft may have been mended");
+    assert_ne!(
+        first, second,
+        "the fork that the flag causes is gone: openraft may have been mended"
+    );
     assert!(!first.contains(&String::from("acknowledged")), "{first:?}");
 }
 

@@ -37,7 +37,10 @@ struct StallingFile {
 impl StallingDisk {
     /// Over a disk that exists.
     pub(super) fn over(disk: LossyDisk) -> Self {
-        Self { disk, gate: Arc::default() }
+        Self {
+            disk,
+            gate: Arc::default(),
+        }
     }
 
     /// From now on syncs wait.
@@ -57,7 +60,10 @@ impl StallingDisk {
     }
 
     fn wrap(&self, file: Arc<dyn DiskFile>) -> Arc<dyn DiskFile> {
-        Arc::new(StallingFile { file, gate: Arc::clone(&self.gate) })
+        Arc::new(StallingFile {
+            file,
+            gate: Arc::clone(&self.gate),
+        })
     }
 }
 

@@ -17,7 +17,10 @@ struct OnDisk;
 struct Lossy;
 
 fn open(disk: impl Disk, engines: OpenEngine, directory: TempDir) -> (TempDir, LogStore, StateMachine) {
-    let options = LogOptions { segment_bytes: 64 << 10, ..LogOptions::default() };
+    let options = LogOptions {
+        segment_bytes: 64 << 10,
+        ..LogOptions::default()
+    };
     let log = LogStore::open(disk, options).unwrap();
     let (store, state) = StateStore::open(directory.path(), engines).unwrap();
     (directory, log, StateMachine::new(store, state))

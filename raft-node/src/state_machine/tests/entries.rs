@@ -67,10 +67,7 @@ fn blank_and_membership_entries_move_the_applied_position() {
     ];
     assert_eq!(store.state.apply(&entries).unwrap(), vec![GroupReply::default(); 3]);
     let store = store.reopen();
-    let position = LogPosition {
-        term: 1,
-        index: 5,
-    };
+    let position = LogPosition { term: 1, index: 5 };
     assert_eq!(store.state.applied(), Some(position));
     assert_eq!(store.state.membership(), Some(&b"three members"[..]));
     assert_eq!(store.state.published().load().applied_index, 5);

@@ -234,10 +234,7 @@ fn stored_rows_are_frozen() {
     let head = Head {
         revision: Revision(300),
         compacted: Revision(5),
-        applied: Some(LogPosition {
-            term: 2,
-            index: 400,
-        }),
+        applied: Some(LogPosition { term: 2, index: 400 }),
         log_time: LogTimeMs(1000),
         hash: u64::MAX - 1,
     };

@@ -240,7 +240,7 @@ fn stored_rows_are_frozen() {
     };
     check_record(
         &head,
-        "06020116000000772be2d5fb2c0105010203fb9001fbe803fdfeffffffffffffff",
+        "06020115000000281c8ca2fb2c01050102fb9001fbe803fdfeffffffffffffff",
     );
     check_record(
         &Cleaned {

@@ -19,8 +19,6 @@ use crate::types::MemberId;
 const GROUP_COMMANDS_MAX: usize = 4096;
 /// A group is closed when it passes this; a single command may be larger.
 const GROUP_BYTES: usize = 1 << 20;
-/// Groups between proposal and reply. Two keep the log busy while the replies of the one before go out.
-const GROUPS_IN_FLIGHT_MAX: usize = 2;
 /// A group whose fate is not known by then is answered "unknown"; the log may still commit it.
 const GROUP_TIMEOUT: Duration = Duration::from_secs(5);
 /// A fresh leader refuses writes for a moment, until a quorum has answered it.
@@ -108,24 +106,14 @@ impl Proposer {
 
 async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Proposal>) {
     let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
-    let slots = Arc::new(tokio::sync::Semaphore::new(GROUPS_IN_FLIGHT_MAX));
     loop {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
-            return;
-        };
         if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
             return;
         }
         let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting);
-        if completions.is_empty() {
-            continue;
+        if !completions.is_empty() {
+            complete(write(&raft, group).await, completions);
         }
-        let raft = raft.clone();
-        tokio::spawn(async move {
-            let result = write(&raft, group).await;
-            drop(slot);
-            complete(result, completions);
-        });
     }
 }
 

@@ -5,6 +5,8 @@
 //! cargo run --example log_devices [DIRECTORY]
 //! ```
 
+#![allow(clippy::disallowed_methods, reason = "a measurement takes real time")]
+
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

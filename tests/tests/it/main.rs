@@ -13,3 +13,4 @@ mod membership;
 mod reads;
 mod retries;
 mod startup;
+mod tidy;

@@ -13,15 +13,15 @@
 )]
 #![deny(missing_docs)]
 
-/// Command line.
+// Command line.
 pub mod cli;
-/// CPU time of processes.
+// CPU time of processes.
 pub mod cpu;
-/// How long writes stop when the leader is killed.
+// How long writes stop when the leader is killed.
 pub mod failover;
-/// Latencies and counts of one run.
+// Latencies and counts of one run.
 pub mod figures;
-/// The closed loop.
+// The closed loop.
 pub mod load;
-/// The systems under load.
+// The systems under load.
 pub mod target;

@@ -3,41 +3,41 @@
 //! The modules stand in the order in which a `put` visits them; see `ARCHITECTURE.md` for the walk and for what each
 //! folder must never do.
 
-/// Command line: the server, the client verbs, the demo.
+// Command line: the server, the client verbs, the demo.
 pub mod cli;
 
-/// Settings of a member: flags over environment over file over defaults.
+// Settings of a member: flags over environment over file over defaults.
 pub mod config;
 
-/// 1. Client calls: decodes and checks requests, and makes every `tonic::Status`.
+// 1. Client calls: decodes and checks requests, and makes every `tonic::Status`.
 pub mod grpc;
 
-/// 2. Turns a command into a committed log entry, and makes reads linearizable.
+// 2. Turns a command into a committed log entry, and makes reads linearizable.
 pub mod consensus;
 
-/// 3. Votes and entries on disk, in one ordered stream.
+// 3. Votes and entries on disk, in one ordered stream.
 pub mod log_store;
 
-/// 4. Applies committed commands, exactly once and in order.
+// 4. Applies committed commands, exactly once and in order.
 pub mod state_machine;
 
-/// 5. Revisions, records, history.
+// 5. Revisions, records, history.
 pub mod mvcc;
 
-/// 6. The ordered store on disk.
+// 6. The ordered store on disk.
 pub mod storage;
 
-/// Wires a member together; start and shutdown order.
+// Wires a member together; start and shutdown order.
 pub mod node;
 
-/// Bytes on disk and in the log: one envelope.
+// Bytes on disk and in the log: one envelope.
 pub mod codec;
 
-/// Clocks and randomness, so that a simulator can replace them.
+// Clocks and randomness, so that a simulator can replace them.
 pub mod environment;
 
-/// Newtypes at the bottom.
+// Newtypes at the bottom.
 pub mod types;
 
-/// Free space of the data directory's disk.
+// Free space of the data directory's disk.
 pub mod space;

@@ -46,6 +46,10 @@
 //!
 //! TLS, watches, leases, locks, queues and the cache.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "deadlines and back-off run in real time, in the client's process; nothing here is replicated"
+)]
 #![deny(missing_docs)]
 
 // The handle, and how it is made.

@@ -13,25 +13,25 @@
 )]
 #![deny(missing_docs)]
 
-/// Reads back what the store says happened.
+// Reads back what the store says happened.
 pub mod audit;
-/// The witness check.
+// The witness check.
 pub mod checker;
-/// Real server processes on loopback.
+// Real server processes on loopback.
 pub mod cluster;
-/// Disks that lose what was not synced.
+// Disks that lose what was not synced.
 pub mod disk;
-/// Every operation with its times and its answer.
+// Every operation with its times and its answer.
 pub mod history;
-/// The sequential model.
+// The sequential model.
 pub mod model;
-/// A TCP relay that can lose replies.
+// A TCP relay that can lose replies.
 pub mod relay;
-/// Faults and workload together, with a verdict.
+// Faults and workload together, with a verdict.
 pub mod scenarios;
-/// Conditions with deadlines.
+// Conditions with deadlines.
 pub mod wait;
-/// Clients that write, compare and read while faults happen.
+// Clients that write, compare and read while faults happen.
 pub mod workload;
 
 mod error;

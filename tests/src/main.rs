@@ -1,5 +1,10 @@
 //! The long runs: the same scenarios as in the tests, for as many rounds as there is time.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the runs take real time and draw their own seeds; nothing here is replicated"
+)]
+
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};

@@ -1,6 +1,6 @@
 //! Client calls. Decodes and checks requests, waits for consensus, answers; makes every `tonic::Status`.
 //!
-//! Two ways in, one way through: a unary call and a call of the stream become the same [`work::Work`], so that they
+//! Two ways in, one way through: a unary call and a call of the stream become the same `work::Work`, so that they
 //! cannot differ in what they check or mean.
 //!
 //! Invariants

@@ -60,7 +60,7 @@ impl StateMachine {
         Ok(())
     }
 
-    fn to_applied(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
+    fn applied_entry(&mut self, entry: Entry) -> io::Result<AppliedEntry> {
         let position = LogPosition {
             term: **entry.log_id.committed_leader_id(),
             index: entry.log_id.index,
@@ -107,7 +107,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
             for item in batch {
                 let (entry, responder) = item?;
                 let hashed = entry.log_id.index.is_multiple_of(HASH_POINT_ENTRIES);
-                applied.push(self.to_applied(entry)?);
+                applied.push(self.applied_entry(entry)?);
                 responders.push(responder);
                 if hashed {
                     self.apply_batch(&mut applied, &mut responders)?;

@@ -1,5 +1,10 @@
 //! The client against a cluster that lives in this process and misbehaves on demand.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure real time; nothing here is replicated"
+)]
+
 mod fake;
 
 mod batching;

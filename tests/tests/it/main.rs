@@ -1,5 +1,10 @@
 //! Three real members on loopback, seen through the SDK; one module a subject.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "tests measure real time; nothing here is replicated"
+)]
+
 mod basics;
 mod durability;
 mod faults;
@@ -8,3 +13,4 @@ mod membership;
 mod reads;
 mod retries;
 mod startup;
+mod tidy;

@@ -1,7 +1,7 @@
 //! Between members: one connection for replication, one for heartbeats, votes and read indexes, one for snapshots, so
 //! that a large entry never delays the proof that the leader lives.
 //!
-//! Every call names the cluster, both members and both data directories; [`identity`] refuses what does not fit, so
+//! Every call names the cluster, both members and both data directories; `identity` refuses what does not fit, so
 //! that a member of another cluster, a removed one or a wiped directory under an old id never takes part.
 
 mod client;

@@ -62,3 +62,38 @@ pub fn decode_membership(bytes: &[u8]) -> Result<StoredMembership, CodecError> {
     })?;
     Ok(StoredMembership::new(record.log_id.map(log_id_of), membership))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::DirectoryId;
+
+    fn stored(ids: &[MemberId]) -> StoredMembership {
+        let member = Member {
+            peer_address: String::from("p"),
+            client_address: String::from("c"),
+            directory: DirectoryId(5),
+        };
+        let nodes: BTreeMap<_, _> = ids.iter().map(|id| (*id, member.clone())).collect();
+        let voters = vec![ids.iter().copied().collect()];
+        StoredMembership::new(Some(log_id_of((2, 9))), Membership::new(voters, nodes).unwrap())
+    }
+
+    #[test]
+    fn membership_bytes_are_frozen() {
+        let bytes = encode_membership(&stored(&[1]), None).unwrap();
+        assert_eq!(
+            bytes[codec::HEADER_BYTES..],
+            [1, 2, 9, 1, 1, 1, 1, 1, 1, b'p', 1, b'c', 5, 1, 1]
+        );
+        assert_eq!(bytes[..3], [0x02, 0x04, 1]);
+        assert_eq!(decode_membership(&bytes).unwrap(), stored(&[1]));
+    }
+
+    #[test]
+    fn an_id_that_was_removed_stays_used() {
+        let before = encode_membership(&stored(&[1, 2, 3]), None).unwrap();
+        let after = encode_membership(&stored(&[1, 2]), Some(&before)).unwrap();
+        assert_eq!(used_member_ids(&after).unwrap(), BTreeSet::from([1, 2, 3]));
+    }
+}

@@ -23,6 +23,8 @@ struct IdentityRecord {
     directory: DirectoryId,
     /// 0 until the member belongs to a cluster.
     cluster_id: u64,
+    /// The log was made: from then on a directory without one has lost its votes and entries.
+    log_made: bool,
 }
 
 impl Record for IdentityRecord {
@@ -67,6 +69,12 @@ pub enum DirectoryError {
         /// Its format.
         found: u32,
     },
+    /// Its log is gone, and with it the votes and entries that this member acknowledged.
+    #[error(
+        "data_directory {0} has lost its log: a member without its votes must not take part under its old id; remove \
+         it and join with a new directory and a new id (`quorate member replace`)"
+    )]
+    LogLost(PathBuf),
     /// Its identity is damaged.
     #[error("data_directory {path}: its identity is damaged ({reason}): join with a new directory and a new id")]
     Damaged {
@@ -106,6 +114,12 @@ impl DataDirectory {
         flock(&lock, FlockOperation::NonBlockingLockExclusive).map_err(|_| DirectoryError::Locked(path.to_owned()))?;
         let identity = match fs::read(path.join(IDENTITY_FILE)) {
             Ok(bytes) => read_identity(path, &bytes, member)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && path.join("log").exists() => {
+                return Err(DirectoryError::Damaged {
+                    path: path.to_owned(),
+                    reason: String::from("there is a log, but IDENTITY is missing"),
+                });
+            }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let directory = DirectoryId(random.nonzero_u64());
                 let fresh = IdentityRecord {
@@ -113,6 +127,7 @@ impl DataDirectory {
                     member,
                     directory,
                     cluster_id: 0,
+                    log_made: false,
                 };
                 write_identity(path, &fresh).map_err(failed("its identity cannot be written"))?;
                 fresh
@@ -123,6 +138,24 @@ impl DataDirectory {
             path: path.to_owned(),
             identity,
             _lock: lock,
+        })
+    }
+
+    /// True once the member's log was made here.
+    pub fn log_made(&self) -> bool {
+        self.identity.log_made
+    }
+
+    /// Remembers, durably, that the log was made. Before anything is acknowledged.
+    pub fn set_log_made(&mut self) -> Result<(), DirectoryError> {
+        if self.identity.log_made {
+            return Ok(());
+        }
+        self.identity.log_made = true;
+        write_identity(&self.path, &self.identity).map_err(|source| DirectoryError::Io {
+            path: self.path.clone(),
+            doing: "its identity cannot be written",
+            source,
         })
     }
 
@@ -237,10 +270,33 @@ mod tests {
             member: 3,
             directory: DirectoryId(1),
             cluster_id: 0,
+            log_made: false,
         };
         write_identity(root.path(), &newer).unwrap();
         let error = DataDirectory::open(root.path(), 3, &SystemRandom).unwrap_err();
         assert!(matches!(error, DirectoryError::NewerFormat { found: 2, .. }), "{error}");
+    }
+
+    #[test]
+    fn a_directory_that_lost_its_identity_is_refused() {
+        let root = tempfile::tempdir().unwrap();
+        fs::create_dir(root.path().join("log")).unwrap();
+        let error = DataDirectory::open(root.path(), 3, &SystemRandom).unwrap_err();
+        assert!(matches!(error, DirectoryError::Damaged { .. }), "{error}");
+    }
+
+    #[test]
+    fn identity_bytes_are_frozen() {
+        let identity = IdentityRecord {
+            format: 1,
+            member: 3,
+            directory: DirectoryId(300),
+            cluster_id: 7,
+            log_made: true,
+        };
+        let bytes = codec::encode(&identity).unwrap();
+        assert_eq!(bytes[codec::HEADER_BYTES..], [1, 3, 0xFB, 0x2C, 0x01, 7, 1]);
+        assert_eq!(bytes[..3], [0x03, 0x04, 1]);
     }
 
     #[test]

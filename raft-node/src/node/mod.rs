@@ -95,7 +95,7 @@ async fn serve(
     let config = Arc::new(config);
     let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
     let (stop, stopped) = watch::channel(false);
-    let peers = raft_runtime.spawn(grpc::serve_peers(
+    let mut peers = raft_runtime.spawn(grpc::serve_peers(
         parts.peer_service(),
         parts.take_peers(),
         told(stopped.clone()),
@@ -107,7 +107,7 @@ async fn serve(
         let background = parts.background();
         async move { background.start() }
     });
-    let clients = tokio::spawn(grpc::serve_clients(
+    let mut clients = tokio::spawn(grpc::serve_clients(
         parts.api(),
         parts.take_clients(),
         told(stopped.clone()),
@@ -130,6 +130,8 @@ async fn serve(
         error = failed(&raft) => Err(error),
         error = log_failed(&log) => Err(error),
         error = diverged(&parts) => Err(error),
+        ended = &mut clients => Err(server_ended(ended, "clients")),
+        ended = &mut peers => Err(server_ended(ended, "peers")),
     };
     if result.is_ok() {
         tracing::info!("stopping");
@@ -138,10 +140,21 @@ async fn serve(
     // The receivers of the servers may be gone already.
     let _ = stop.send(true);
     let servers = futures::future::join(clients, peers);
-    let _ = tokio::time::timeout(DRAIN_TIMEOUT, servers).await;
+    if result.is_ok() {
+        let _ = tokio::time::timeout(DRAIN_TIMEOUT, servers).await;
+    }
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
     parts.close().await;
     result
+}
+
+/// A member that serves nobody, or hears nobody, must not go on as if it did.
+fn server_ended(ended: Result<Result<(), ServeError>, tokio::task::JoinError>, side: &str) -> NodeError {
+    match ended {
+        Ok(Err(error)) => NodeError::Serve(error),
+        Ok(Ok(())) => NodeError::Start(format!("the server of the {side} ended")),
+        Err(error) => NodeError::Start(format!("the server of the {side} ended: {error}")),
+    }
 }
 
 async fn told(mut stopped: watch::Receiver<bool>) {

@@ -10,14 +10,14 @@ use tokio::sync::watch;
 
 use super::NodeError;
 use super::background::Background;
-use super::directory::DataDirectory;
+use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
 use crate::consensus::{LogClock, Membership, Proposer, Raft, ReadGate, raft_config};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::grpc::Api;
-use crate::log_store::{FileDisk, LogOptions, LogStore};
+use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, RocksEngine, RocksOptions, StorageError};
@@ -47,7 +47,7 @@ impl Parts {
     pub(super) async fn open(config: Arc<NodeConfig>) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let transport: Arc<dyn Transport> = Arc::new(TcpTransport);
-        let directory = DataDirectory::open(&config.data_directory, config.member_id, &SystemRandom)?;
+        let mut directory = DataDirectory::open(&config.data_directory, config.member_id, &SystemRandom)?;
         let (peer_address, peers) = listen(&transport, "listen_peer", config.listen_peer).await?;
         let (client_address, clients) = listen(&transport, "listen_client", config.listen_client).await?;
 
@@ -57,7 +57,7 @@ impl Parts {
         };
         let roster = Arc::new(Roster::new(me, directory.cluster_id()));
         let network = PeerNetwork::new(Arc::clone(&roster), transport);
-        let log = open_log(&config)?;
+        let log = open_log(&config, &mut directory)?;
         let (store, state) = StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
@@ -200,14 +200,26 @@ async fn listen(
     })
 }
 
-fn open_log(config: &NodeConfig) -> Result<LogStore, NodeError> {
+/// The log. It exists for as long as its directory does: one that is gone is not made anew, for the member would vote
+/// again in terms it has voted in.
+fn open_log(config: &NodeConfig, directory: &mut DataDirectory) -> Result<LogStore, NodeError> {
     let disk = FileDisk::open(config.data_directory.join("log")).map_err(NodeError::State)?;
+    let empty = !disk
+        .list()
+        .map_err(NodeError::State)?
+        .iter()
+        .any(|name| name.ends_with(".log"));
+    if empty && directory.log_made() {
+        return Err(DirectoryError::LogLost(directory.path().to_owned()).into());
+    }
     let options = LogOptions {
         segment_bytes: config.storage.log_segment_bytes,
         tail_bytes: config.storage.log_tail_bytes,
         ..LogOptions::default()
     };
-    Ok(LogStore::open(disk, options)?)
+    let log = LogStore::open(disk, options)?;
+    directory.set_log_made()?;
+    Ok(log)
 }
 
 fn bytes(setting: u64) -> usize {

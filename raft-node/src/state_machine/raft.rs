@@ -132,7 +132,10 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
 
     async fn install_snapshot(&mut self, meta: &RaftSnapshotMeta, snapshot: SnapshotFiles) -> io::Result<()> {
         tracing::info!(last = ?meta.last_log_id, "installing a snapshot");
-        self.state = self.store.install(&snapshot)?;
+        // It copies the whole state: not on a thread that a heartbeat may need.
+        let store = Arc::clone(&self.store);
+        let installed = tokio::task::spawn_blocking(move || store.install(&snapshot)).await;
+        self.state = installed.map_err(io::Error::other)??;
         self.membership = self.state.membership().map(<[u8]>::to_vec);
         Ok(())
     }

@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
@@ -73,6 +73,8 @@ pub struct StateStore {
     membership: ArcSwapOption<Vec<u8>>,
     /// Oldest first.
     hash_points: Mutex<VecDeque<HashPoint>>,
+    /// Replaced states, until nobody reads them.
+    retired: Mutex<Vec<(u64, Weak<dyn Engine>)>>,
     /// One snapshot is built at a time.
     building: Mutex<()>,
 }
@@ -109,6 +111,7 @@ impl StateStore {
             applied: watch::Sender::new(applied_of(&state)),
             membership: ArcSwapOption::from_pointee(state.membership().map(<[u8]>::to_vec)),
             hash_points: Mutex::default(),
+            retired: Mutex::default(),
             building: Mutex::new(()),
             root,
         };
@@ -194,7 +197,9 @@ impl StateStore {
 
     /// Replaces the live state by a snapshot whose files were checked when they were received.
     pub(super) fn install(&self, snapshot: &SnapshotFiles) -> io::Result<State> {
-        let number = self.engine.load().number + 1;
+        let live = self.engine.load_full();
+        let number = live.number + 1;
+        self.remove_retired()?;
         let directory = self.root.join(number.to_string());
         if directory.exists() {
             fs::remove_dir_all(&directory)?;
@@ -218,11 +223,29 @@ impl StateStore {
         set_current(&self.root, number)?;
         self.snapshots.keep(snapshot)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
+        self.retired.lock().push((live.number, Arc::downgrade(&live.engine)));
         self.hash_points.lock().clear();
         self.publish(&state);
         self.membership
             .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
         Ok(state)
+    }
+}
+
+impl StateStore {
+    /// Deletes states that were replaced and that nobody reads any more.
+    fn remove_retired(&self) -> io::Result<()> {
+        let mut retired = self.retired.lock();
+        let mut read_still = Vec::new();
+        for (number, engine) in retired.drain(..) {
+            if engine.strong_count() > 0 {
+                read_still.push((number, engine));
+            } else {
+                fs::remove_dir_all(self.root.join(number.to_string()))?;
+            }
+        }
+        *retired = read_still;
+        Ok(())
     }
 }
 

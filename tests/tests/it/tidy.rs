@@ -97,13 +97,11 @@ const RULES: &[Rule] = &[
 ];
 
 /// File, what it may hold, and why.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    (
-        "raft-node/src/state_machine/clients.rs",
-        "HashMap",
-        "clients are looked up by id for every mutation, and the table is never walked",
-    ),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[(
+    "raft-node/src/state_machine/clients.rs",
+    "HashMap",
+    "clients are looked up by id for every mutation, and the table is never walked",
+)];
 
 impl Rule {
     fn holds_in(&self, path: &str) -> bool {

@@ -27,6 +27,7 @@ pub struct ServerArguments {
 pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
     let config = arguments.flags.load()?.config;
     start_log(&config.log)?;
+    abort_on_panic();
     if arguments.exit_with_stdin {
         exit_with_stdin()?;
     }
@@ -35,6 +36,16 @@ pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failu
         stopped.map_err(|error| Failure::local(error.to_string()))
     })?;
     Ok(Exit::Success)
+}
+
+/// A panic anywhere ends the process: a member that has lost one of its tasks must not go on as if it had not. The log
+/// and the other members make good what it was doing.
+fn abort_on_panic() {
+    let report = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        report(panic);
+        std::process::abort();
+    }));
 }
 
 /// Lines go to standard error.

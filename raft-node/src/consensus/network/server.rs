@@ -130,10 +130,12 @@ impl RaftRpc for PeerService {
         self.roster.check(request.metadata())?;
         let manifest = codec::decode(&request.into_inner().manifest).map_err(invalid)?;
         let store = Arc::clone(&self.store);
-        let files = tokio::task::spawn_blocking(move || snapshot_receive::missing(store.snapshots(), &manifest))
-            .await
-            .map_err(|error| Status::internal(error.to_string()))?
-            .map_err(|error| Status::internal(error.to_string()))?;
+        let files = tokio::task::spawn_blocking(move || {
+            let _one = store.snapshots().begin_receiving().ok_or_else(snapshot_receive::busy)?;
+            snapshot_receive::missing(store.snapshots(), &manifest).map_err(|error| Status::internal(error.to_string()))
+        })
+        .await
+        .map_err(|error| Status::internal(error.to_string()))??;
         Ok(Response::new(proto::SnapshotMissingFiles { files }))
     }
 
@@ -142,17 +144,17 @@ impl RaftRpc for PeerService {
         request: Request<Streaming<proto::SnapshotPart>>,
     ) -> Result<Response<proto::SnapshotInstalled>, Status> {
         self.roster.check(request.metadata())?;
-        let (vote, files) = snapshot_receive::receive(self.store.snapshots(), request.into_inner()).await?;
+        let (vote, files) = snapshot_receive::receive(&self.store, request.into_inner()).await?;
         let meta = files
             .manifest
             .meta()
             .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let accepted = files.directory.clone();
         let snapshot = RaftSnapshot { meta, snapshot: files };
-        let response = self
-            .raft
-            .install_full_snapshot(vote, snapshot)
-            .await
-            .map_err(unavailable)?;
+        let installed = self.raft.install_full_snapshot(vote, snapshot).await;
+        // It was moved to its place if it was installed; if the sender no longer leads, nobody wants it.
+        self.store.snapshots().discard(&accepted).map_err(unavailable)?;
+        let response = installed.map_err(unavailable)?;
         Ok(Response::new(proto::SnapshotInstalled {
             vote: Some(wire::vote(&response.vote)),
         }))

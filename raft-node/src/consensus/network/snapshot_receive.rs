@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 use quorate_proto::internal as proto;
 use tonic::{Status, Streaming};
@@ -10,7 +11,7 @@ use tonic::{Status, Streaming};
 use super::wire;
 use crate::codec;
 use crate::consensus::Vote;
-use crate::state_machine::{Manifest, SnapshotFiles, SnapshotStore, measure};
+use crate::state_machine::{Manifest, SnapshotFiles, SnapshotStore, StateStore, measure};
 
 /// What of the snapshot is not here yet. A file that is longer than it should be is fetched anew.
 pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<Vec<proto::MissingFile>> {
@@ -32,11 +33,13 @@ pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<
     Ok(missing)
 }
 
-/// Writes the parts and checks every file at the end.
+/// Writes the parts, checks every file at the end, and takes the snapshot out of reach of the next transfer. The disk
+/// is worked on by threads that may wait: those of consensus must not.
 pub(super) async fn receive(
-    store: &SnapshotStore,
+    state: &Arc<StateStore>,
     mut parts: Streaming<proto::SnapshotPart>,
 ) -> Result<(Vote, SnapshotFiles), Status> {
+    let _one = state.snapshots().begin_receiving().ok_or_else(busy)?;
     let first = parts
         .message()
         .await?
@@ -47,12 +50,32 @@ pub(super) async fn receive(
     manifest
         .check()
         .map_err(|error| Status::invalid_argument(error.to_string()))?;
-    let directory = store.incoming(&manifest).map_err(failed)?;
+    let manifest = Arc::new(manifest);
+    let directory = Arc::new(state.snapshots().incoming(&manifest).map_err(failed)?);
     while let Some(part) = parts.message().await? {
-        write_part(&manifest, &directory, &part).map_err(failed)?;
+        let (manifest, directory) = (Arc::clone(&manifest), Arc::clone(&directory));
+        blocking(move || write_part(&manifest, &directory, &part)).await?;
     }
-    check(&manifest, &directory).map_err(failed)?;
-    Ok((vote, SnapshotFiles { directory, manifest }))
+    let state = Arc::clone(state);
+    blocking(move || {
+        check(&manifest, &directory)?;
+        let accepted = state.snapshots().accept(&directory)?;
+        Ok(SnapshotFiles::unpinned(accepted, Manifest::clone(&manifest)))
+    })
+    .await
+    .map(|files| (vote, files))
+}
+
+/// The sender tries again; by then the other transfer has ended or gone silent.
+pub(super) fn busy() -> Status {
+    Status::unavailable("another snapshot is being received")
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> Result<T, Status> {
+    tokio::task::spawn_blocking(work)
+        .await
+        .map_err(|error| Status::internal(error.to_string()))?
+        .map_err(failed)
 }
 
 fn write_part(manifest: &Manifest, directory: &Path, part: &proto::SnapshotPart) -> io::Result<()> {

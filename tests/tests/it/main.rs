@@ -8,6 +8,7 @@
 mod basics;
 mod durability;
 mod faults;
+mod integrity;
 mod limits;
 mod membership;
 mod reads;

@@ -132,13 +132,12 @@ impl ErrorKind {
     }
 
     /// Whether this is the cluster's answer to the mutation itself, the same for each of its attempts. Everything else
-    /// speaks of one attempt only, and says nothing about an earlier one whose answer was lost.
+    /// speaks of one attempt only, and says nothing about an earlier one whose answer was lost: so do `InvalidArgument`
+    /// and `TooLarge`, since a member checks its own limits, which may differ from those of the member asked before.
     pub(crate) fn answers_every_attempt(&self) -> bool {
         matches!(
             self,
-            Self::InvalidArgument { .. }
-                | Self::TooLarge { .. }
-                | Self::Compacted { .. }
+            Self::Compacted { .. }
                 | Self::FutureRevision { .. }
                 | Self::TierMismatch
                 | Self::UnknownDomain
@@ -279,7 +278,8 @@ impl Error {
 
 /// Whether an attempt that was answered like this may have been applied.
 fn leaves_doubt(error: &v1::Error) -> bool {
-    // An expired client is told that its earlier calls are doubtful; this attempt was refused.
+    // The doubt that the member names is about earlier attempts, which the call itself keeps account of; this one was
+    // refused.
     if error.code() == v1::ErrorCode::ClientExpired {
         return false;
     }
@@ -388,6 +388,23 @@ mod tests {
             v1::ErrorCode::ClientExpired,
             v1::Outcome::Unknown
         )));
+    }
+
+    #[test]
+    fn a_refusal_by_a_members_own_limits_answers_only_its_own_attempt() {
+        use crate::call::{Nature, outcome_of};
+        let field = "value".to_owned();
+        let (limit, value) = (7, 8);
+        let too_large = ErrorKind::TooLarge {
+            field: field.clone(),
+            limit,
+            value,
+        };
+        let invalid = ErrorKind::InvalidArgument { field, limit, value };
+        for kind in [too_large, invalid] {
+            assert_eq!(outcome_of(Nature::Stamped, &kind, false), Outcome::NotApplied);
+            assert_eq!(outcome_of(Nature::Stamped, &kind, true), Outcome::Unknown);
+        }
     }
 
     #[test]

@@ -28,7 +28,8 @@ pub struct Limits {
     /// Calls that one member works on at a time, over all its clients; the next is refused as overloaded.
     /// Default 16,384.
     pub calls_outstanding_max: u64,
-    /// Registered clients in the cluster, counted by the leader before it proposes a registration. Default 100,000.
+    /// Registered clients in the cluster, as the member that is asked counts them before it proposes a registration.
+    /// Default 65,536, which is also the most: the state machine itself registers no more (`CLIENTS_MAX`).
     pub clients_max: u64,
 }
 
@@ -44,7 +45,7 @@ impl Default for Limits {
             tags_max: 16,
             tag_bytes_max: 128,
             calls_outstanding_max: 16_384,
-            clients_max: 100_000,
+            clients_max: 65_536,
         }
     }
 }

@@ -143,7 +143,8 @@ pub const SETTINGS: &[Setting] = &[
         1_000_000,
         "calls a member works on at a time",
     ),
-    integer("limits.clients_max", 1, 10_000_000, "registered clients in the cluster"),
+    // At most the state machine's own bound, `CLIENTS_MAX`.
+    integer("limits.clients_max", 1, 65_536, "registered clients in the cluster"),
     integer(
         "storage.block_cache_bytes",
         MIB,

@@ -1,4 +1,9 @@
 //! The stream: whatever calls are waiting in one message, whatever replies are ready in another.
+//!
+//! Invariants
+//! * A stream has at most [`CALLS_PER_STREAM_MAX`] calls whose replies were not handed to the connection, refused ones
+//!   included: a client that does not read is not read from.
+//! * A call that holds a slot never waits for a call behind it.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -8,25 +13,39 @@ use futures::Stream;
 use prost::Message;
 use quorate_proto::v1::calls_server::Calls;
 use quorate_proto::v1::{Call, CallBatch, Error, Reply, ReplyBatch, call, reply};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::Permit;
 use super::api::Api;
 use super::error::{self, invalid};
 use super::validate::ReadLevel;
-use super::work::{Read, TIMEOUT_DEFAULT, Work, timed_out};
+use super::work::{Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
 use super::{request, validate};
 
 /// A message of replies is closed when it passes either.
 const REPLIES_PER_MESSAGE_MAX: usize = 1024;
 const REPLY_MESSAGE_BYTES: usize = 1 << 20;
+/// Calls of one stream that were taken and whose replies are not yet on the connection. The limit of the member's calls
+/// counts only those that it admits; this one counts those that it refuses, too.
+const CALLS_PER_STREAM_MAX: usize = 4096;
 
 /// The stream service.
 pub struct CallsService(pub Arc<Api>);
 
-/// A reply on its way to the connection. The permit goes with it, so that replies nobody reads are counted.
-type Ready = (Reply, Option<Permit>);
+/// A call that was taken: what goes with its reply until that is handed to the connection.
+struct Taken {
+    id: u64,
+    _slot: OwnedSemaphorePermit,
+    /// None for a call that was refused before it was work.
+    permit: Option<Permit>,
+}
+
+/// A reply on its way to the connection.
+struct Ready {
+    reply: Reply,
+    _taken: Taken,
+}
 
 #[tonic::async_trait]
 impl Calls for CallsService {
@@ -45,10 +64,10 @@ impl Calls for CallsService {
 
 /// Takes what is ready, without waiting for more.
 fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatch {
-    let mut bytes = first.0.encoded_len();
-    let mut batch = vec![first.0];
+    let mut bytes = first.reply.encoded_len();
+    let mut batch = vec![first.reply];
     while batch.len() < REPLIES_PER_MESSAGE_MAX && bytes < REPLY_MESSAGE_BYTES {
-        let Ok((reply, _permit)) = replies.try_recv() else {
+        let Ok(Ready { reply, .. }) = replies.try_recv() else {
             break;
         };
         bytes += reply.encoded_len();
@@ -57,11 +76,16 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatc
     ReplyBatch { replies: batch }
 }
 
-/// Ends when the client closes its side or the connection breaks; calls in work go on, their replies go nowhere.
+/// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere.
 async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::UnboundedSender<Ready>) {
+    let slots = Arc::new(Semaphore::new(CALLS_PER_STREAM_MAX));
     loop {
-        match calls.message().await {
-            Ok(Some(batch)) => dispatch(&api, batch.calls, &ready),
+        let message = tokio::select! {
+            message = calls.message() => message,
+            () = ready.closed() => return,
+        };
+        match message {
+            Ok(Some(batch)) => dispatch(&api, batch.calls, &slots, &ready).await,
             Ok(None) => return,
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
@@ -71,56 +95,84 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::Un
     }
 }
 
-/// A read that waits, with what its reply needs.
-struct Waiting {
-    id: u64,
-    read: Read,
-    permit: Permit,
+/// Takes the calls one by one, each when there is a slot for it.
+async fn dispatch(api: &Arc<Api>, calls: Vec<Call>, slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>) {
+    let mut strong = StrongReads::default();
+    for call in calls {
+        let slot = match Arc::clone(slots).try_acquire_owned() {
+            Ok(slot) => slot,
+            Err(_) => {
+                // The reads gathered so far hold slots, perhaps all of them: they must not wait for this call.
+                strong.start(api, ready);
+                let Some(slot) = free_slot(slots, ready).await else {
+                    return;
+                };
+                slot
+            }
+        };
+        take(api, call, slot, &mut strong, ready);
+    }
+    strong.start(api, ready);
 }
 
-fn dispatch(api: &Arc<Api>, calls: Vec<Call>, ready: &mpsc::UnboundedSender<Ready>) {
-    let mut strong = Vec::new();
-    let mut timeout = Duration::ZERO;
-    for call in calls {
-        let id = call.id;
-        let wait = if call.timeout_ms == 0 {
-            TIMEOUT_DEFAULT
-        } else {
-            Duration::from_millis(call.timeout_ms)
-        };
-        match admit(api, call) {
-            Err(refused) => send(ready, id, reply::Response::Error(refused), None),
-            Ok((Work::Mutate { command, expected }, permit)) => {
-                let (api_then, ready) = (Arc::clone(api), ready.clone());
-                api.proposer.submit(
-                    command,
-                    Box::new(move |result| {
-                        let answer = api_then.mutated(expected, result);
-                        send(&ready, id, answer, Some(permit));
-                    }),
-                );
-            }
-            Ok((Work::Read(read), permit)) if api.ready_now(&read) => {
-                let engine = api.store.engine();
-                let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);
-                send(ready, id, answer, Some(permit));
-            }
-            Ok((Work::Read(read), permit)) if read.level == ReadLevel::Strong && read.min_revision.0 == 0 => {
-                timeout = timeout.max(wait);
-                strong.push(Waiting { id, read, permit });
-            }
-            Ok((Work::Read(read), permit)) => {
-                tokio::spawn(answer_together(
-                    Arc::clone(api),
-                    vec![Waiting { id, read, permit }],
-                    wait,
-                    ready.clone(),
-                ));
-            }
+/// Waits until the client has read replies; `None` when it is gone.
+async fn free_slot(slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>) -> Option<OwnedSemaphorePermit> {
+    tokio::select! {
+        slot = Arc::clone(slots).acquire_owned() => slot.ok(),
+        () = ready.closed() => None,
+    }
+}
+
+fn take(
+    api: &Arc<Api>,
+    call: Call,
+    slot: OwnedSemaphorePermit,
+    strong: &mut StrongReads,
+    ready: &mpsc::UnboundedSender<Ready>,
+) {
+    let timeout = timeout_of(call.timeout_ms);
+    let mut taken = Taken {
+        id: call.id,
+        _slot: slot,
+        permit: None,
+    };
+    let work = match admit(api, call) {
+        Ok((work, permit)) => {
+            taken.permit = Some(permit);
+            work
+        }
+        Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
+    };
+    match work {
+        Work::Mutate { command, expected } => {
+            let (api_then, ready) = (Arc::clone(api), ready.clone());
+            api.proposer.submit(
+                command,
+                Box::new(move |result| {
+                    let answer = api_then.mutated(expected, result);
+                    send(&ready, taken, answer);
+                }),
+            );
+        }
+        Work::Read(read) if api.ready_now(&read) => {
+            let engine = api.store.engine();
+            let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);
+            send(ready, taken, answer);
+        }
+        Work::Read(read) if read.level == ReadLevel::Strong && read.min_revision.0 == 0 => {
+            strong.add(timeout, Waiting { taken, read });
+        }
+        Work::Read(read) => {
+            let waiting = vec![Waiting { taken, read }];
+            tokio::spawn(answer_together(Arc::clone(api), waiting, timeout, ready.clone()));
         }
     }
-    if !strong.is_empty() {
-        tokio::spawn(answer_together(Arc::clone(api), strong, timeout, ready.clone()));
+}
+
+fn timeout_of(timeout_ms: u64) -> Duration {
+    match timeout_ms {
+        0 => TIMEOUT_DEFAULT,
+        asked => Duration::from_millis(asked).min(TIMEOUT_MAX),
     }
 }
 
@@ -135,44 +187,135 @@ fn admit(api: &Api, call: Call) -> Result<(Work, Permit), Error> {
     })?;
     let work = request::work(&api.limits, request)?;
     if let Work::Mutate { command, .. } = &work {
-        api.check_space(command)?;
+        api.check_room(command)?;
     }
     Ok((work, permit))
 }
 
-/// Reads of one message and one level share a round and a view.
+/// A read that waits, with what its reply needs.
+struct Waiting {
+    taken: Taken,
+    read: Read,
+}
+
+/// Strong reads of one message, by time-out: few differ, and none waits longer than it asked to.
+#[derive(Default)]
+struct StrongReads(Vec<(Duration, Vec<Waiting>)>);
+
+impl StrongReads {
+    fn add(&mut self, timeout: Duration, waiting: Waiting) {
+        match self.0.iter_mut().find(|(of_group, _)| *of_group == timeout) {
+            Some((_, group)) => group.push(waiting),
+            None => self.0.push((timeout, vec![waiting])),
+        }
+    }
+
+    /// Begins to answer what was gathered, and forgets it.
+    fn start(&mut self, api: &Arc<Api>, ready: &mpsc::UnboundedSender<Ready>) {
+        for (timeout, waiting) in self.0.drain(..) {
+            tokio::spawn(answer_together(Arc::clone(api), waiting, timeout, ready.clone()));
+        }
+    }
+}
+
+/// Reads of one message, one level and one time-out share a round and a view. They end when the client is gone.
 async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration, ready: mpsc::UnboundedSender<Ready>) {
     let Some(first) = waiting.first() else { return };
-    let outcome = tokio::time::timeout(timeout, api.ready(first.read.level, first.read.min_revision)).await;
+    let outcome = tokio::select! {
+        outcome = tokio::time::timeout(timeout, api.ready(first.read.level, first.read.min_revision)) => outcome,
+        () = ready.closed() => return,
+    };
     let failed = match outcome {
         Ok(Ok(staleness)) => {
             let engine = api.store.engine();
             let view = engine.view();
-            for Waiting { id, read, permit } in waiting {
-                send(
-                    &ready,
-                    id,
-                    api.answer(view.as_ref(), &read.query, staleness),
-                    Some(permit),
-                );
+            for Waiting { taken, read } in waiting {
+                send(&ready, taken, api.answer(view.as_ref(), &read.query, staleness));
             }
             return;
         }
         Ok(Err(failed)) => error::read(&failed),
         Err(_) => timed_out(timeout),
     };
-    for Waiting { id, permit, .. } in waiting {
-        send(&ready, id, reply::Response::Error(failed.clone()), Some(permit));
+    for Waiting { taken, .. } in waiting {
+        send(&ready, taken, reply::Response::Error(failed.clone()));
     }
 }
 
 /// The client may be gone; then nobody wants the reply.
-fn send(ready: &mpsc::UnboundedSender<Ready>, id: u64, response: reply::Response, permit: Option<Permit>) {
-    let _ = ready.send((
-        Reply {
+fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response) {
+    let reply = Reply {
+        id: taken.id,
+        response: Some(response),
+    };
+    let _ = ready.send(Ready { reply, _taken: taken });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(id: u64, slots: &Arc<Semaphore>) -> Taken {
+        Taken {
             id,
-            response: Some(response),
-        },
-        permit,
-    ));
+            _slot: Arc::clone(slots).try_acquire_owned().unwrap(),
+            permit: None,
+        }
+    }
+
+    fn refusal() -> reply::Response {
+        reply::Response::Error(invalid("request", "the call is empty"))
+    }
+
+    #[tokio::test]
+    async fn a_refusal_keeps_its_slot_until_it_is_packed() {
+        let slots = Arc::new(Semaphore::new(2));
+        let (ready, mut replies) = mpsc::unbounded_channel();
+        send(&ready, taken(1, &slots), refusal());
+        send(&ready, taken(2, &slots), refusal());
+        assert_eq!(slots.available_permits(), 0);
+        let first = replies.recv().await.unwrap();
+        assert_eq!(pack(first, &mut replies).replies.len(), 2);
+        assert_eq!(slots.available_permits(), 2);
+    }
+
+    #[tokio::test]
+    async fn waiting_for_a_slot_ends_when_a_reply_leaves_or_the_client_does() {
+        let slots = Arc::new(Semaphore::new(1));
+        let (ready, mut replies) = mpsc::unbounded_channel();
+        send(&ready, taken(1, &slots), refusal());
+        let read = async {
+            let first = replies.recv().await.unwrap();
+            pack(first, &mut replies)
+        };
+        let (slot, _) = tokio::join!(free_slot(&slots, &ready), read);
+        assert!(slot.is_some());
+        drop(replies);
+        assert!(free_slot(&slots, &ready).await.is_none());
+    }
+
+    #[test]
+    fn reads_are_grouped_by_time_out() {
+        let slots = Arc::new(Semaphore::new(3));
+        let mut strong = StrongReads::default();
+        for (id, timeout_ms) in [(1, 5), (2, 70_000), (3, 5)] {
+            let read = Read {
+                level: ReadLevel::Strong,
+                min_revision: crate::types::Revision(0),
+                query: super::super::work::Query::Get {
+                    domain: validate::DEFAULT_DOMAIN.to_owned(),
+                    key: b"k".to_vec(),
+                    revision: None,
+                },
+            };
+            let taken = taken(id, &slots);
+            strong.add(timeout_of(timeout_ms), Waiting { taken, read });
+        }
+        let groups: Vec<(Duration, usize)> = strong
+            .0
+            .iter()
+            .map(|(timeout, group)| (*timeout, group.len()))
+            .collect();
+        assert_eq!(groups, [(Duration::from_millis(5), 2), (TIMEOUT_MAX, 1)]);
+    }
 }

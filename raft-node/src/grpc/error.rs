@@ -67,7 +67,9 @@ pub(super) fn rejection(rejection: &Rejection) -> Error {
             field: "revision".into(),
             ..base(ErrorCode::FutureRevision)
         },
+        // With the client went the answers to its earlier attempts: one of them may have been applied.
         Rejection::ClientExpired { .. } => Error {
+            outcome: Outcome::Unknown.into(),
             field: "stamp.client_id".into(),
             ..base(ErrorCode::ClientExpired)
         },
@@ -192,4 +194,17 @@ fn leader_hint(leader: Option<MemberId>, roster: &Roster) -> Option<MemberAddres
         member_id,
         client_address,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::ClientId;
+
+    #[test]
+    fn an_expired_client_is_told_that_earlier_attempts_are_in_doubt() {
+        let error = rejection(&Rejection::ClientExpired { client: ClientId(7) });
+        assert_eq!(error.code(), ErrorCode::ClientExpired);
+        assert_eq!(error.outcome(), Outcome::Unknown);
+    }
 }

@@ -15,6 +15,9 @@ use crate::types::Revision;
 
 /// Reads wait this long where the call names no time-out.
 pub(super) const TIMEOUT_DEFAULT: Duration = Duration::from_secs(5);
+/// No read waits longer, whatever time-out its call names: it fails with `ERROR_CODE_DEADLINE_EXCEEDED`, and may be
+/// repeated.
+pub(super) const TIMEOUT_MAX: Duration = Duration::from_secs(60);
 
 /// A call, checked.
 pub(super) enum Work {
@@ -53,8 +56,16 @@ pub(super) enum Query {
 }
 
 impl Api {
+    /// Refuses, before it is proposed, what there is no room for.
+    pub(super) fn check_room(&self, command: &Command) -> Result<(), Error> {
+        if matches!(command, Command::RegisterClient(_)) {
+            return check_clients(self.store.applied().clients as u64, self.limits.clients_max);
+        }
+        self.check_space(command)
+    }
+
     /// Refuses what would grow a store whose disks are nearly full. Deleting is always allowed.
-    pub(super) fn check_space(&self, command: &Command) -> Result<(), Error> {
+    fn check_space(&self, command: &Command) -> Result<(), Error> {
         let grows = match command {
             Command::Transaction(transaction) => transaction
                 .then
@@ -119,7 +130,7 @@ impl Api {
     pub(super) async fn perform(&self, work: Work, timeout: Duration) -> reply::Response {
         match work {
             Work::Mutate { command, expected } => {
-                if let Err(refused) = self.check_space(&command) {
+                if let Err(refused) = self.check_room(&command) {
                     return reply::Response::Error(refused);
                 }
                 let result = self.proposer.propose(command).await;
@@ -138,10 +149,55 @@ impl Api {
     }
 }
 
+/// Refuses a registration beyond the limit. Registrations in flight are not counted: what bounds them exactly is the
+/// state machine.
+fn check_clients(registered: u64, clients_max: u64) -> Result<(), Error> {
+    if registered < clients_max {
+        return Ok(());
+    }
+    Err(Error {
+        limit: clients_max,
+        value: registered,
+        ..error::refused(
+            ErrorCode::LimitReached,
+            format!("{registered} clients are registered; the limit is {clients_max} (limits.clients_max)"),
+        )
+    })
+}
+
 /// A read whose time ran out.
 pub(super) fn timed_out(timeout: Duration) -> Error {
     error::refused(
         ErrorCode::DeadlineExceeded,
         format!("the read was not ready within {} ms", timeout.as_millis()),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_proto::v1::Outcome;
+
+    use super::*;
+    use crate::config::Limits;
+    use crate::state_machine::CLIENTS_MAX;
+
+    #[test]
+    fn a_client_beyond_the_limit_is_refused_with_the_limit_and_the_value() {
+        assert!(check_clients(1, 2).is_ok());
+        let refused = check_clients(2, 2).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::LimitReached);
+        assert_eq!(refused.outcome(), Outcome::NotApplied);
+        assert_eq!((refused.limit, refused.value), (2, 2));
+    }
+
+    #[test]
+    fn the_default_limit_of_clients_is_the_state_machines_bound() {
+        assert_eq!(Limits::default().clients_max, CLIENTS_MAX);
+        let setting = crate::config::Setting::named("limits.clients_max").unwrap();
+        let kind = crate::config::Kind::Integer {
+            min: 1,
+            max: CLIENTS_MAX,
+        };
+        assert_eq!(setting.kind, kind);
+    }
 }

@@ -87,7 +87,8 @@ impl Roster {
     }
 
     /// Refuses a call from another cluster, for another member or directory, or from a directory that is not the one
-    /// the membership records for its sender.
+    /// the membership records for its sender. A sender that is not in the membership is accepted: this member may lag
+    /// behind the change that brought a new leader in, and must hear it nevertheless.
     pub(super) fn check(&self, metadata: &MetadataMap) -> Result<MemberId, Status> {
         let cluster = number(metadata, CLUSTER)?;
         let mine = self.cluster_id();

@@ -1,8 +1,11 @@
 //! Between members: one connection for replication, one for heartbeats, votes and read indexes, one for snapshots, so
 //! that a large entry never delays the proof that the leader lives.
 //!
-//! Every call names the cluster, both members and both data directories; `identity` refuses what does not fit, so
-//! that a member of another cluster, a removed one or a wiped directory under an old id never takes part.
+//! Every call names the cluster, both members and both data directories. `identity` refuses a call from another
+//! cluster, one that is meant for another member or directory, and one whose sender is known under another directory:
+//! a member of another cluster or a wiped directory under an old id never takes part. A sender that is not in the
+//! membership is accepted, also one that was removed: a member that lags behind must hear a leader that it does not
+//! know yet. Terms, logs and quorums are left to Raft.
 
 mod client;
 mod factory;

@@ -1,9 +1,13 @@
 //! Who belongs to the cluster, and who leads it.
 //!
 //! A member joins as a learner, is promoted when it has caught up, and leaves by removal; ids are never reused. What
-//! would lose the quorum is refused: the voters that would remain must have a majority that answers now.
+//! would lose the quorum is refused: the voters that would result must have a majority that answers now.
+//!
+//! A change of voters takes two steps with a joint configuration between them. A leader that is lost there leaves the
+//! joint configuration behind; the same change, repeated, finishes it.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,12 +48,13 @@ pub enum MembershipError {
 }
 
 /// Changes the membership, one change at a time.
+#[derive(Clone)]
 pub struct Membership {
     raft: Raft,
     roster: Arc<Roster>,
     network: PeerNetwork,
     store: Arc<StateStore>,
-    changing: Mutex<()>,
+    changing: Arc<Mutex<()>>,
 }
 
 impl Membership {
@@ -60,25 +65,58 @@ impl Membership {
             roster,
             network,
             store,
-            changing: Mutex::new(()),
+            changing: Arc::default(),
         }
     }
 
     /// Adds a learner that answers at `peer_address` under `id`.
     pub async fn add(&self, id: MemberId, peer_address: &str) -> Result<(), MembershipError> {
-        let _one = self.changing.lock().await;
-        self.add_learner(id, peer_address).await
+        let peer_address = peer_address.to_owned();
+        self.in_turn(|this| async move { this.add_learner(id, &peer_address).await })
+            .await
     }
 
     /// Makes a learner that has caught up a voter.
     pub async fn promote(&self, id: MemberId) -> Result<(), MembershipError> {
-        let _one = self.changing.lock().await;
+        self.in_turn(move |this| async move { this.promote_learner(id).await })
+            .await
+    }
+
+    /// Removes a voter or a learner.
+    pub async fn remove(&self, id: MemberId) -> Result<(), MembershipError> {
+        self.in_turn(move |this| async move { this.remove_member(id).await })
+            .await
+    }
+
+    /// Puts a new member in the place of `old`, with no moment in which the cluster has a voter less.
+    pub async fn replace(&self, old: MemberId, new: MemberId, peer_address: &str) -> Result<(), MembershipError> {
+        let peer_address = peer_address.to_owned();
+        self.in_turn(move |this| async move { this.replace_voter(old, new, &peer_address).await })
+            .await
+    }
+
+    /// Runs one change at a time, each to its end: a caller whose deadline passes drops its own future, and the second
+    /// step of the change must not be dropped with it.
+    async fn in_turn<F>(&self, change: impl FnOnce(Self) -> F) -> Result<(), MembershipError>
+    where
+        F: Future<Output = Result<(), MembershipError>> + Send + 'static,
+    {
+        let turn = Arc::clone(&self.changing).lock_owned().await;
+        let change = change(self.clone());
+        let task = tokio::spawn(async move {
+            let _turn = turn;
+            change.await
+        });
+        task.await.unwrap_or_else(|error| Err(unknown(&error)))
+    }
+
+    async fn promote_learner(&self, id: MemberId) -> Result<(), MembershipError> {
         let metrics = self.leading()?;
         let membership = metrics.membership_config.membership();
         if membership.get_node(&id).is_none() {
             return Err(refused(format!("member {id} does not exist: add it first")));
         }
-        if membership.voter_ids().any(|voter| voter == id) {
+        if !is_joint(&metrics) && membership.voter_ids().any(|voter| voter == id) {
             return Err(refused(format!("member {id} is a voter already")));
         }
         if let Some(behind) = entries_behind(&metrics, id) {
@@ -86,75 +124,61 @@ impl Membership {
                 "member {id} is {behind} entries behind; promote it when it has caught up"
             )));
         }
-        self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id])), true)
-            .await
+        if !self.answers(&metrics, id).await {
+            return Err(refused(format!("member {id} does not answer; promote it when it does")));
+        }
+        let mut voters = goal(&metrics);
+        voters.insert(id);
+        self.require_quorum(&metrics, &voters).await?;
+        self.change(ChangeMembers::AddVoterIds(BTreeSet::from([id]))).await
     }
 
-    /// Removes a voter or a learner.
-    pub async fn remove(&self, id: MemberId) -> Result<(), MembershipError> {
-        let _one = self.changing.lock().await;
+    async fn remove_member(&self, id: MemberId) -> Result<(), MembershipError> {
         let metrics = self.leading()?;
         let membership = metrics.membership_config.membership();
         if membership.get_node(&id).is_none() {
             return Err(refused(format!("member {id} does not exist")));
         }
-        let voters: BTreeSet<_> = membership.voter_ids().collect();
-        if !voters.contains(&id) {
-            return self
-                .change(ChangeMembers::RemoveNodes(BTreeSet::from([id])), false)
-                .await;
+        if !membership.voter_ids().any(|voter| voter == id) {
+            return self.change(ChangeMembers::RemoveNodes(BTreeSet::from([id]))).await;
         }
-        let remaining: BTreeSet<_> = voters.iter().copied().filter(|voter| *voter != id).collect();
+        let mut remaining = goal(&metrics);
+        remaining.remove(&id);
         self.require_quorum(&metrics, &remaining).await?;
         self.step_aside_if(id).await?;
-        self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id])), false)
-            .await
+        self.change(ChangeMembers::RemoveVoters(BTreeSet::from([id]))).await
     }
 
-    /// Puts a new member in the place of `old`, with no moment in which the cluster has a voter less.
-    pub async fn replace(&self, old: MemberId, new: MemberId, peer_address: &str) -> Result<(), MembershipError> {
-        let _one = self.changing.lock().await;
+    async fn replace_voter(&self, old: MemberId, new: MemberId, peer_address: &str) -> Result<(), MembershipError> {
         let metrics = self.leading()?;
-        let membership = metrics.membership_config.membership();
-        if !membership.voter_ids().any(|voter| voter == old) {
-            return Err(refused(format!(
-                "member {old} is not a voter: there is nothing to replace"
-            )));
-        }
+        check_replacement(&metrics, old, new, peer_address)?;
         self.step_aside_if(old).await?;
         // A call that was repeated after a fail-over finds its learner already there.
-        if membership.get_node(&new).is_none() {
+        if metrics.membership_config.membership().get_node(&new).is_none() {
             self.add_learner(new, peer_address).await?;
         }
         self.wait_until_caught_up(new).await?;
         let metrics = self.leading()?;
-        let mut voters: BTreeSet<_> = metrics.membership_config.membership().voter_ids().collect();
+        let mut voters = goal(&metrics);
         voters.remove(&old);
         voters.insert(new);
         self.require_quorum(&metrics, &voters).await?;
-        self.change(ChangeMembers::ReplaceAllVoters(voters), false).await
+        self.change(ChangeMembers::ReplaceAllVoters(voters)).await
     }
 
-    /// Hands leadership to `to`, or to the voter that is most up to date. Answers who leads then.
+    /// Hands leadership to `to`, or to the voter that is most up to date of those that answer. Answers who leads then.
     pub async fn transfer(&self, to: Option<MemberId>) -> Result<MemberId, MembershipError> {
         let metrics = self.leading()?;
         let me = *self.raft.node_id();
         if to == Some(me) {
             return Ok(me);
         }
-        let replication = metrics.replication.clone().unwrap_or_default();
-        let voters: BTreeSet<_> = metrics.membership_config.membership().voter_ids().collect();
         let target = match to {
-            Some(target) if !voters.contains(&target) => {
+            Some(target) if !goal(&metrics).contains(&target) => {
                 return Err(refused(format!("member {target} is not a voter")));
             }
             Some(target) => target,
-            None => replication
-                .iter()
-                .filter(|(id, _)| voters.contains(id) && **id != me)
-                .max_by_key(|(_, matched)| matched.map(|id| id.index))
-                .map(|(id, _)| *id)
-                .ok_or_else(|| refused(String::from("there is no other voter")))?,
+            None => self.best_successor(&metrics).await?,
         };
         self.raft
             .trigger()
@@ -172,6 +196,22 @@ impl Membership {
                 "member {target} has not taken over in time"
             ))),
         }
+    }
+
+    /// What a voter matched says nothing of whether it still lives, so each is asked.
+    async fn best_successor(&self, metrics: &Metrics) -> Result<MemberId, MembershipError> {
+        let mut voters = goal(metrics);
+        voters.remove(&metrics.id);
+        if voters.is_empty() {
+            return Err(refused(String::from("there is no other voter")));
+        }
+        let replication = metrics.replication.as_ref();
+        let matched = |id: MemberId| replication.and_then(|matched| matched.get(&id).copied().flatten());
+        self.answering(metrics, &voters)
+            .await
+            .into_iter()
+            .max_by_key(|id| matched(*id).map(|log_id| log_id.index))
+            .ok_or_else(|| refused(format!("of the other voters {voters:?} none answers")))
     }
 
     /// Before the leader itself is removed it hands leadership on; the call is then to be repeated there.
@@ -265,37 +305,42 @@ impl Membership {
             })
     }
 
-    /// Asks the voters that would remain, now: what was heard a moment ago says nothing of a member that just died.
+    /// Asks the voters that would result, now: what was heard a moment ago says nothing of a member that just died.
     async fn require_quorum(&self, metrics: &Metrics, voters: &BTreeSet<MemberId>) -> Result<(), MembershipError> {
         if voters.is_empty() {
             return Err(refused(String::from("the last voter cannot be removed")));
         }
-        let answers = voters.iter().map(|id| async move {
-            let member = metrics.membership_config.membership().get_node(id);
-            match member {
-                _ if *id == metrics.id => true,
-                Some(member) => self.network.client(*id, member).report().await.is_ok(),
-                None => false,
-            }
-        });
-        let alive = futures::future::join_all(answers)
-            .await
-            .into_iter()
-            .filter(|alive| *alive)
-            .count();
+        let alive = self.answering(metrics, voters).await.len();
         let majority = voters.len() / 2 + 1;
         if alive < majority {
             return Err(refused(format!(
-                "of the voters {voters:?} that would remain only {alive} answer and {majority} are needed: the \
+                "of the voters {voters:?} that would result only {alive} answer and {majority} are needed: the \
                  cluster would lose its quorum"
             )));
         }
         Ok(())
     }
 
-    async fn change(&self, change: ChangeMembers<MemberId, Member>, retain: bool) -> Result<(), MembershipError> {
+    async fn answering(&self, metrics: &Metrics, members: &BTreeSet<MemberId>) -> BTreeSet<MemberId> {
+        let asked = members
+            .iter()
+            .map(|id| async move { self.answers(metrics, *id).await.then_some(*id) });
+        futures::future::join_all(asked).await.into_iter().flatten().collect()
+    }
+
+    /// Whether a member answers now. This one does.
+    async fn answers(&self, metrics: &Metrics, id: MemberId) -> bool {
+        match metrics.membership_config.membership().get_node(&id) {
+            _ if id == metrics.id => true,
+            Some(member) => self.network.client(id, member).report().await.is_ok(),
+            None => false,
+        }
+    }
+
+    /// Voters that leave do not stay as learners, not even those of an earlier change that this one finishes.
+    async fn change(&self, change: ChangeMembers<MemberId, Member>) -> Result<(), MembershipError> {
         self.raft
-            .change_membership(change, retain)
+            .change_membership(change, false)
             .await
             .map(|_| ())
             .map_err(change_error)
@@ -309,6 +354,49 @@ impl Membership {
         Err(MembershipError::NotLeader {
             leader: metrics.current_leader.filter(|id| id != self.raft.node_id()),
         })
+    }
+}
+
+/// Whether a change of voters is half made.
+fn is_joint(metrics: &Metrics) -> bool {
+    metrics.membership_config.membership().get_joint_config().len() > 1
+}
+
+/// The voters; those that will be, while a change is half made. openraft applies every change to this set, so that
+/// one which is in it already only finishes it.
+fn goal(metrics: &Metrics) -> BTreeSet<MemberId> {
+    let configurations = metrics.membership_config.membership().get_joint_config();
+    configurations.last().cloned().unwrap_or_default()
+}
+
+fn check_replacement(
+    metrics: &Metrics,
+    old: MemberId,
+    new: MemberId,
+    peer_address: &str,
+) -> Result<(), MembershipError> {
+    let membership = metrics.membership_config.membership();
+    let is_voter = |id| membership.voter_ids().any(|voter| voter == id);
+    if old == new {
+        return Err(refused(format!(
+            "member {old} cannot replace itself: ids are never reused, take another"
+        )));
+    }
+    if !is_voter(old) {
+        return Err(refused(format!(
+            "member {old} is not a voter: there is nothing to replace"
+        )));
+    }
+    // While the configuration is joint this may be the replacement that made it so.
+    if !is_joint(metrics) && is_voter(new) {
+        return Err(refused(format!("member {new} is a voter already")));
+    }
+    match membership.get_node(&new) {
+        Some(member) if member.peer_address != peer_address => Err(refused(format!(
+            "member {new} exists already, at {}",
+            member.peer_address
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -150,19 +150,16 @@ impl Rounds {
         let mut waiting = Vec::new();
         while wanted.recv_many(&mut waiting, WAITING_MAX).await > 0 {
             let began = self.clock.monotonic();
-            let outcome = self
-                .round(waiting.iter().any(|wanted| matches!(wanted, Wanted::Index(_))))
-                .await;
-            match outcome {
+            match self.round(&mut waiting).await {
                 Ok(index) => self.answer(index, began, &mut waiting).await,
                 Err(error) => refuse(&mut waiting, &error),
             }
         }
     }
 
-    /// One confirmed index, begun after the call. A follower that asked for it must get the leader's own, so then
-    /// nobody else is asked.
-    async fn round(&mut self, as_leader: bool) -> Result<u64, ReadError> {
+    /// One confirmed index, begun after the call. A follower that asked for it must get the leader's own: where this
+    /// member does not lead the followers are refused, and its own readers go on with the leader's index.
+    async fn round(&mut self, waiting: &mut Vec<Wanted>) -> Result<u64, ReadError> {
         let mut reason = String::from("no leader is known");
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {
@@ -170,12 +167,16 @@ impl Rounds {
             }
             match tokio::time::timeout(ROUND_TIMEOUT, self.confirm()).await {
                 Ok(Confirmed::Index(index)) => return Ok(index),
-                Ok(Confirmed::Elsewhere(leader)) if !as_leader => match self.ask_leader(leader).await {
-                    Ok(index) => return Ok(index),
-                    Err(status) => reason = format!("member {leader}: {}", status.message()),
-                },
                 Ok(Confirmed::Elsewhere(leader)) => {
-                    return Err(ReadError::NoLeader(format!("member {leader} leads")));
+                    let elsewhere = ReadError::NoLeader(format!("member {leader} leads"));
+                    refuse_followers(waiting, &elsewhere);
+                    if waiting.is_empty() {
+                        return Err(elsewhere);
+                    }
+                    match self.ask_leader(leader).await {
+                        Ok(index) => return Ok(index),
+                        Err(status) => reason = format!("member {leader}: {}", status.message()),
+                    }
                 }
                 Ok(Confirmed::Nobody(why)) => reason = why,
                 Ok(Confirmed::Stopped) => return Err(ReadError::Stopped),
@@ -248,6 +249,14 @@ enum Confirmed {
     Stopped,
 }
 
+/// Leaves this member's own readers waiting.
+fn refuse_followers(waiting: &mut Vec<Wanted>, error: &ReadError) {
+    let is_follower = |wanted: &Wanted| matches!(wanted, Wanted::Index(_));
+    let (mut followers, readers) = waiting.drain(..).partition(is_follower);
+    *waiting = readers;
+    refuse(&mut followers, error);
+}
+
 fn refuse(waiting: &mut Vec<Wanted>, error: &ReadError) {
     for wanted in waiting.drain(..) {
         match wanted {
@@ -258,5 +267,22 @@ fn refuse(waiting: &mut Vec<Wanted>, error: &ReadError) {
                 let _ = done.send(Err(error.clone()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_another_member_leads_only_the_followers_are_refused() {
+        let (reader, mut read) = oneshot::channel();
+        let (follower, mut asked) = oneshot::channel();
+        let mut waiting = vec![Wanted::Index(follower), Wanted::Applied(reader)];
+        let elsewhere = ReadError::NoLeader(String::from("member 2 leads"));
+        refuse_followers(&mut waiting, &elsewhere);
+        assert_eq!(asked.try_recv(), Ok(Err(elsewhere)));
+        assert!(matches!(waiting.as_slice(), [Wanted::Applied(_)]));
+        assert_eq!(read.try_recv(), Err(oneshot::error::TryRecvError::Empty));
     }
 }

@@ -68,8 +68,11 @@ impl Background {
         let mut metrics = self.raft.server_metrics();
         loop {
             let membership = metrics.borrow_watched().membership_config.clone();
-            self.roster
-                .set_members(membership.nodes().map(|(id, member)| (*id, member.clone())).collect());
+            // Empty until consensus has reported once; the roster has the stored membership then.
+            if membership.nodes().next().is_some() {
+                self.roster
+                    .set_members(membership.nodes().map(|(id, member)| (*id, member.clone())).collect());
+            }
             if metrics.changed().await.is_err() {
                 return;
             }
@@ -116,7 +119,11 @@ impl Background {
         loop {
             tokio::time::sleep(Duration::from_millis(settings.interval_ms)).await;
             let applied = self.store.applied();
-            looks.push_back((applied.log_time, applied.revision));
+            let look = (applied.log_time, applied.revision);
+            // Log time stands still in an idle cluster, where no look would ever become old and go.
+            if looks.back() != Some(&look) {
+                looks.push_back(look);
+            }
             let old = LogTimeMs(applied.log_time.0.saturating_sub(settings.keep_ms));
             let mut old_enough = Revision(0);
             while looks.front().is_some_and(|(time, _)| *time <= old) {
@@ -152,12 +159,18 @@ impl Background {
         }
     }
 
-    /// A snapshot after so many bytes of log, so that the log can be purged.
+    /// A snapshot after so many bytes of log, so that the log can be purged. What the log held at the start counts too:
+    /// a member that restarts often would never reach the limit.
     async fn snapshot(self) {
-        let mut last = self.log.metrics().bytes.load(Ordering::Relaxed);
+        // The newest segment takes its full length on disk from the beginning, so it says nothing.
+        let found = self
+            .log
+            .disk_bytes()
+            .saturating_sub(self.config.storage.log_segment_bytes);
+        let mut last = 0;
         loop {
             tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
-            let written = self.log.metrics().bytes.load(Ordering::Relaxed);
+            let written = found + self.log.metrics().bytes.load(Ordering::Relaxed);
             if written - last >= self.config.raft.snapshot_log_bytes {
                 last = written;
                 if let Err(error) = self.raft.trigger().snapshot().await {

@@ -18,6 +18,8 @@ use crate::types::{DirectoryId, MemberId};
 
 /// Founders that are not up yet are asked again after this.
 const RETRY: Duration = Duration::from_millis(100);
+/// A founder that waits to be recruited asks the others this often whether they have a cluster without it.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Why the cluster cannot be founded from here.
 #[derive(Debug, thiserror::Error)]
@@ -57,11 +59,7 @@ pub async fn found(
     random: Arc<dyn Random>,
     persist: impl Fn(u64) -> std::io::Result<()>,
 ) -> Result<(), FoundingError> {
-    let initialized = raft
-        .is_initialized()
-        .await
-        .map_err(|error| FoundingError::Failed(error.to_string()))?;
-    if initialized || config.cluster.join {
+    if is_initialized(raft).await? || config.cluster.join {
         return Ok(());
     }
     let founders = &config.cluster.members;
@@ -72,10 +70,7 @@ pub async fn found(
         .unwrap_or(config.member_id);
     let others = founders.iter().filter(|founder| founder.id != config.member_id);
     if config.member_id != first {
-        for founder in others {
-            refuse_if_cluster_exists(founder, roster, network).await?;
-        }
-        return Ok(());
+        return wait_to_be_recruited(others, raft, roster, network).await;
     }
     let mut members = BTreeMap::new();
     for founder in others.clone() {
@@ -111,7 +106,30 @@ pub async fn found(
         .map_err(|error| FoundingError::Failed(error.to_string()))
 }
 
-/// Asks once: a founder that is not up cannot object.
+async fn is_initialized(raft: &Raft) -> Result<bool, FoundingError> {
+    raft.is_initialized()
+        .await
+        .map_err(|error| FoundingError::Failed(error.to_string()))
+}
+
+/// Until the first membership arrives the others are asked again and again: they may come up later than this member,
+/// and belong to a cluster that will never call it.
+async fn wait_to_be_recruited(
+    others: impl Iterator<Item = &FoundingMember> + Clone,
+    raft: &Raft,
+    roster: &Roster,
+    network: &PeerNetwork,
+) -> Result<(), FoundingError> {
+    while !is_initialized(raft).await? {
+        for founder in others.clone() {
+            refuse_if_cluster_exists(founder, roster, network).await?;
+        }
+        tokio::time::sleep(ASK_AGAIN).await;
+    }
+    Ok(())
+}
+
+/// A founder that is not up cannot object.
 async fn refuse_if_cluster_exists(
     founder: &FoundingMember,
     roster: &Roster,

@@ -14,7 +14,7 @@ use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
-use crate::consensus::{LogClock, Membership, Proposer, Raft, ReadGate, raft_config};
+use crate::consensus::{LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::grpc::Api;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
@@ -59,6 +59,7 @@ impl Parts {
         let network = PeerNetwork::new(Arc::clone(&roster), transport);
         let log = open_log(&config, &mut directory)?;
         let (store, state) = StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
+        know_members(&roster, &store).map_err(NodeError::State)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
             config.member_id,
@@ -198,6 +199,17 @@ async fn listen(
         address,
         source,
     })
+}
+
+/// Gives the roster the stored membership before the first peer is served: until it knows a directory, it cannot refuse
+/// another one.
+fn know_members(roster: &Roster, store: &StateStore) -> std::io::Result<()> {
+    let Some(bytes) = store.membership() else {
+        return Ok(());
+    };
+    let stored = decode_membership(&bytes).map_err(std::io::Error::other)?;
+    roster.set_members(stored.nodes().map(|(id, member)| (*id, member.clone())).collect());
+    Ok(())
 }
 
 /// The log. It exists for as long as its directory does: one that is gone is not made anew, for the member would vote

@@ -1,6 +1,6 @@
 //! Looks, once a second, at how the members are: whether their disks are full, and whether their states agree.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
@@ -96,13 +96,14 @@ fn refuse_growth_if_quorum_is_full(background: &Background, reports: &BTreeMap<M
 
 fn compare_states(background: &Background, reports: &BTreeMap<MemberId, Report>) {
     let metrics = background.raft.server_metrics();
-    let voters = metrics.borrow_watched().membership_config.voter_ids().count();
+    let voters: BTreeSet<MemberId> = metrics.borrow_watched().membership_config.voter_ids().collect();
+    let me = background.roster.me().member;
     let mine = background.store.hash_points();
     let theirs: Vec<_> = reports
         .iter()
         .map(|(id, report)| (*id, report.hash_points.as_slice()))
         .collect();
-    match judge(&mine, &theirs, voters / 2 + 1) {
+    match judge((me, &mine), &theirs, &voters) {
         Verdict::Agrees => {}
         Verdict::Differs { index, member } => {
             tracing::error!(
@@ -128,25 +129,34 @@ enum Verdict {
     Agrees,
     /// Another member differs, without a majority on either side.
     Differs { index: u64, member: MemberId },
-    /// A majority agrees with each other and not with this member.
+    /// A majority of the voters agrees with each other and not with this member.
     Outvoted { index: u64 },
 }
 
-/// Compares at the indexes that this member has too.
-fn judge(mine: &[HashPoint], theirs: &[(MemberId, &[HashPoint])], majority: usize) -> Verdict {
+/// Compares at the indexes that this member has too. A learner is judged, but has no voice.
+fn judge(
+    (me, mine): (MemberId, &[HashPoint]),
+    theirs: &[(MemberId, &[HashPoint])],
+    voters: &BTreeSet<MemberId>,
+) -> Verdict {
+    let majority = voters.len() / 2 + 1;
     let mut verdict = Verdict::Agrees;
     for point in mine {
         let others: Vec<(MemberId, u64)> = theirs
             .iter()
+            .filter(|(id, _)| voters.contains(id))
             .filter_map(|(id, points)| points.iter().find(|p| p.index == point.index).map(|p| (*id, p.hash)))
             .collect();
-        let with_me = 1 + others.iter().filter(|(_, hash)| *hash == point.hash).count();
-        let against = others.iter().find(|(_, hash)| *hash != point.hash);
-        let Some((member, hash)) = against else { continue };
-        if others.iter().filter(|(_, other)| other == hash).count() >= majority {
+        let voices = |hash: u64| others.iter().filter(|(_, other)| *other == hash).count();
+        let mut against = others.iter().filter(|(_, hash)| *hash != point.hash);
+        let Some((member, _)) = against.clone().next() else {
+            continue;
+        };
+        // Each hash by itself: the first that differs need not be the majority's.
+        if against.any(|(_, hash)| voices(*hash) >= majority) {
             return Verdict::Outvoted { index: point.index };
         }
-        if with_me < majority {
+        if voices(point.hash) + usize::from(voters.contains(&me)) < majority {
             verdict = Verdict::Differs {
                 index: point.index,
                 member: *member,
@@ -163,22 +173,29 @@ mod tests {
     const GOOD: [HashPoint; 2] = [HashPoint { index: 256, hash: 1 }, HashPoint { index: 512, hash: 2 }];
     const BAD: [HashPoint; 2] = [HashPoint { index: 256, hash: 1 }, HashPoint { index: 512, hash: 9 }];
 
+    const WORSE: [HashPoint; 2] = [HashPoint { index: 256, hash: 1 }, HashPoint { index: 512, hash: 8 }];
+
+    /// The judge sits in member 1 of that many voters.
+    fn judge(mine: &[HashPoint], theirs: &[(MemberId, &[HashPoint])], voters: u64) -> Verdict {
+        super::judge((1, mine), theirs, &(1..=voters).collect())
+    }
+
     #[test]
     fn equal_hashes_agree() {
-        assert_eq!(judge(&GOOD, &[(2, &GOOD), (3, &GOOD)], 2), Verdict::Agrees);
+        assert_eq!(judge(&GOOD, &[(2, &GOOD), (3, &GOOD)], 3), Verdict::Agrees);
     }
 
     #[test]
     fn the_member_that_differs_from_a_majority_is_outvoted() {
         assert_eq!(
-            judge(&BAD, &[(2, &GOOD), (3, &GOOD)], 2),
+            judge(&BAD, &[(2, &GOOD), (3, &GOOD)], 3),
             Verdict::Outvoted { index: 512 }
         );
     }
 
     #[test]
     fn a_member_of_the_majority_goes_on() {
-        assert_eq!(judge(&GOOD, &[(2, &GOOD), (3, &BAD)], 2), Verdict::Agrees);
+        assert_eq!(judge(&GOOD, &[(2, &GOOD), (3, &BAD)], 3), Verdict::Agrees);
     }
 
     #[test]
@@ -195,6 +212,28 @@ mod tests {
 
     #[test]
     fn only_common_indexes_count() {
-        assert_eq!(judge(&GOOD[..1], &[(2, &BAD[1..]), (3, &BAD[1..])], 2), Verdict::Agrees);
+        assert_eq!(judge(&GOOD[..1], &[(2, &BAD[1..]), (3, &BAD[1..])], 3), Verdict::Agrees);
+    }
+
+    #[test]
+    fn a_majority_is_found_behind_another_hash_that_differs() {
+        let theirs: [(MemberId, &[HashPoint]); 4] = [(2, &WORSE), (3, &GOOD), (4, &GOOD), (5, &GOOD)];
+        assert_eq!(judge(&BAD, &theirs, 5), Verdict::Outvoted { index: 512 });
+    }
+
+    #[test]
+    fn learners_have_no_voice() {
+        let theirs: [(MemberId, &[HashPoint]); 4] = [(2, &GOOD), (3, &GOOD), (4, &BAD), (5, &BAD)];
+        assert_eq!(judge(&GOOD, &theirs, 3), Verdict::Agrees);
+        assert_eq!(judge(&GOOD, &[(4, &BAD), (5, &BAD)], 3), Verdict::Agrees);
+    }
+
+    #[test]
+    fn a_learner_that_differs_from_a_majority_of_the_voters_is_outvoted() {
+        let voters = BTreeSet::from([2, 3, 4]);
+        assert_eq!(
+            super::judge((1, &BAD), &[(2, &GOOD), (3, &GOOD)], &voters),
+            Verdict::Outvoted { index: 512 }
+        );
     }
 }

@@ -19,6 +19,8 @@ use tonic::transport::{Channel, Endpoint};
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(500);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// An accept that fails for want of file descriptors fails again at once; without a pause it would take a core.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Room for a full group of entries in flight on a stream, so that HTTP/2 flow control never paces replication.
 const STREAM_WINDOW_BYTES: u32 = 8 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
@@ -104,10 +106,13 @@ impl Transport for TcpTransport {
             let listener = TcpListener::bind(address).await?;
             let address = listener.local_addr()?;
             let incoming = futures::stream::unfold(listener, |listener| async move {
-                let accepted = listener.accept().await.and_then(|(stream, _)| {
-                    stream.set_nodelay(true)?;
-                    Ok(BoxIo::new(stream))
-                });
+                let accepted = match listener.accept().await {
+                    Ok((stream, _)) => stream.set_nodelay(true).map(|()| BoxIo::new(stream)),
+                    Err(error) => {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                        Err(error)
+                    }
+                };
                 Some((accepted, listener))
             });
             Ok((address, incoming.boxed()))

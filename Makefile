@@ -2,7 +2,7 @@
 # make demo    three nodes and a worker fleet; the leader is killed half-way
 # make test    every test
 # make check   format, lints, documentation, dependencies
-# make bench   the load generator
+# make bench   Quorate and etcd side by side; BENCH_FLAGS="--etcd /path/to/etcd"
 
 # Outside the working tree: the compiled RocksDB survives a fresh clone.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/quorate/target
@@ -51,4 +51,4 @@ check: setup
 	fi
 
 bench: build
-	$(CARGO_TARGET_DIR)/debug/quorate-bench $(BENCH_FLAGS)
+	bench/compare $(BENCH_FLAGS)

@@ -1,6 +1,4 @@
-//! Writes, reads, lists and deletes a few keys: `cargo run -p quorate --example quickstart [HOST:PORT ...]`.
-
-use std::time::Duration;
+//! Writes, reads and deletes a few keys: `cargo run -p quorate --example quickstart [HOST:PORT ...]`.
 
 use quorate::{Client, Consistency, Keys};
 
@@ -10,45 +8,14 @@ async fn main() -> quorate::Result<()> {
     if endpoints.is_empty() {
         endpoints.push("127.0.0.1:7401".to_owned());
     }
-    let client = Client::builder()
-        .endpoints(endpoints)
-        .name("quickstart")
-        .connect()
-        .await?;
-
-    let written = client
-        .put("quickstart/greeting", "hello")
-        .ttl(Duration::from_secs(600))
-        .await?;
-    println!("written at revision {}", written.revision);
-
-    let read = client.get("quickstart/greeting").await?;
-    println!(
-        "read {:?} from member {}",
-        read.record.map(|record| record.value),
-        read.member
-    );
-
-    let local = client
-        .get("quickstart/greeting")
-        .consistency(Consistency::Local)
-        .await?;
-    println!(
-        "a local read, at revision {}: {:?}",
-        local.revision,
-        local.record.map(|record| record.value)
-    );
-
-    client
-        .put_json("quickstart/settings", &[("retries", 3), ("workers", 8)])
-        .await?;
-    for record in client.range(Keys::prefix("quickstart/")).all(1_000).await? {
-        println!("{} = {}", record.key.escape_ascii(), record.value.escape_ascii());
-    }
-
-    let deleted = client.delete(Keys::prefix("quickstart/")).await?;
-    println!("deleted {} keys at revision {}", deleted.deleted, deleted.revision);
-
+    let client = Client::builder().endpoints(endpoints).connect().await?;
+    let written = client.put("jobs/1", "ready").await?;
+    let swapped = client.compare_and_swap("jobs/1", written.revision, "taken").await?;
+    println!("taken: {}", swapped.swapped);
+    let read = client.get("jobs/1").consistency(Consistency::Local).await?;
+    println!("it is now {:?}", read.record.map(|record| record.value));
+    let deleted = client.delete(Keys::prefix("jobs/")).await?;
+    println!("{} key gone at revision {}", deleted.deleted, deleted.revision);
     client.close().await;
     Ok(())
 }

@@ -75,3 +75,48 @@ async fn a_member_that_lost_its_log_does_not_vote_under_its_old_name() {
     wait_for_words(&cluster, poor, "lost its log").await;
     client.put("k", "2").await.unwrap();
 }
+
+/// Sets the free space below which a member wants no growth, and restarts it.
+async fn set_reserve(cluster: &mut Cluster, id: u64, bytes: u64) {
+    cluster.stop(id).await.unwrap();
+    let path = cluster.member(id).unwrap().configuration();
+    let text = fs::read_to_string(&path).unwrap();
+    let without: Vec<&str> = text
+        .lines()
+        .filter(|line| !line.contains("space_reserve_bytes"))
+        .collect();
+    let without = without.join("\n").replace("\n[storage]", "");
+    fs::write(&path, format!("{without}\n[storage]\nspace_reserve_bytes = {bytes}\n")).unwrap();
+    cluster.restart(id).unwrap();
+    cluster.wait_for_leader().await.unwrap();
+}
+
+#[tokio::test]
+async fn growth_is_refused_while_the_disks_of_a_quorum_are_full_and_again_allowed_after() {
+    const MORE_THAN_THERE_IS: u64 = 1 << 40;
+    let mut cluster = Cluster::start(3).await.unwrap();
+    cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    client.put("a", "1").await.unwrap();
+    client.put("b", "1").await.unwrap();
+
+    // One full disk is not a quorum's.
+    set_reserve(&mut cluster, 1, MORE_THAN_THERE_IS).await;
+    client.put("a", "2").await.unwrap();
+    set_reserve(&mut cluster, 2, MORE_THAN_THERE_IS).await;
+    let short = cluster.client().await.unwrap();
+    wait::until("growth to be refused", PATIENCE, async || {
+        match short.put("a", "3").timeout(Duration::from_millis(500)).await {
+            Err(error) if *error.kind() == quorate::ErrorKind::NoSpace => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await
+    .unwrap();
+    assert!(client.get("b").await.unwrap().record.is_some(), "reads go on");
+    assert_eq!(client.delete("b").await.unwrap().deleted, 1, "deleting goes on");
+
+    set_reserve(&mut cluster, 1, 1 << 20).await;
+    set_reserve(&mut cluster, 2, 1 << 20).await;
+    client.put("a", "4").await.unwrap();
+}

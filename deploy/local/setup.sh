@@ -2,19 +2,21 @@
 # Installs what building RocksDB needs: a C++ compiler, make and libclang. Does nothing where they are present.
 set -eu
 
+# What bindgen loads is libclang.so or libclang-14.so.1; libclang-cpp.so, which others install, is not it.
 have_libclang() {
     if [ -n "${LIBCLANG_PATH:-}" ]; then
         return 0
     fi
-    if command -v ldconfig >/dev/null 2>&1 && ldconfig -p 2>/dev/null | grep -q libclang; then
+    if command -v ldconfig >/dev/null 2>&1 && ldconfig -p 2>/dev/null | grep -qE 'libclang(-[0-9.]+)?\.so'; then
         return 0
     fi
-    for file in /usr/lib/llvm*/lib/libclang* /usr/lib/*/libclang* /usr/lib64/libclang* /usr/lib/libclang* \
-        /usr/lib64/llvm*/lib*/libclang* /opt/homebrew/opt/llvm/lib/libclang* /usr/local/opt/llvm/lib/libclang* \
-        /Library/Developer/CommandLineTools/usr/lib/libclang*; do
-        if [ -e "$file" ]; then
-            return 0
-        fi
+    for directory in /usr/lib/llvm*/lib /usr/lib/* /usr/lib64 /usr/lib /usr/lib64/llvm*/lib* \
+        /opt/homebrew/opt/llvm/lib /usr/local/opt/llvm/lib /Library/Developer/CommandLineTools/usr/lib; do
+        for file in "$directory"/libclang.so* "$directory"/libclang-[0-9]*.so* "$directory"/libclang.dylib; do
+            if [ -e "$file" ]; then
+                return 0
+            fi
+        done
     done
     return 1
 }

@@ -131,6 +131,21 @@ impl InProcess {
             .collect()
     }
 
+    /// Waits until a power failure would leave a member the entry at `index`.
+    pub(super) async fn durable(&self, id: MemberId, index: u64) {
+        let survives = || {
+            let log = LogStore::open(self.disks[&id].crash(), small_segments()).unwrap();
+            log.last_index().is_some_and(|last| last >= index)
+        };
+        for _ in 0..1000 {
+            if survives() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("entry {index} is not durable at member {id}");
+    }
+
     /// Waits until a member has applied as much as `index`.
     pub(super) async fn applied(&self, id: MemberId, index: u64) {
         let wait = self.raft(id).wait(Some(Duration::from_secs(10)));

@@ -15,10 +15,11 @@ use crate::consensus::raft_config;
 async fn keys_after_the_leader_lost_its_tail(config: Config) -> [Vec<String>; 3] {
     let mut cluster = InProcess::start(config).await;
     cluster.put("base").await;
-    // All members have it on disk before the leader's disk stalls.
+    // All members have it on disk before the leader's disk stalls: an entry can be applied before the leader's own sync.
     let base = cluster.raft(1).metrics().borrow_watched().last_log_index.unwrap();
     for id in 1..=3 {
         cluster.applied(id, base).await;
+        cluster.durable(id, base).await;
     }
     cluster.disks[&1].stall();
     cluster.put("acknowledged").await;

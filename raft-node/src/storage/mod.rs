@@ -1,7 +1,7 @@
 //! The ordered store below everything replicated, behind one trait.
 //!
 //! Two engines: [`RocksEngine`] on disk, and [`MemoryEngine`], which can lose what was not synced and so serves the
-//! crash tests. This is the only folder, beside `log_store/`, that imports the `rocksdb` crate.
+//! crash tests. This is the only folder that imports the `rocksdb` crate.
 //!
 //! Invariants
 //! * A [`Batch`] is written whole or not at all, across tables and across crashes.

@@ -2,8 +2,13 @@
 
 use std::path::Path;
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 11] = [
     "quorate/v1/common.proto",
+    "quorate/v1/lease.proto",
+    "quorate/v1/lock.proto",
+    "quorate/v1/queue.proto",
+    "quorate/v1/worker.proto",
+    "quorate/v1/coordination.proto",
     "quorate/v1/kv.proto",
     "quorate/v1/session.proto",
     "quorate/v1/cluster.proto",

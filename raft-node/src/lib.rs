@@ -21,17 +21,29 @@ pub mod log_store;
 // 4. Applies committed commands, exactly once and in order.
 pub mod state_machine;
 
-// 5. Revisions, records, history.
+// 5. Sessions, locks, queues, workers: the verbs of a transaction beside put and delete.
+pub mod coordination;
+
+// 6. Revisions, records, history.
 pub mod mvcc;
 
-// 6. The ordered store on disk.
+// 7. What shares the life of a lease.
+pub mod leases;
+
+// 8. The ordered store on disk.
 pub mod storage;
+
+// Rows of the coordination tables: composed keys and typed values.
+pub mod rows;
 
 // Wires a member together; start and shutdown order.
 pub mod node;
 
 // Bytes on disk and in the log: one envelope.
 pub mod codec;
+
+// Tells those who wait what was applied.
+pub mod signals;
 
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;

@@ -184,7 +184,7 @@ impl<'a> Call<'a> {
             .core
             .attempt_timeout
             .saturating_mul(1 << (self.attempts - 1).min(10));
-        let attempt_deadline = self.deadline.min(now + patience);
+        let attempt_deadline = self.deadline.min(now + patience + asked_to_wait(&self.request));
         let mut request = self.request.clone();
         if let Some(stamp) = &self.stamp {
             set_stamp(&mut request, stamp.to_wire());
@@ -320,12 +320,25 @@ pub(crate) fn outcome_of(nature: Nature, kind: &ErrorKind, in_doubt: bool) -> Ou
     }
 }
 
+/// How long the member is asked to wait before it answers.
+fn asked_to_wait(request: &Request) -> Duration {
+    match request {
+        Request::Query(query) => Duration::from_millis(query.wait_ms),
+        _ => Duration::ZERO,
+    }
+}
+
 fn set_stamp(request: &mut Request, stamp: v1::ClientStamp) {
     match request {
         Request::Put(put) => put.stamp = Some(stamp),
         Request::Delete(delete) => delete.stamp = Some(stamp),
         Request::Txn(txn) => txn.stamp = Some(stamp),
-        Request::Get(_) | Request::Range(_) | Request::Compact(_) | Request::RegisterClient(_) => {}
+        Request::Get(_)
+        | Request::Range(_)
+        | Request::Compact(_)
+        | Request::RegisterClient(_)
+        | Request::KeepAlive(_)
+        | Request::Query(_) => {}
     }
 }
 

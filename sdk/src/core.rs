@@ -206,6 +206,8 @@ impl Core {
             Response::Txn(response) => &response.header,
             Response::Compact(response) => &response.header,
             Response::RegisterClient(response) => &response.header,
+            Response::KeepAlive(response) => &response.header,
+            Response::Query(response) => &response.header,
             Response::Error(_) => &None,
         };
         if let Some(header) = header {
@@ -278,6 +280,8 @@ pub(crate) fn unexpected(call: &str, response: &Response) -> Error {
         Response::Txn(_) => "Txn",
         Response::Compact(_) => "Compact",
         Response::RegisterClient(_) => "RegisterClient",
+        Response::KeepAlive(_) => "KeepAlive",
+        Response::Query(_) => "Query",
     };
     Error::new(
         ErrorKind::Protocol,

@@ -101,6 +101,46 @@ pub enum ErrorKind {
     WrongCluster,
     /// The member does not know this call.
     Unimplemented,
+    /// The lease never was, was revoked, or has expired.
+    UnknownLease,
+    /// The id of the lease is in use.
+    LeaseExists,
+    /// The fencing token, the receipt or the generation is of a hold that is over: another may have it now.
+    Fenced,
+    /// A lock, or a request of a lease, is in use in another way: other permits, other names.
+    LockConflict,
+    /// The queue does not exist.
+    UnknownQueue,
+    /// The queue holds as many items as it may.
+    QueueFull {
+        /// The limit.
+        limit: u64,
+        /// What it would have become.
+        value: u64,
+    },
+    /// The queue still holds items.
+    QueueNotEmpty,
+    /// The queue holds no such item.
+    UnknownItem,
+    /// The worker is not registered.
+    UnknownWorker,
+    /// The worker is registered under another lease that lives.
+    WorkerExists,
+    /// The worker takes nothing new.
+    WorkerDraining,
+    /// The worker would have more than it can do.
+    NoCapacity {
+        /// The limit.
+        limit: u64,
+        /// What it would have become.
+        value: u64,
+    },
+    /// No worker that could take it has room.
+    NoWorker,
+    /// There is no assignment of this task.
+    UnknownTask,
+    /// What the request was made from has changed since.
+    Conflict,
     /// No connection could be made, or it broke.
     ConnectionLost,
     /// The client was closed.
@@ -137,7 +177,22 @@ impl ErrorKind {
     pub(crate) fn answers_every_attempt(&self) -> bool {
         matches!(
             self,
-            Self::Compacted { .. }
+            Self::UnknownLease
+                | Self::LeaseExists
+                | Self::Fenced
+                | Self::LockConflict
+                | Self::UnknownQueue
+                | Self::QueueFull { .. }
+                | Self::QueueNotEmpty
+                | Self::UnknownItem
+                | Self::UnknownWorker
+                | Self::WorkerExists
+                | Self::WorkerDraining
+                | Self::NoCapacity { .. }
+                | Self::NoWorker
+                | Self::UnknownTask
+                | Self::Conflict
+                | Self::Compacted { .. }
                 | Self::FutureRevision { .. }
                 | Self::TierMismatch
                 | Self::UnknownDomain
@@ -332,6 +387,21 @@ fn kind_of_reply(error: &v1::Error) -> ErrorKind {
         v1::ErrorCode::DeadlineExceeded => ErrorKind::DeadlineExceeded,
         v1::ErrorCode::WrongCluster => ErrorKind::WrongCluster,
         v1::ErrorCode::Unimplemented => ErrorKind::Unimplemented,
+        v1::ErrorCode::UnknownLease => ErrorKind::UnknownLease,
+        v1::ErrorCode::LeaseExists => ErrorKind::LeaseExists,
+        v1::ErrorCode::Fenced => ErrorKind::Fenced,
+        v1::ErrorCode::LockConflict => ErrorKind::LockConflict,
+        v1::ErrorCode::UnknownQueue => ErrorKind::UnknownQueue,
+        v1::ErrorCode::QueueFull => ErrorKind::QueueFull { limit, value },
+        v1::ErrorCode::QueueNotEmpty => ErrorKind::QueueNotEmpty,
+        v1::ErrorCode::UnknownItem => ErrorKind::UnknownItem,
+        v1::ErrorCode::UnknownWorker => ErrorKind::UnknownWorker,
+        v1::ErrorCode::WorkerExists => ErrorKind::WorkerExists,
+        v1::ErrorCode::WorkerDraining => ErrorKind::WorkerDraining,
+        v1::ErrorCode::NoCapacity => ErrorKind::NoCapacity { limit, value },
+        v1::ErrorCode::NoWorker => ErrorKind::NoWorker,
+        v1::ErrorCode::UnknownTask => ErrorKind::UnknownTask,
+        v1::ErrorCode::Conflict => ErrorKind::Conflict,
         // A code of a later version: nothing may be assumed of it.
         v1::ErrorCode::Unspecified => ErrorKind::Protocol,
     }

@@ -60,10 +60,14 @@ mod client;
 mod cluster;
 mod json;
 mod kv;
+mod lease;
+mod lock;
+mod queue;
 mod range;
 mod snapshot;
 mod swap;
 mod txn;
+mod worker;
 
 // What calls are made of.
 mod consistency;
@@ -91,8 +95,12 @@ pub use core::ClientStats;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
+pub use lease::LeaseOpReply;
+pub use lock::LockOpReply;
+pub use queue::QueueOpReply;
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};
+pub use worker::WorkerOpReply;

@@ -14,7 +14,11 @@ use quorate_proto::v1::reply::Response;
 use crate::consistency::whole_ms;
 use crate::core::{Core, unexpected};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::lease::LeaseOpReply;
+use crate::lock::LockOpReply;
+use crate::queue::QueueOpReply;
 use crate::record::{IntoBytes, Keys, Record};
+use crate::worker::WorkerOpReply;
 
 /// A condition of a transaction. A key that does not exist has version, revisions and lease 0, and no value: comparing
 /// its value is false, whatever the operator.
@@ -327,6 +331,14 @@ pub enum OpReply {
         /// There are more than were returned.
         more: bool,
     },
+    /// Of an operation on leases.
+    Lease(LeaseOpReply),
+    /// Of an operation on locks.
+    Lock(LockOpReply),
+    /// Of an operation on queues.
+    Queue(QueueOpReply),
+    /// Of an operation on workers.
+    Worker(WorkerOpReply),
 }
 
 impl OpReply {
@@ -336,6 +348,7 @@ impl OpReply {
             Self::Put { previous } => previous.as_ref(),
             Self::Delete { previous, .. } => previous.first(),
             Self::Range { records, .. } => records.first(),
+            Self::Lease(_) | Self::Lock(_) | Self::Queue(_) | Self::Worker(_) => None,
         }
     }
 
@@ -354,6 +367,10 @@ impl OpReply {
                 count: range.count,
                 more: range.more,
             }),
+            Some(OperationResult::Lease(lease)) => LeaseOpReply::from_wire(lease).map(Self::Lease),
+            Some(OperationResult::Lock(lock)) => LockOpReply::from_wire(lock).map(Self::Lock),
+            Some(OperationResult::Queue(queue)) => QueueOpReply::from_wire(queue).map(Self::Queue),
+            Some(OperationResult::Worker(worker)) => WorkerOpReply::from_wire(worker).map(Self::Worker),
             None => {
                 let message = "an operation of the transaction came back without a result";
                 Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, message))

@@ -9,6 +9,7 @@
 //!   log ids twice, and replicas fork for ever.
 //! * No lease reads: a follower that restarts quickly has forgotten the lease it granted.
 
+mod lease_keeper;
 mod log_clock;
 mod membership;
 mod membership_record;
@@ -18,6 +19,7 @@ mod read;
 mod settings;
 mod types;
 
+pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};
 pub use membership_record::{decode_membership, encode_membership, log_id_of, used_member_ids};

@@ -7,7 +7,7 @@ use quorate_proto::v1::ResponseHeader;
 use super::admission::Admission;
 use crate::config::Limits;
 use crate::consensus::network::Roster;
-use crate::consensus::{Membership, Proposer, Raft, ReadGate};
+use crate::consensus::{LeaseKeeper, Membership, Proposer, Raft, ReadGate};
 use crate::log_store::LogStore;
 use crate::space::Space;
 use crate::state_machine::StateStore;
@@ -26,6 +26,7 @@ pub struct Api {
     pub(super) roster: Arc<Roster>,
     pub(super) membership: Membership,
     pub(super) admission: Admission,
+    pub(super) leases: LeaseKeeper,
     space: Arc<Space>,
 }
 
@@ -42,6 +43,7 @@ impl Api {
         roster: Arc<Roster>,
         membership: Membership,
         space: Arc<Space>,
+        leases: LeaseKeeper,
     ) -> Arc<Self> {
         let admission = Admission::new(limits.calls_outstanding_max);
         Arc::new(Self {
@@ -54,6 +56,7 @@ impl Api {
             roster,
             membership,
             admission,
+            leases,
             space,
         })
     }

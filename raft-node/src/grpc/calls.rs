@@ -154,6 +154,15 @@ fn take(
                 }),
             );
         }
+        work @ (Work::Await { .. } | Work::KeepAlive(_)) => {
+            let (api, ready) = (Arc::clone(api), ready.clone());
+            tokio::spawn(async move {
+                tokio::select! {
+                    answer = api.perform(work, timeout) => send(&ready, taken, answer),
+                    () = ready.closed() => {}
+                }
+            });
+        }
         Work::Read(read) if api.ready_now(&read) => {
             let engine = api.store.engine();
             let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);

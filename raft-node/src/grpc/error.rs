@@ -5,8 +5,9 @@ use prost::Message;
 use quorate_proto::v1::{Error, ErrorCode, MemberAddress, Outcome};
 use tonic::{Code, Status};
 
+use super::{leases, locks, queues, workers};
 use crate::consensus::network::Roster;
-use crate::consensus::{MembershipError, ProposeError, ReadError};
+use crate::consensus::{KeepAliveError, MembershipError, ProposeError, ReadError};
 use crate::types::{MemberId, Rejection};
 
 /// An error that the caller made or met before anything was proposed.
@@ -98,6 +99,17 @@ pub(super) fn rejection(rejection: &Rejection) -> Error {
             field: "operations".into(),
             ..base(ErrorCode::TooLarge)
         },
+        Rejection::Lease { operation, refusal } => of_operation(*operation, leases::refusal(refusal)),
+        Rejection::Lock { operation, refusal } => of_operation(*operation, locks::refusal(refusal)),
+        Rejection::Queue { operation, refusal } => of_operation(*operation, queues::refusal(refusal)),
+        Rejection::Worker { operation, refusal } => of_operation(*operation, workers::refusal(refusal)),
+    }
+}
+
+fn of_operation(operation: u32, error: Error) -> Error {
+    Error {
+        operation: Some(operation),
+        ..error
     }
 }
 
@@ -139,6 +151,17 @@ pub(super) fn read(error: &ReadError) -> Error {
     }
 }
 
+/// Leases that were not renewed, though they may live.
+pub(super) fn keep_alive(error: &KeepAliveError, roster: &Roster) -> Error {
+    match error {
+        KeepAliveError::NotLeader { leader } => Error {
+            leader_hint: leader_hint(*leader, roster),
+            ..refused(ErrorCode::NotLeader, error.to_string())
+        },
+        KeepAliveError::Unconfirmed(unconfirmed) => read(unconfirmed),
+    }
+}
+
 /// A change of membership that was not made.
 pub(super) fn membership(error: &MembershipError, roster: &Roster) -> Error {
     let base = |code| refused(code, error.to_string());
@@ -170,16 +193,30 @@ pub(super) fn status(error: Error) -> Status {
         ErrorCode::Unspecified => Code::Unknown,
         ErrorCode::InvalidArgument | ErrorCode::TooLarge => Code::InvalidArgument,
         ErrorCode::NotLeader | ErrorCode::Unavailable | ErrorCode::Stopped => Code::Unavailable,
-        ErrorCode::Overloaded | ErrorCode::DomainFull | ErrorCode::NoSpace | ErrorCode::LimitReached => {
-            Code::ResourceExhausted
-        }
+        ErrorCode::Overloaded
+        | ErrorCode::DomainFull
+        | ErrorCode::NoSpace
+        | ErrorCode::LimitReached
+        | ErrorCode::QueueFull
+        | ErrorCode::NoCapacity => Code::ResourceExhausted,
         ErrorCode::Compacted | ErrorCode::FutureRevision => Code::OutOfRange,
         ErrorCode::ClientExpired
         | ErrorCode::TierMismatch
         | ErrorCode::MembershipRefused
         | ErrorCode::AnswerForgotten
-        | ErrorCode::WrongCluster => Code::FailedPrecondition,
-        ErrorCode::UnknownDomain => Code::NotFound,
+        | ErrorCode::WrongCluster
+        | ErrorCode::LockConflict
+        | ErrorCode::QueueNotEmpty
+        | ErrorCode::WorkerDraining
+        | ErrorCode::NoWorker => Code::FailedPrecondition,
+        ErrorCode::Fenced | ErrorCode::Conflict => Code::Aborted,
+        ErrorCode::LeaseExists | ErrorCode::WorkerExists => Code::AlreadyExists,
+        ErrorCode::UnknownDomain
+        | ErrorCode::UnknownLease
+        | ErrorCode::UnknownQueue
+        | ErrorCode::UnknownItem
+        | ErrorCode::UnknownWorker
+        | ErrorCode::UnknownTask => Code::NotFound,
         ErrorCode::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorCode::Unimplemented => Code::Unimplemented,
     };

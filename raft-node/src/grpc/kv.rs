@@ -10,7 +10,6 @@ use quorate_proto::v1::{self as proto, call, reply};
 use tonic::{Request, Response, Status};
 
 use super::api::Api;
-use super::work::TIMEOUT_DEFAULT;
 use super::{error, request, validate};
 
 /// The key-value service.
@@ -19,7 +18,13 @@ pub struct KvService(pub Arc<Api>);
 /// The session service.
 pub struct SessionService(pub Arc<Api>);
 
-async fn unary(api: &Api, timeout: Duration, bytes: usize, call: call::Request) -> Result<reply::Response, Status> {
+/// One call from its request to its reply.
+pub(super) async fn unary(
+    api: &Api,
+    timeout: Duration,
+    bytes: usize,
+    call: call::Request,
+) -> Result<reply::Response, Status> {
     let _permit = api.admission.admit().map_err(error::status)?;
     validate::request_size(&api.limits, bytes).map_err(error::status)?;
     let work = request::work(&api.limits, call).map_err(error::status)?;
@@ -33,13 +38,14 @@ async fn unary(api: &Api, timeout: Duration, bytes: usize, call: call::Request) 
 macro_rules! unary_call {
     ($self:ident, $request:ident, $variant:ident) => {{
         let bytes = $request.get_ref().encoded_len();
-        let call = call::Request::$variant($request.into_inner());
-        match unary(&$self.0, TIMEOUT_DEFAULT, bytes, call).await? {
+        let call = quorate_proto::v1::call::Request::$variant($request.into_inner());
+        match $crate::grpc::kv::unary(&$self.0, $crate::grpc::work::TIMEOUT_DEFAULT, bytes, call).await? {
             reply::Response::$variant(answer) => Ok(Response::new(answer)),
             _ => Err(Status::internal("the reply is not of the call's kind")),
         }
     }};
 }
+pub(super) use unary_call;
 
 #[tonic::async_trait]
 impl Kv for KvService {

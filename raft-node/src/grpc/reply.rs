@@ -8,8 +8,11 @@ use quorate_proto::v1::{self as proto, operation_result, reply};
 use super::api::Api;
 use super::error;
 use super::work::Expected;
+use super::{leases, locks, queues, workers};
 use crate::mvcc::{KeyRecord, Range, RangeReply};
+use crate::signals::Topic;
 use crate::state_machine::{IDLE_TTL_MS, OperationReply, Reader, Reply, TransactionReply, UNANSWERED_MAX};
+use crate::storage::{StorageError, View};
 use crate::types::Revision;
 
 pub(super) fn mutation(api: &Api, expected: Expected, reply: Reply) -> reply::Response {
@@ -70,6 +73,10 @@ fn txn(api: &Api, transaction: TransactionReply) -> proto::TxnResponse {
                 previous: delete.previous.into_iter().map(record).collect(),
             }),
             OperationReply::Range(range) => operation_result::Result::Range(page(None, range, Duration::ZERO)),
+            OperationReply::Lease(lease) => operation_result::Result::Lease(leases::result(lease)),
+            OperationReply::Lock(lock) => operation_result::Result::Lock(locks::result(lock)),
+            OperationReply::Queue(queue) => operation_result::Result::Queue(queues::result(queue)),
+            OperationReply::Worker(worker) => operation_result::Result::Worker(workers::result(worker)),
         };
         proto::OperationResult { result: Some(result) }
     });
@@ -112,6 +119,52 @@ pub(super) fn range(api: &Api, reader: &Reader<'_>, range: &Range, staleness: Du
         Err(failed) => reply::Response::Error(error::storage(&failed)),
         Ok((_, Err(rejection))) => reply::Response::Error(error::rejection(&rejection)),
         Ok((at, Ok(found))) => reply::Response::Range(page(Some(api.header(at.0)), found, staleness)),
+    }
+}
+
+/// What a query waits for; none if it never waits.
+pub(super) fn topic(request: &proto::QueryRequest) -> Option<Topic> {
+    use proto::query_request::Query;
+    match request.query.as_ref()? {
+        Query::Lease(_) => None,
+        Query::Lock(query) => locks::topic(query),
+        Query::Queue(query) => queues::topic(query),
+        Query::Worker(query) => workers::topic(query),
+    }
+}
+
+/// What a query waits for has come.
+pub(super) fn settled(view: &dyn View, request: &proto::QueryRequest) -> Result<bool, StorageError> {
+    use proto::query_request::Query;
+    match &request.query {
+        None | Some(Query::Lease(_)) => Ok(true),
+        Some(Query::Lock(query)) => locks::settled(view, query),
+        Some(Query::Queue(query)) => queues::settled(view, query),
+        Some(Query::Worker(query)) => workers::settled(view, query),
+    }
+}
+
+/// Answers what is asked of leases, locks, queues and workers.
+pub(super) fn query(api: &Api, view: &dyn View, request: &proto::QueryRequest, staleness: Duration) -> reply::Response {
+    use proto::query_request::Query;
+    use proto::query_response::Answer;
+    let read = || {
+        let answer = match &request.query {
+            None => None,
+            Some(Query::Lease(query)) => Some(Answer::Lease(leases::query(api, view, query)?)),
+            Some(Query::Lock(query)) => Some(Answer::Lock(locks::query(view, query)?)),
+            Some(Query::Queue(query)) => Some(Answer::Queue(queues::query(view, query)?)),
+            Some(Query::Worker(query)) => Some(Answer::Worker(workers::query(view, query)?)),
+        };
+        Ok::<_, StorageError>((Reader::new(view).header()?.revision, answer))
+    };
+    match read() {
+        Err(failed) => reply::Response::Error(error::storage(&failed)),
+        Ok((at, answer)) => reply::Response::Query(proto::QueryResponse {
+            header: Some(api.header(at.0)),
+            staleness_ms: milliseconds(staleness),
+            answer,
+        }),
     }
 }
 

@@ -1,5 +1,7 @@
 //! From the messages of the wire to commands and reads.
 
+use std::time::Duration;
+
 use quorate_proto::v1::{self as proto, Error, call, compare, operation};
 
 use super::error::{invalid, too_large};
@@ -11,7 +13,8 @@ use crate::state_machine::{
 };
 use crate::types::{ClientId, LeaseId, Revision};
 
-use super::work::{Expected, Query, Read, Work};
+use super::work::{Expected, Query, Read, TIMEOUT_MAX, Work};
+use super::{leases, locks, queues, workers};
 
 /// Bytes of a client's name.
 const NAME_BYTES_MAX: usize = 128;
@@ -44,6 +47,8 @@ pub(super) fn work(limits: &Limits, request: call::Request) -> Result<Work, Erro
                 expected: Expected::Compact,
             })
         }
+        call::Request::KeepAlive(request) => Ok(Work::KeepAlive(request)),
+        call::Request::Query(request) => query(request),
         call::Request::RegisterClient(request) => {
             if request.name.len() > NAME_BYTES_MAX {
                 let limit = NAME_BYTES_MAX as u64;
@@ -74,7 +79,8 @@ fn transaction(stamped: Option<proto::ClientStamp>, operation: Operation) -> Res
     })
 }
 
-fn stamp(stamp: Option<proto::ClientStamp>) -> Result<Option<Stamp>, Error> {
+/// Checks the name of a mutation.
+pub(super) fn stamp(stamp: Option<proto::ClientStamp>) -> Result<Option<Stamp>, Error> {
     let Some(stamp) = stamp else { return Ok(None) };
     if stamp.client_id == 0 || stamp.sequence == 0 {
         return Err(invalid("stamp", "client_id and sequence are at least 1"));
@@ -95,9 +101,6 @@ fn stamp(stamp: Option<proto::ClientStamp>) -> Result<Option<Stamp>, Error> {
 fn put(limits: &Limits, put: &proto::PutRequest) -> Result<Put, Error> {
     if put.ttl_ms > TTL_MS_MAX {
         return Err(too_large("ttl_ms", "fixed", TTL_MS_MAX, put.ttl_ms, "ms"));
-    }
-    if put.lease != 0 {
-        return Err(invalid("lease", format!("lease {} does not exist", put.lease)));
     }
     Ok(Put {
         domain: validate::domain(&put.domain)?,
@@ -165,6 +168,10 @@ fn operation(limits: &Limits, operation: &proto::Operation) -> Result<Operation,
             };
             Ok(Operation::Range(range))
         }
+        Some(operation::Operation::Lease(one)) => leases::operation(one).map(Operation::Lease),
+        Some(operation::Operation::Lock(one)) => locks::operation(limits, one).map(Operation::Lock),
+        Some(operation::Operation::Queue(one)) => queues::operation(limits, one).map(Operation::Queue),
+        Some(operation::Operation::Worker(one)) => workers::operation(limits, one).map(Operation::Worker),
     }
 }
 
@@ -254,6 +261,28 @@ fn read_many(limits: &Limits, request: &proto::RangeRequest) -> Result<Read, Err
         level,
         min_revision: min_revision(request.read.as_ref()),
         query: Query::Range(Box::new(range(limits, request)?)),
+    })
+}
+
+fn query(request: proto::QueryRequest) -> Result<Work, Error> {
+    use proto::query_request::Query as Asked;
+    match &request.query {
+        None => return Err(invalid("query", "the query is empty")),
+        Some(Asked::Lease(query)) => leases::check(query)?,
+        Some(Asked::Lock(query)) => locks::check(query)?,
+        Some(Asked::Queue(query)) => queues::check(query)?,
+        Some(Asked::Worker(query)) => workers::check(query)?,
+    }
+    let wait = Duration::from_millis(request.wait_ms).min(TIMEOUT_MAX);
+    let read = Read {
+        level: validate::level(request.read.as_ref())?,
+        min_revision: min_revision(request.read.as_ref()),
+        query: Query::Coordination(Box::new(request)),
+    };
+    Ok(if wait.is_zero() {
+        Work::Read(read)
+    } else {
+        Work::Await { read, wait }
     })
 }
 

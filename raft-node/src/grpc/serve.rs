@@ -7,11 +7,12 @@ use std::time::Duration;
 use quorate_proto::internal::raft_server::RaftServer;
 use quorate_proto::v1::calls_server::CallsServer;
 use quorate_proto::v1::cluster_server::ClusterServer;
+use quorate_proto::v1::coordination_server::CoordinationServer;
 use quorate_proto::v1::kv_server::KvServer;
 use quorate_proto::v1::session_server::SessionServer;
 use tonic::transport::Server;
 
-use super::{Api, CallsService, ClusterService, KvService, SessionService};
+use super::{Api, CallsService, ClusterService, CoordinationService, KvService, SessionService};
 use crate::consensus::network::{Incoming, PeerService};
 
 /// A message may hold many calls, each checked against its own limit; beyond this gRPC refuses it unread.
@@ -57,6 +58,7 @@ pub async fn serve_clients(
         .add_service(reflection)
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CallsServer::new(CallsService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
+        .add_service(CoordinationServer::new(CoordinationService(Arc::clone(&api))))
         .add_service(SessionServer::new(SessionService(Arc::clone(&api))))
         .add_service(ClusterServer::new(ClusterService(api)))
         .serve_with_incoming_shutdown(incoming, shutdown)

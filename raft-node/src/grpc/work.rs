@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use quorate_proto::v1::{Error, ErrorCode, reply};
+use quorate_proto::v1::{self as proto, Error, ErrorCode, reply};
 
 use super::api::Api;
 use super::validate::ReadLevel;
-use super::{error, reply as answer};
+use super::{error, leases, reply as answer};
 use crate::consensus::{ProposeError, ReadError};
 use crate::mvcc::Range;
 use crate::state_machine::{Command, Operation, Reader, Reply};
-use crate::storage::View;
+use crate::storage::{StorageError, View};
 use crate::types::Revision;
 
 /// Reads wait this long where the call names no time-out.
@@ -25,6 +25,10 @@ pub(super) enum Work {
     Mutate { command: Command, expected: Expected },
     /// Is answered from this member's store.
     Read(Read),
+    /// Is answered from this member's store, once what it waits for has come or the time is over.
+    Await { read: Read, wait: Duration },
+    /// Renews leases.
+    KeepAlive(proto::KeepAliveRequest),
 }
 
 /// Which reply a mutation's call expects.
@@ -53,6 +57,8 @@ pub(super) enum Query {
         revision: Option<Revision>,
     },
     Range(Box<Range>),
+    /// Leases, locks, queues, workers, assignments.
+    Coordination(Box<proto::QueryRequest>),
 }
 
 impl Api {
@@ -71,10 +77,13 @@ impl Api {
                 .then
                 .iter()
                 .chain(&transaction.otherwise)
-                .any(|one| matches!(one, Operation::Put(_))),
-            Command::RegisterClient(_) | Command::ExpireClients(_) | Command::ExpireKeys(_) | Command::Compact(_) => {
-                false
-            }
+                .any(Operation::grows),
+            Command::RegisterClient(_)
+            | Command::ExpireClients(_)
+            | Command::ExpireKeys(_)
+            | Command::Compact(_)
+            | Command::ExpireLeases(_)
+            | Command::RunTimers(_) => false,
         };
         if grows && self.no_space() {
             return Err(error::refused(
@@ -123,7 +132,56 @@ impl Api {
         match query {
             Query::Get { domain, key, revision } => answer::get(self, &reader, domain, key, *revision, staleness),
             Query::Range(range) => answer::range(self, &reader, range, staleness),
+            Query::Coordination(request) => answer::query(self, view, request, staleness),
         }
+    }
+
+    /// One read.
+    async fn read(&self, read: &Read, timeout: Duration) -> reply::Response {
+        match tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await {
+            Ok(Ok(staleness)) => {
+                let engine = self.store.engine();
+                let view = engine.view();
+                self.answer(view.as_ref(), &read.query, staleness)
+            }
+            Ok(Err(failed)) => reply::Response::Error(error::read(&failed)),
+            Err(_) => reply::Response::Error(timed_out(timeout)),
+        }
+    }
+
+    /// One read that is answered when what it waits for has come, or the time is over. It listens before it looks, so
+    /// nothing is missed in between; what it then sees was committed after the call began.
+    pub(super) async fn wait(&self, read: &Read, wait: Duration, timeout: Duration) -> reply::Response {
+        let Query::Coordination(request) = &read.query else {
+            return self.read(read, timeout).await;
+        };
+        let Some(topic) = answer::topic(request) else {
+            return self.read(read, timeout).await;
+        };
+        let listener = self.store.signals().listen(topic);
+        let mut signalled = std::pin::pin!(listener.signalled());
+        signalled.as_mut().enable();
+        let first = tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await;
+        match first {
+            Ok(Ok(_)) => {}
+            Ok(Err(failed)) => return reply::Response::Error(error::read(&failed)),
+            Err(_) => return reply::Response::Error(timed_out(timeout)),
+        }
+        let settled = async {
+            loop {
+                if answer::settled(self.store.engine().view().as_ref(), request)? {
+                    return Ok::<_, StorageError>(());
+                }
+                signalled.as_mut().await;
+                signalled.set(listener.signalled());
+                signalled.as_mut().enable();
+            }
+        };
+        if let Ok(Err(failed)) = tokio::time::timeout(wait, settled).await {
+            return reply::Response::Error(error::storage(&failed));
+        }
+        let engine = self.store.engine();
+        self.answer(engine.view().as_ref(), &read.query, Duration::ZERO)
     }
 
     /// One call from its request to its reply.
@@ -136,15 +194,9 @@ impl Api {
                 let result = self.proposer.propose(command).await;
                 self.mutated(expected, result)
             }
-            Work::Read(read) => match tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await {
-                Ok(Ok(staleness)) => {
-                    let engine = self.store.engine();
-                    let view = engine.view();
-                    self.answer(view.as_ref(), &read.query, staleness)
-                }
-                Ok(Err(failed)) => reply::Response::Error(error::read(&failed)),
-                Err(_) => reply::Response::Error(timed_out(timeout)),
-            },
+            Work::KeepAlive(request) => leases::keep_alive(self, request).await,
+            Work::Await { read, wait } => self.wait(&read, wait, timeout).await,
+            Work::Read(read) => self.read(&read, timeout).await,
         }
     }
 }

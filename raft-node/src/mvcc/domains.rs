@@ -8,9 +8,8 @@ use bincode::{Decode, Encode};
 
 use super::keys;
 use super::record::corrupt;
-use super::stage::Stage;
 use crate::codec;
-use crate::storage::{StorageError, Table, View};
+use crate::storage::{Stage, StorageError, Table, View};
 use crate::types::{DomainId, Rejection, Tier};
 
 /// A keyspace. What is stored of it.
@@ -131,6 +130,11 @@ impl Domains {
     /// The id of a domain.
     pub fn id(&self, index: DomainIndex) -> DomainId {
         self.rows[index.0].id
+    }
+
+    /// The name of the domain with this id.
+    pub fn name(&self, id: DomainId) -> Option<&str> {
+        self.by_id(id).map(|index| self.rows[index.0].name.as_str())
     }
 
     /// Where the domain with this id is.

@@ -13,12 +13,9 @@
 //! something is escaped: a zero byte becomes `00 FF` and the end is `00 00`, which keeps the order of keys and lets no
 //! key be a prefix of another.
 
-use std::ops::Bound;
-
+use crate::rows::{GROUP, escape, unescape};
+pub use crate::rows::{successor, up_to};
 use crate::types::{DomainId, LogTimeMs, Revision};
-
-/// The Raft group whose rows these are.
-pub const GROUP: u16 = 0;
 
 const GROUP_BYTES: usize = 2;
 const PREFIX_BYTES: usize = GROUP_BYTES + 4;
@@ -132,50 +129,11 @@ pub fn decode_tag(stored: &[u8]) -> Option<(DomainId, Vec<u8>, &[u8])> {
     Some((DomainId(u32::from_be_bytes(*domain)), tag, key))
 }
 
-/// The least byte string above every one that starts with `prefix`; none if there is no such string.
-pub fn successor(prefix: &[u8]) -> Option<Vec<u8>> {
-    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
-    let mut out = prefix[..=last].to_vec();
-    out[last] += 1;
-    Some(out)
-}
-
-/// `Excluded` of a bound that there is, `Unbounded` otherwise.
-pub fn up_to(end: Option<&Vec<u8>>) -> Bound<&[u8]> {
-    end.map_or(Bound::Unbounded, |end| Bound::Excluded(end.as_slice()))
-}
-
 fn prefix(domain: DomainId, more: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(PREFIX_BYTES + more);
     out.extend_from_slice(&GROUP.to_be_bytes());
     out.extend_from_slice(&domain.0.to_be_bytes());
     out
-}
-
-fn escape(key: &[u8], out: &mut Vec<u8>) {
-    for byte in key {
-        out.push(*byte);
-        if *byte == 0 {
-            out.push(0xFF);
-        }
-    }
-    out.extend_from_slice(&[0, 0]);
-}
-
-fn unescape(bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
-    let mut key = Vec::with_capacity(bytes.len());
-    let mut rest = bytes;
-    loop {
-        let zero = rest.iter().position(|byte| *byte == 0)?;
-        key.extend_from_slice(&rest[..zero]);
-        let after = *rest.get(zero + 1)?;
-        rest = &rest[zero + 2..];
-        match after {
-            0 => return Some((key, rest)),
-            0xFF => key.push(0),
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -242,12 +200,5 @@ mod tests {
         );
         assert_eq!(tag(domain, "t", b"k"), [0, 0, 2, 1, 2, 3, 4, b't', 0, 0, b'k']);
         assert_eq!(meta(b"head"), [0, 0, b'h', b'e', b'a', b'd']);
-    }
-
-    #[test]
-    fn the_successor_of_a_prefix_skips_trailing_ff() {
-        assert_eq!(successor(b"a\xFF"), Some(b"b".to_vec()));
-        assert_eq!(successor(b"\xFF\xFF"), None);
-        assert_eq!(successor(b""), None);
     }
 }

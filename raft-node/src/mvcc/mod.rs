@@ -38,9 +38,9 @@ pub use changes::{ChangeKind, ChangedKey, Changes};
 pub use domains::{Domain, DomainIndex, Domains, resolve_strong, stored as stored_domain};
 pub use lookup::record_at;
 pub use operations::{
-    Cleaned, Delete, DeleteReply, Put, PutReply, Range, RangeReply, SortTarget, boundary, delete, expire, garbage,
-    next_key_expiry, put, range, readable,
+    Cleaned, Delete, DeleteReply, Put, PutReply, Range, RangeReply, SortTarget, boundary, delete, delete_attached,
+    expire, garbage, next_key_expiry, put, range, readable,
 };
 pub use record::{KeyRecord, Record, RecordRef, corrupt};
 pub use selector::{Selector, Span};
-pub use stage::{DELETED_BYTES_MAX, DELETES_MAX, Edit, Failure, REPLY_BYTES_MAX, Stage};
+pub use stage::{DELETED_BYTES_MAX, DELETES_MAX, Edit, Failure, REPLY_BYTES_MAX};

@@ -4,6 +4,7 @@ use bincode::{BorrowDecode, Decode, Encode};
 
 use crate::codec::{self, CodecError, Record as _};
 use crate::storage::StorageError;
+pub use crate::storage::corrupt;
 use crate::types::{LeaseId, LogTimeMs, Revision};
 
 /// What the store knows of a key at a revision.
@@ -107,13 +108,5 @@ impl<'a> RecordRef<'a> {
             tags: self.tags.iter().map(|tag| (*tag).to_owned()).collect(),
             value: if value { self.value.to_vec() } else { Vec::new() },
         }
-    }
-}
-
-/// Stored bytes that are not what they should be: the store is damaged, and the node stops.
-pub fn corrupt(doing: &'static str, reason: &dyn std::fmt::Display) -> StorageError {
-    StorageError {
-        doing,
-        reason: reason.to_string(),
     }
 }

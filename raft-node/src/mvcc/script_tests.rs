@@ -21,41 +21,10 @@ use std::fmt::Write as _;
 
 use self::words::Words;
 use crate::mvcc::{RecordRef, keys};
-use crate::state_machine::testing::{self, Store, check_rules};
+use crate::state_machine::testing::{self, Store, scripts};
 use crate::state_machine::{Cleaner, Command, Operation, Reader, Transaction};
 use crate::storage::{Engine, Table};
 use crate::types::Revision;
-
-fn run_script(name: &str) {
-    let path = format!("{}/src/mvcc/testscripts/{name}", env!("CARGO_MANIFEST_DIR"));
-    let script = std::fs::read_to_string(&path).unwrap();
-    let mut store = Store::new();
-    let mut actual = String::new();
-    let mut lines = script.lines();
-    while let Some(line) = lines.next() {
-        writeln!(actual, "{line}").unwrap();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let mut commands = vec![line];
-        for line in lines.by_ref().take_while(|line| *line != "---") {
-            writeln!(actual, "{line}").unwrap();
-            commands.push(line);
-        }
-        writeln!(actual, "---").unwrap();
-        for command in commands {
-            actual.push_str(&run_command(&mut store, command));
-        }
-        check_rules(&store);
-        if lines.by_ref().any(str::is_empty) {
-            actual.push('\n');
-        }
-    }
-    if std::env::var_os("UPDATE_SCRIPTS").is_some() {
-        return std::fs::write(&path, &actual).unwrap();
-    }
-    assert_eq!(actual, script, "{name}");
-}
 
 fn run_command(store: &mut Store, line: &str) -> String {
     let mut words = Words::new(line);
@@ -162,7 +131,7 @@ fn rows(store: &Store) -> String {
             }
             Table::Changes => print::changes(&key, &value),
             Table::Index => print::index_entry(&key),
-            Table::Clients | Table::Meta => continue,
+            Table::Clients | Table::Coordination | Table::Items | Table::Meta => continue,
         };
         writeln!(out, "{}: {line}", table.name()).unwrap();
     }
@@ -173,7 +142,7 @@ macro_rules! scripts {
     ($($test:ident: $file:literal,)*) => { $(
         #[test]
         fn $test() {
-            run_script($file);
+            scripts::run(concat!("mvcc/testscripts/", $file), run_command);
         }
     )* };
 }

@@ -4,17 +4,8 @@ use std::collections::BTreeSet;
 
 use super::changes::ChangedKey;
 use super::domains::Domains;
-use crate::storage::{StorageError, Table, View};
-use crate::types::{LogTimeMs, Rejection, Revision};
-
-/// Writes that are seen at once by reads through the same value, and become durable together later.
-pub trait Stage: View {
-    /// Sets a key.
-    fn put(&mut self, table: Table, key: Vec<u8>, value: Vec<u8>);
-
-    /// Removes a key.
-    fn delete(&mut self, table: Table, key: Vec<u8>);
-}
+use crate::storage::{Stage, StorageError};
+use crate::types::{LogTimeMs, Refusal, Rejection, Revision, Signal};
 
 /// Why an operation was not done.
 #[derive(Debug)]
@@ -56,10 +47,14 @@ pub struct Edit<'a> {
     pub revision: Revision,
     /// Log time of its group.
     pub log_time: LogTimeMs,
+    /// The proposer's wall clock, for display only.
+    pub wall_ms: u64,
     /// Number of the running operation in its branch.
     pub operation: u32,
     /// Keys it touched.
     pub changed: Vec<ChangedKey>,
+    /// What those who wait are to be told once it is applied.
+    pub signals: Vec<Signal>,
     /// Stored keys it deleted, which it may not write again.
     pub deleted: BTreeSet<Vec<u8>>,
     /// Keys it deleted.
@@ -77,14 +72,17 @@ impl<'a> Edit<'a> {
         domains: &'a mut Domains,
         revision: Revision,
         log_time: LogTimeMs,
+        wall_ms: u64,
     ) -> Edit<'a> {
         Edit {
             stage,
             domains,
             revision,
             log_time,
+            wall_ms,
             operation: 0,
             changed: Vec::new(),
+            signals: Vec::new(),
             deleted: BTreeSet::new(),
             deletes: 0,
             deleted_bytes: 0,
@@ -104,6 +102,11 @@ impl<'a> Edit<'a> {
         self.deleted_bytes = self.deleted_bytes.saturating_add(bytes);
         self.within("keys", self.deletes, DELETES_MAX)?;
         self.within("bytes", self.deleted_bytes, DELETED_BYTES_MAX)
+    }
+
+    /// The refusal of the running operation.
+    pub fn refused(&self, refusal: impl Refusal) -> Failure {
+        refusal.of_operation(self.operation).into()
     }
 
     /// The refusal to write `key` a second time.

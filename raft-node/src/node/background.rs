@@ -12,11 +12,14 @@ use crate::consensus::network::{PeerNetwork, Roster};
 use crate::consensus::{LogClock, Proposer, Raft};
 use crate::log_store::LogStore;
 use crate::space::Space;
-use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, StateStore};
+use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, RunTimers, StateStore};
 use crate::types::{LogTimeMs, Revision};
 
 /// How often the leader looks for keys whose time has come.
 const EXPIRY_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the leader looks for items that are due; a delay ends at most this much late.
+const TIMER_INTERVAL: Duration = Duration::from_millis(20);
+const TIMERS_PER_COMMAND: u32 = 500;
 const EXPIRED_KEYS_PER_COMMAND: u32 = 1000;
 const EXPIRED_CLIENTS_PER_COMMAND: u32 = 1000;
 const HOUSEKEEPING_INTERVAL: Duration = Duration::from_secs(1);
@@ -53,6 +56,7 @@ impl Background {
     pub fn start(self) {
         tokio::spawn(self.clone().follow_membership());
         tokio::spawn(self.clone().expire());
+        tokio::spawn(self.clone().run_timers());
         tokio::spawn(self.clone().compact());
         tokio::spawn(self.clone().clean());
         tokio::spawn(self.clone().snapshot());
@@ -75,6 +79,27 @@ impl Background {
             }
             if metrics.changed().await.is_err() {
                 return;
+            }
+        }
+    }
+
+    /// Proposes what queued items are due for.
+    async fn run_timers(self) {
+        loop {
+            tokio::time::sleep(TIMER_INTERVAL).await;
+            while self.leads() {
+                let now = self.clock.log_time(crate::consensus::term(&self.raft));
+                if self.store.applied().next_timer.is_none_or(|at| at > now) {
+                    break;
+                }
+                let timers_max = TIMERS_PER_COMMAND;
+                let proposed = self
+                    .proposer
+                    .propose(Command::RunTimers(RunTimers { timers_max }))
+                    .await;
+                if proposed.is_err() {
+                    break;
+                }
             }
         }
     }

@@ -14,7 +14,7 @@ use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
-use crate::consensus::{LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
+use crate::consensus::{LeaseKeeper, LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::grpc::Api;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
@@ -33,6 +33,7 @@ pub(super) struct Parts {
     pub(super) raft: Raft,
     proposer: Proposer,
     reads: ReadGate,
+    leases: LeaseKeeper,
     clock: Arc<LogClock>,
     space: Arc<Space>,
     pub(super) diverged: watch::Sender<Option<String>>,
@@ -74,7 +75,15 @@ impl Parts {
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
         let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
-        let reads = ReadGate::start(raft.clone(), &store, clock, network.clone(), Arc::clone(&roster));
+        let reads = ReadGate::start(
+            raft.clone(),
+            &store,
+            Arc::clone(&clock),
+            network.clone(),
+            Arc::clone(&roster),
+        );
+        let leases = LeaseKeeper::new(raft.clone(), reads.clone(), Arc::clone(&store), clock);
+        tokio::spawn(leases.clone().run(proposer.clone()));
         Ok(Self {
             config,
             directory,
@@ -85,6 +94,7 @@ impl Parts {
             raft,
             proposer,
             reads,
+            leases,
             clock: log_clock,
             space: Arc::new(Space::default()),
             diverged: watch::Sender::new(None),
@@ -115,6 +125,7 @@ impl Parts {
             Arc::clone(&self.roster),
             self.membership(),
             Arc::clone(&self.space),
+            self.leases.clone(),
         )
     }
 

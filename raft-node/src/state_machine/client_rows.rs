@@ -7,6 +7,7 @@ use bincode::{Decode, Encode};
 
 use crate::codec::{self, CodecError, Record};
 use crate::mvcc::{corrupt, keys};
+use crate::rows::GROUP;
 use crate::storage::{StorageError, Table, View};
 use crate::types::{ClientId, LogTimeMs};
 
@@ -98,7 +99,7 @@ pub fn load(view: &dyn View) -> Result<BTreeMap<ClientId, StoredClient>, Storage
 
 fn add(clients: &mut BTreeMap<ClientId, StoredClient>, key: &[u8], row: &[u8]) -> Result<(), String> {
     let reason = |error: CodecError| error.to_string();
-    let rest = key.strip_prefix(&keys::GROUP.to_be_bytes());
+    let rest = key.strip_prefix(&GROUP.to_be_bytes());
     let Some((kind, rest)) = rest.and_then(|rest| rest.split_first()) else {
         return Err("a key does not decode".to_owned());
     };

@@ -21,8 +21,7 @@ use super::command::Stamp;
 use super::fatal::Fatal;
 use super::reply::Reply;
 use crate::codec;
-use crate::mvcc::Stage;
-use crate::storage::{Table, View};
+use crate::storage::{Stage, Table, View};
 use crate::types::{ClientId, LogTimeMs, Rejection};
 
 /// Answers kept for one client.

@@ -4,8 +4,12 @@ use bincode::{Decode, Encode};
 use bytes::Bytes;
 
 use crate::codec::{self, CodecError, Record};
+use crate::coordination::locks::LockOperation;
+use crate::coordination::queues::QueueOperation;
+use crate::coordination::sessions::LeaseOperation;
+use crate::coordination::workers::WorkerOperation;
 use crate::mvcc::{Delete, Put, Range};
-use crate::types::{ClientId, LogTimeMs, Revision};
+use crate::types::{ClientId, LeaseId, LogTimeMs, Revision};
 
 /// One mutation of the replicated state. Each variant is stored as an envelope under its own id; see
 /// `docs/formats.md`. Never edit a payload: add an id or a version.
@@ -21,6 +25,10 @@ pub enum Command {
     ExpireKeys(ExpireKeys),
     /// Forgets history.
     Compact(Compact),
+    /// Ends leases that were not renewed.
+    ExpireLeases(ExpireLeases),
+    /// Does what queued items are due for.
+    RunTimers(RunTimers),
 }
 
 /// Names one mutation of one client, so that a retry applies once.
@@ -48,6 +56,8 @@ pub struct Transaction {
 }
 
 /// One operation of a transaction.
+///
+/// The order of the variants is part of the stored format: append only.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Operation {
     /// Writes a key.
@@ -56,6 +66,33 @@ pub enum Operation {
     Delete(Delete),
     /// Reads keys as the transaction sees them.
     Range(Range),
+    /// Grants or ends a lease.
+    Lease(LeaseOperation),
+    /// Something about locks, semaphores and elections.
+    Lock(LockOperation),
+    /// Something about queues.
+    Queue(QueueOperation),
+    /// Something about workers and assignments.
+    Worker(WorkerOperation),
+}
+
+impl Operation {
+    /// It is about keys, not a verb of coordination.
+    pub fn is_of_keys(&self) -> bool {
+        matches!(self, Operation::Put(_) | Operation::Delete(_) | Operation::Range(_))
+    }
+
+    /// It needs room on the disks. What ends something is always allowed.
+    pub fn grows(&self) -> bool {
+        match self {
+            Operation::Put(_) => true,
+            Operation::Delete(_) | Operation::Range(_) => false,
+            Operation::Lease(operation) => operation.grows(),
+            Operation::Lock(operation) => operation.grows(),
+            Operation::Queue(operation) => operation.grows(),
+            Operation::Worker(operation) => operation.grows(),
+        }
+    }
 }
 
 /// One condition of a transaction. A key that does not exist has version, revisions and lease 0 and no value.
@@ -122,6 +159,23 @@ pub struct ExpireKeys {
     pub keys_max: u32,
 }
 
+/// Ends leases that were not renewed, each in one revision of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct ExpireLeases {
+    /// The term in which the proposer leads. Renewals are in the leader's memory only, so nobody but the leader of the
+    /// term in which this is appended may judge: in an entry of another term it does nothing.
+    pub term: u64,
+    /// Which.
+    pub leases: Vec<LeaseId>,
+}
+
+/// Makes delayed items ready and takes back claims that ran out, up to the group's log time, in one revision.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct RunTimers {
+    /// At most this many at once.
+    pub timers_max: u32,
+}
+
 /// Reads below `revision` fail from now on; the space is reclaimed in the background.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Compact {
@@ -154,6 +208,16 @@ impl Record for Compact {
     const VERSION: u8 = 1;
 }
 
+impl Record for ExpireLeases {
+    const ID: u16 = 0x0106;
+    const VERSION: u8 = 1;
+}
+
+impl Record for RunTimers {
+    const ID: u16 = 0x0107;
+    const VERSION: u8 = 1;
+}
+
 impl Command {
     /// Appends the command's envelope.
     pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
@@ -163,6 +227,8 @@ impl Command {
             Command::ExpireClients(command) => codec::encode_into(command, out),
             Command::ExpireKeys(command) => codec::encode_into(command, out),
             Command::Compact(command) => codec::encode_into(command, out),
+            Command::ExpireLeases(command) => codec::encode_into(command, out),
+            Command::RunTimers(command) => codec::encode_into(command, out),
         }
     }
 
@@ -175,6 +241,8 @@ impl Command {
             (ExpireClients::ID, 1) => Command::ExpireClients(codec::payload_as(header.id, payload)?),
             (ExpireKeys::ID, 1) => Command::ExpireKeys(codec::payload_as(header.id, payload)?),
             (Compact::ID, 1) => Command::Compact(codec::payload_as(header.id, payload)?),
+            (ExpireLeases::ID, 1) => Command::ExpireLeases(codec::payload_as(header.id, payload)?),
+            (RunTimers::ID, 1) => Command::RunTimers(codec::payload_as(header.id, payload)?),
             (id, version) => return Err(CodecError::Unknown { id, version }),
         };
         Ok((command, rest))

@@ -30,6 +30,8 @@ fn table_number(table: Table) -> u8 {
         Table::Index => 4,
         Table::Clients => 5,
         Table::Meta => 6,
+        Table::Coordination => 7,
+        Table::Items => 8,
     }
 }
 

@@ -16,6 +16,7 @@ mod published;
 mod raft;
 mod reader;
 mod reply;
+mod resident;
 mod snapshot;
 mod staged;
 mod state;
@@ -30,8 +31,8 @@ mod tests;
 pub use cleaner::Cleaner;
 pub use clients::{ANSWER_BYTES_MAX, CLIENTS_MAX, IDLE_TTL_MS, UNANSWERED_MAX};
 pub use command::{
-    Command, Compact, Compare, CompareOperand, CompareOperator, ExpireClients, ExpireKeys, Group, GroupBuilder,
-    GroupHead, Operation, RegisterClient, Stamp, Transaction,
+    Command, Compact, Compare, CompareOperand, CompareOperator, ExpireClients, ExpireKeys, ExpireLeases, Group,
+    GroupBuilder, GroupHead, Operation, RegisterClient, RunTimers, Stamp, Transaction,
 };
 pub use fatal::Fatal;
 pub use head::LogPosition;

@@ -49,6 +49,7 @@ impl StateMachine {
         let replies = self.state.apply(applied).map_err(io::Error::other)?;
         applied.clear();
         self.store.publish(&self.state);
+        self.store.signals().publish(self.state.take_signals());
         if let Some(bytes) = self.state.membership() {
             self.store.publish_membership(bytes);
         }

@@ -3,6 +3,10 @@
 use bincode::{Decode, Encode};
 
 use crate::codec::Record;
+use crate::coordination::locks::LockReply;
+use crate::coordination::queues::QueueReply;
+use crate::coordination::sessions::LeaseReply;
+use crate::coordination::workers::WorkerReply;
 use crate::mvcc::{DeleteReply, PutReply, RangeReply};
 use crate::types::{ClientId, Rejection, Revision};
 
@@ -51,6 +55,8 @@ pub struct TransactionReply {
 }
 
 /// The answer of one operation.
+///
+/// The order of the variants is part of the stored format: append only.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum OperationReply {
     /// Of a put.
@@ -59,6 +65,14 @@ pub enum OperationReply {
     Delete(DeleteReply),
     /// Of a range.
     Range(RangeReply),
+    /// Of an operation on leases.
+    Lease(LeaseReply),
+    /// Of an operation on locks.
+    Lock(LockReply),
+    /// Of an operation on queues.
+    Queue(QueueReply),
+    /// Of an operation on workers.
+    Worker(WorkerReply),
 }
 
 /// The answers of a group, one per command, in order.

@@ -1,15 +1,15 @@
 //! The writes of the running entries, over the store as it was before them.
 //!
-//! Reads through this see the writes at once. Commands read the newest records and the index, so those two tables are
-//! kept ordered; rows of the other tables are written and hardly ever read, so they are kept as a list, which costs
-//! nothing until somebody looks.
+//! Reads through this see the writes at once. Commands read the newest records, the index and queued items, so those
+//! tables are kept ordered; the coordination table is [`Resident`] as a whole; rows of the other tables are written and
+//! hardly ever read, so they are kept as a list, which costs nothing until somebody looks.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 use super::hash::fold;
-use crate::mvcc::Stage;
-use crate::storage::{Batch, StorageError, Table, View, Visit};
+use super::resident::Resident;
+use crate::storage::{Batch, Stage, StorageError, Table, View, Visit};
 
 /// What a row will be: `None` is a deletion.
 type Value = Option<Vec<u8>>;
@@ -20,8 +20,11 @@ pub struct Staged<'e> {
     base: &'e dyn View,
     latest: Rows,
     index: Rows,
+    items: Rows,
+    resident: &'e mut Resident,
     appended: Vec<(Table, Vec<u8>, Value)>,
     hash: u64,
+    writes: u64,
     savepoint: Savepoint,
 }
 
@@ -29,6 +32,7 @@ pub struct Staged<'e> {
 #[derive(Default)]
 struct Savepoint {
     hash: u64,
+    writes: u64,
     appended: usize,
     /// What the ordered rows were before each write since, in order; none is "not staged".
     replaced: Vec<(Table, Vec<u8>, Option<Value>)>,
@@ -37,13 +41,16 @@ struct Savepoint {
 
 impl<'e> Staged<'e> {
     /// Nothing written yet, with the hash so far.
-    pub fn new(base: &'e dyn View, hash: u64) -> Self {
+    pub fn new(base: &'e dyn View, resident: &'e mut Resident, hash: u64) -> Self {
         Self {
             base,
             latest: Rows::new(),
             index: Rows::new(),
+            items: Rows::new(),
+            resident,
             appended: Vec::new(),
             hash,
+            writes: 0,
             savepoint: Savepoint::default(),
         }
     }
@@ -57,24 +64,35 @@ impl<'e> Staged<'e> {
     /// has not written may be rolled back: one with a single operation, which refuses before it writes.
     pub fn savepoint(&mut self, records: bool) {
         self.savepoint.hash = self.hash;
+        self.savepoint.writes = self.writes;
         self.savepoint.appended = self.appended.len();
         self.savepoint.replaced.clear();
         self.savepoint.records = records;
     }
 
+    /// Something was written since the savepoint.
+    pub fn wrote(&self) -> bool {
+        self.writes != self.savepoint.writes
+    }
+
     /// Undoes the writes since the savepoint.
     pub fn rollback(&mut self) {
         assert!(
-            self.savepoint.records || self.hash == self.savepoint.hash,
+            self.savepoint.records || !self.wrote(),
             "a transaction with one operation wrote before it was refused"
         );
         self.hash = self.savepoint.hash;
+        self.writes = self.savepoint.writes;
         self.appended.truncate(self.savepoint.appended);
         while let Some((table, key, before)) = self.savepoint.replaced.pop() {
-            let rows = if table == Table::Latest {
-                &mut self.latest
-            } else {
-                &mut self.index
+            let rows = match table {
+                Table::Latest => &mut self.latest,
+                Table::Index => &mut self.index,
+                Table::Items => &mut self.items,
+                _ => {
+                    self.resident.write(&key, before.flatten());
+                    continue;
+                }
             };
             match before {
                 Some(value) => rows.insert(key, value),
@@ -86,7 +104,11 @@ impl<'e> Staged<'e> {
     /// Everything staged, as one batch.
     pub fn into_batch(self) -> Batch {
         let mut batch = Batch::new();
-        let ordered = [(Table::Latest, self.latest), (Table::Index, self.index)];
+        let ordered = [
+            (Table::Latest, self.latest),
+            (Table::Index, self.index),
+            (Table::Items, self.items),
+        ];
         for (table, rows) in ordered {
             for (key, value) in rows {
                 change(&mut batch, table, key, value);
@@ -95,14 +117,24 @@ impl<'e> Staged<'e> {
         for (table, key, value) in self.appended {
             change(&mut batch, table, key, value);
         }
+        self.resident.take_changed(&mut batch);
         batch
     }
 
     fn write(&mut self, table: Table, key: Vec<u8>, value: Value) {
         self.hash = fold(self.hash, table, &key, value.as_deref());
+        self.writes += 1;
         let rows = match table {
             Table::Latest => &mut self.latest,
             Table::Index => &mut self.index,
+            Table::Items => &mut self.items,
+            Table::Coordination => {
+                let before = self.resident.write(&key, value);
+                if self.savepoint.records {
+                    self.savepoint.replaced.push((table, key, Some(before)));
+                }
+                return;
+            }
             _ => return self.appended.push((table, key, value)),
         };
         if self.savepoint.records {
@@ -118,6 +150,7 @@ impl<'e> Staged<'e> {
         match table {
             Table::Latest => self.latest.get(key),
             Table::Index => self.index.get(key),
+            Table::Items => self.items.get(key),
             _ => {
                 let newest = self
                     .appended
@@ -142,6 +175,9 @@ impl Stage for Staged<'_> {
 
 impl View for Staged<'_> {
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        if table == Table::Coordination {
+            return self.resident.get(table, key);
+        }
         match self.staged(table, key) {
             Some(value) => Ok(value.clone()),
             None => self.base.get(table, key),
@@ -163,6 +199,10 @@ impl View for Staged<'_> {
         let rows = match table {
             Table::Latest => &self.latest,
             Table::Index => &self.index,
+            Table::Items => &self.items,
+            Table::Coordination => {
+                return self.resident.scan(table, from, to, reverse, visit);
+            }
             _ => {
                 let own = self.appended.iter().filter(|(own, _, _)| *own == table);
                 gathered = own.map(|(_, key, value)| (key.clone(), value.clone())).collect();

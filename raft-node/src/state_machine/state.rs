@@ -11,17 +11,22 @@ use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use super::clients::{Clients, Verdict};
-use super::command::{Command, Compact, ExpireClients, ExpireKeys, Group, RegisterClient, Transaction};
+use super::command::{
+    Command, Compact, ExpireClients, ExpireKeys, ExpireLeases, Group, RegisterClient, RunTimers, Transaction,
+};
 use super::fatal::{Fatal, refusal};
 use super::head::{Head, LogPosition, StoredMembership};
 use super::published::{Progress, Published};
 use super::reply::{GroupReply, Reply};
+use super::resident::Resident;
 use super::staged::Staged;
 use super::transaction::{self, Edited, Moment};
 use crate::codec;
-use crate::mvcc::{self, Domains, keys};
+use crate::coordination::queues;
+use crate::coordination::sessions::{self, Ending};
+use crate::mvcc::{self, Domains, Edit, Failure, keys};
 use crate::storage::{Batch, Durability, Engine, StorageError, Table};
-use crate::types::{ClientId, LogTimeMs, Revision};
+use crate::types::{ClientId, LogTimeMs, Revision, Signal};
 
 /// Commands that one group may hold. Client ids are made of the log index and the place in the group.
 pub const GROUP_COMMANDS_MAX: u64 = 4096;
@@ -53,6 +58,8 @@ pub struct State {
     membership: Option<Vec<u8>>,
     domains: Domains,
     clients: Clients,
+    resident: Resident,
+    signals: Vec<Signal>,
     published: Published,
     failed: bool,
 }
@@ -71,6 +78,8 @@ impl State {
             domains: Domains::load(&*engine)?,
             published: Published::new(Progress::of(&head, clients.longest_idle())),
             clients,
+            resident: Resident::load(&*engine)?,
+            signals: Vec::new(),
             engine,
             failed: false,
         })
@@ -86,7 +95,9 @@ impl State {
         // Until the batch is written, memory is ahead of it.
         self.failed = true;
         let engine = Arc::clone(&self.engine);
-        let mut staged = Staged::new(&*engine, self.head.hash);
+        // Lent to the writes of this call; a call that fails leaves the state unusable, so it need not come back then.
+        let mut resident = std::mem::take(&mut self.resident);
+        let mut staged = Staged::new(&*engine, &mut resident, self.head.hash);
         let mut replies = Vec::with_capacity(entries.len());
         let mut membership_changed = false;
         for entry in entries {
@@ -104,12 +115,13 @@ impl State {
                     membership_changed = true;
                     GroupReply::default()
                 }
-                EntryPayload::Group(group) => self.apply_group(&mut staged, index, group)?,
+                EntryPayload::Group(group) => self.apply_group(&mut staged, entry.position, group)?,
             });
             self.head.applied = Some(entry.position);
         }
         self.head.hash = staged.hash();
         let mut batch = staged.into_batch();
+        self.resident = resident;
         batch.put(Table::Meta, Head::key(), codec::encode(&self.head)?);
         if let Some(bytes) = self.membership.as_ref().filter(|_| membership_changed) {
             let row = codec::encode(&StoredMembership { bytes: bytes.clone() })?;
@@ -122,7 +134,18 @@ impl State {
         Ok(replies)
     }
 
-    fn apply_group(&mut self, staged: &mut Staged<'_>, index: u64, group: &Group) -> Result<GroupReply, Fatal> {
+    /// Whom to tell of what was applied since the last call of this, in order.
+    pub fn take_signals(&mut self) -> Vec<Signal> {
+        std::mem::take(&mut self.signals)
+    }
+
+    fn apply_group(
+        &mut self,
+        staged: &mut Staged<'_>,
+        position: LogPosition,
+        group: &Group,
+    ) -> Result<GroupReply, Fatal> {
+        let index = position.index;
         let undecodable = |source| Fatal::Entry { index, source };
         let head = group.head().map_err(undecodable)?;
         if u64::from(head.count) > GROUP_COMMANDS_MAX {
@@ -141,6 +164,8 @@ impl State {
                 Command::ExpireClients(command) => self.expire_clients(staged, command),
                 Command::ExpireKeys(command) => self.expire_keys(staged, head.wall_ms, command)?,
                 Command::Compact(command) => self.compact(command),
+                Command::ExpireLeases(command) => self.expire_leases(staged, position.term, head.wall_ms, command)?,
+                Command::RunTimers(command) => self.run_timers(staged, head.wall_ms, command)?,
             });
         }
         self.domains.stage_changed(staged)?;
@@ -164,8 +189,9 @@ impl State {
             }
         }
         let moment = self.moment(wall_ms);
-        let (reply, revision) = transaction::execute(staged, &mut self.domains, moment, command)?;
+        let (reply, revision, signals) = transaction::execute(staged, &mut self.domains, moment, command)?;
         self.head.revision = revision;
+        self.signals.extend(signals);
         if let Some(stamp) = stamp {
             self.clients.keep(stamp, &reply, index)?;
         }
@@ -191,11 +217,46 @@ impl State {
     }
 
     fn expire_keys(&mut self, staged: &mut Staged<'_>, wall_ms: u64, command: ExpireKeys) -> Result<Reply, Fatal> {
+        self.edit(staged, wall_ms, |edit| mvcc::expire(edit, command.keys_max))
+    }
+
+    /// Ends the leases, each in a revision of its own: everything that goes with a lease goes at once.
+    fn expire_leases(
+        &mut self,
+        staged: &mut Staged<'_>,
+        term: u64,
+        wall_ms: u64,
+        command: ExpireLeases,
+    ) -> Result<Reply, Fatal> {
+        let mut removed = 0;
+        if command.term == term {
+            for lease in command.leases {
+                if let Reply::Done { removed: ended, .. } =
+                    self.edit(staged, wall_ms, |edit| sessions::end(edit, lease, Ending::Expired))?
+                {
+                    removed += ended;
+                }
+            }
+        }
+        Ok(self.done(removed))
+    }
+
+    fn run_timers(&mut self, staged: &mut Staged<'_>, wall_ms: u64, command: RunTimers) -> Result<Reply, Fatal> {
+        self.edit(staged, wall_ms, |edit| queues::run_timers(edit, command.timers_max))
+    }
+
+    /// Runs the work of a system command, which answers how many things it removed.
+    fn edit(
+        &mut self,
+        staged: &mut Staged<'_>,
+        wall_ms: u64,
+        work: impl FnOnce(&mut Edit<'_>) -> Result<u64, Failure>,
+    ) -> Result<Reply, Fatal> {
         let moment = self.moment(wall_ms);
-        let work = |edit: &mut mvcc::Edit<'_>| mvcc::expire(edit, command.keys_max);
         match transaction::edit(staged, &mut self.domains, moment, true, work)? {
-            Edited::Done(removed, revision) => {
+            Edited::Done(removed, revision, signals) => {
                 self.head.revision = revision;
+                self.signals.extend(signals);
                 Ok(self.done(removed))
             }
             Edited::Refused(reply) => Ok(reply),
@@ -276,6 +337,11 @@ impl State {
     /// A key's time has come by `now`.
     pub fn has_expired_keys(&self, now: LogTimeMs) -> Result<bool, StorageError> {
         Ok(self.next_key_expiry()?.is_some_and(|at| at <= now))
+    }
+
+    /// When the next timer of the queues is due; none if there is none.
+    pub fn next_timer(&self) -> Option<LogTimeMs> {
+        queues::next_timer(&self.resident)
     }
 
     /// The domains.

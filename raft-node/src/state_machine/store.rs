@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::mvcc;
+use crate::signals::Signals;
 use crate::storage::{Engine, StorageError};
 use crate::types::{LogTimeMs, Revision};
 
@@ -60,6 +61,8 @@ pub struct Applied {
     pub clients: usize,
     /// When the client that has been idle for longest last mutated something.
     pub longest_idle_client: Option<LogTimeMs>,
+    /// When the next timer of the queues is due.
+    pub next_timer: Option<LogTimeMs>,
 }
 
 /// The live engine, shared by apply and by everyone who reads.
@@ -77,6 +80,7 @@ pub struct StateStore {
     retired: Mutex<Vec<(u64, Weak<dyn Engine>)>>,
     /// One snapshot is built at a time.
     building: Mutex<()>,
+    signals: Signals,
 }
 
 /// An engine and the directory it lives in.
@@ -113,6 +117,7 @@ impl StateStore {
             hash_points: Mutex::default(),
             retired: Mutex::default(),
             building: Mutex::new(()),
+            signals: Signals::default(),
             root,
         };
         Ok((Arc::new(store), state))
@@ -126,6 +131,11 @@ impl StateStore {
     /// The member's snapshots.
     pub fn snapshots(&self) -> &SnapshotStore {
         &self.snapshots
+    }
+
+    /// Tells those who wait what was applied.
+    pub fn signals(&self) -> &Signals {
+        &self.signals
     }
 
     /// How far the member has applied, now.
@@ -258,6 +268,7 @@ fn applied_of(state: &State) -> Applied {
         hash: state.hash(),
         clients: state.clients_len(),
         longest_idle_client: state.published().load().longest_idle_client,
+        next_timer: state.next_timer(),
     }
 }
 

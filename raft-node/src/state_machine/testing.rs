@@ -1,5 +1,7 @@
 //! The shortest ways to write commands and to look at a store, for the tests of this folder and of `mvcc`.
 
+pub mod scripts;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
@@ -8,9 +10,10 @@ use super::{
     AppliedEntry, Command, Compact, Compare, CompareOperand, CompareOperator, EntryPayload, ExpireClients, ExpireKeys,
     Group, GroupReply, LogPosition, Operation, RegisterClient, Reply, Stamp, State, Transaction, TransactionReply,
 };
+use crate::leases;
 use crate::mvcc::{Delete, Put, Range, RecordRef, Selector, SortTarget, keys};
 use crate::storage::{Engine, MemoryEngine, Table};
-use crate::types::{ClientId, DomainId, LogTimeMs, Revision};
+use crate::types::{ClientId, DomainId, LeaseId, LogTimeMs, Revision};
 
 /// Every row of a store.
 pub type Dump = Vec<(Table, Vec<u8>, Vec<u8>)>;
@@ -227,6 +230,7 @@ pub fn check_rules(store: &Store) {
     let mut bytes: BTreeMap<DomainId, u64> = BTreeMap::new();
     let mut changes = Vec::new();
     let mut found = BTreeSet::new();
+    let mut attached: BTreeMap<LeaseId, u64> = BTreeMap::new();
     for (table, key, value) in store.dump() {
         match table {
             Table::Latest => {
@@ -235,6 +239,10 @@ pub fn check_rules(store: &Store) {
                 *bytes.entry(domain).or_default() += record.bytes(user_key);
                 index.extend(record.expires_at.map(|at| keys::expiry(at, domain, user_key)));
                 index.extend(record.tags.iter().map(|tag| keys::tag(domain, tag, user_key)));
+                if let Some(lease) = record.lease {
+                    index.insert(leases::attached_key(lease, domain, user_key));
+                    *attached.entry(lease).or_default() += 1;
+                }
             }
             Table::History => {
                 let (_, _, replaced_at) = keys::decode_history(&key).unwrap();
@@ -242,13 +250,14 @@ pub fn check_rules(store: &Store) {
             }
             Table::Changes => changes.push(keys::decode_changes(&key).unwrap().0),
             Table::Index => assert!(found.insert(key)),
-            Table::Clients | Table::Meta => {}
+            Table::Items | Table::Clients | Table::Coordination | Table::Meta => {}
         }
     }
     assert_eq!(found, index, "the index has exactly the entries of the newest records");
     for domain in store.state.domains().iter() {
         assert_eq!(domain.bytes, bytes.remove(&domain.id).unwrap_or(0), "{}", domain.name);
     }
+    check_leases(store, attached);
     let newest = store.state.revision().0;
     let expected: Vec<u64> = (newest + 1 - changes.len() as u64..=newest).collect();
     assert_eq!(changes, expected, "revisions are dense up to the newest");
@@ -257,4 +266,19 @@ pub fn check_rules(store: &Store) {
             .first()
             .is_none_or(|first| *first <= store.state.compacted().0.max(2))
     );
+}
+
+/// The count of each lease is what is attached to it, and nothing is attached to a lease that does not live.
+fn check_leases(store: &Store, mut attached: BTreeMap<LeaseId, u64>) {
+    let mut count = 0;
+    leases::scan(&store.engine, LeaseId(0), &mut |lease, row| {
+        let others = leases::attached(&store.engine, lease).unwrap().len() as u64;
+        let keys = attached.remove(&lease).unwrap_or(0);
+        assert_eq!(row.attached, keys + others, "lease {lease}");
+        count += 1;
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert!(attached.is_empty(), "keys of leases that do not live: {attached:?}");
+    assert_eq!(leases::count(&store.engine).unwrap(), count);
 }

@@ -5,11 +5,12 @@ use super::fatal::{Fatal, rejected};
 use super::reply::{OperationReply, Reply, TransactionReply};
 use super::staged::Staged;
 use crate::codec;
+use crate::coordination::{locks, queues, sessions, workers};
 use crate::mvcc::{
     self, ChangedKey, Changes, Domains, Edit, Failure, KeyRecord, REPLY_BYTES_MAX, Range, RecordRef, keys,
 };
-use crate::storage::{Table, View};
-use crate::types::{LogTimeMs, Revision};
+use crate::storage::{Stage, Table, View};
+use crate::types::{LogTimeMs, Revision, Signal};
 
 /// When a command is applied.
 #[derive(Clone, Copy, Debug)]
@@ -22,23 +23,25 @@ pub struct Moment {
     pub wall_ms: u64,
 }
 
-/// Does a transaction. Returns its answer and the newest revision after it.
+/// Does a transaction. Returns its answer, the newest revision after it, and whom to tell.
 pub fn execute(
     staged: &mut Staged<'_>,
     domains: &mut Domains,
     moment: Moment,
     transaction: Transaction,
-) -> Result<(Reply, Revision), Fatal> {
+) -> Result<(Reply, Revision, Vec<Signal>), Fatal> {
     let succeeded = match compare_all(staged, domains, &transaction.compares) {
         Ok(succeeded) => succeeded,
-        Err(failure) => return Ok((rejected(failure, moment.revision)?, moment.revision)),
+        Err(failure) => return Ok((rejected(failure, moment.revision)?, moment.revision, Vec::new())),
     };
     let branch = if succeeded {
         transaction.then
     } else {
         transaction.otherwise
     };
-    let done = edit(staged, domains, moment, branch.len() > 1, |edit| {
+    // A put, a delete and a range refuse before they write; other operations may refuse half-way.
+    let undo = branch.len() > 1 || !branch.iter().all(Operation::is_of_keys);
+    let done = edit(staged, domains, moment, undo, |edit| {
         let mut results = Vec::with_capacity(branch.len());
         for (number, operation) in (0_u32..).zip(branch) {
             edit.operation = number;
@@ -47,22 +50,22 @@ pub fn execute(
         Ok(results)
     })?;
     Ok(match done {
-        Edited::Done(results, revision) => {
+        Edited::Done(results, revision, signals) => {
             let reply = TransactionReply {
                 revision,
                 succeeded,
                 results,
             };
-            (Reply::Transaction(reply), revision)
+            (Reply::Transaction(reply), revision, signals)
         }
-        Edited::Refused(reply) => (reply, moment.revision),
+        Edited::Refused(reply) => (reply, moment.revision, Vec::new()),
     })
 }
 
 /// What became of an edit.
 pub enum Edited<T> {
-    /// It was done; the newest revision after it.
-    Done(T, Revision),
+    /// It was done; the newest revision after it, and whom to tell.
+    Done(T, Revision, Vec<Signal>),
     /// It was refused and changed nothing.
     Refused(Reply),
 }
@@ -78,15 +81,16 @@ pub fn edit<T>(
 ) -> Result<Edited<T>, Fatal> {
     staged.savepoint(undo);
     domains.savepoint();
-    let mut edit = Edit::new(staged, domains, moment.revision.next(), moment.log_time);
+    let mut edit = Edit::new(staged, domains, moment.revision.next(), moment.log_time, moment.wall_ms);
     let done = work(&mut edit);
     let changed = std::mem::take(&mut edit.changed);
+    let signals = std::mem::take(&mut edit.signals);
     match done {
-        Ok(done) if changed.is_empty() => Ok(Edited::Done(done, moment.revision)),
+        Ok(done) if !staged.wrote() => Ok(Edited::Done(done, moment.revision, signals)),
         Ok(done) => {
             let revision = moment.revision.next();
             write_changes(staged, revision, moment.wall_ms, changed)?;
-            Ok(Edited::Done(done, revision))
+            Ok(Edited::Done(done, revision, signals))
         }
         Err(failure) => {
             let reply = rejected(failure, moment.revision)?;
@@ -104,7 +108,7 @@ fn write_changes(
     changed: Vec<ChangedKey>,
 ) -> Result<(), Fatal> {
     let row = codec::encode(&Changes { wall_ms, keys: changed })?;
-    mvcc::Stage::put(staged, Table::Changes, keys::changes(revision), row);
+    staged.put(Table::Changes, keys::changes(revision), row);
     Ok(())
 }
 
@@ -113,6 +117,10 @@ fn operate(edit: &mut Edit<'_>, operation: Operation) -> Result<OperationReply, 
         Operation::Put(put) => mvcc::put(edit, put).map(OperationReply::Put),
         Operation::Delete(delete) => mvcc::delete(edit, &delete).map(OperationReply::Delete),
         Operation::Range(range) => read(edit, range),
+        Operation::Lease(operation) => sessions::operate(edit, operation).map(OperationReply::Lease),
+        Operation::Lock(operation) => locks::operate(edit, operation).map(OperationReply::Lock),
+        Operation::Queue(operation) => queues::operate(edit, operation).map(OperationReply::Queue),
+        Operation::Worker(operation) => workers::operate(edit, operation).map(OperationReply::Worker),
     }
 }
 

@@ -24,6 +24,14 @@ pub struct StorageError {
     pub reason: String,
 }
 
+/// Stored bytes that are not what they should be: the store is damaged, and the node stops.
+pub fn corrupt(doing: &'static str, reason: &dyn std::fmt::Display) -> StorageError {
+    StorageError {
+        doing,
+        reason: reason.to_string(),
+    }
+}
+
 /// Called for each key and value of a scan; `Break` ends it.
 pub type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 

@@ -18,12 +18,14 @@ mod engine;
 mod memory;
 mod rocks;
 mod span;
+mod stage;
 mod table;
 
 pub use batch::{Batch, Change};
-pub use engine::{Durability, Engine, StorageError, View, Visit};
+pub use engine::{Durability, Engine, StorageError, View, Visit, corrupt};
 pub use memory::MemoryEngine;
 pub use rocks::{RocksEngine, RocksOptions};
+pub use stage::Stage;
 pub use table::Table;
 
 #[cfg(test)]

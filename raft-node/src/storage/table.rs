@@ -13,18 +13,25 @@ pub enum Table {
     Index,
     /// Registered clients and the answers kept for them.
     Clients,
+    /// Leases, locks, the order of queues, workers, assignments: small rows, all of which the state machine also keeps in
+    /// memory in their order, so that the head of a queue is found without passing what was deleted before it.
+    Coordination,
+    /// What queued items hold.
+    Items,
     /// Single values: applied log id, membership, revision, log time, hash, domains.
     Meta,
 }
 
 impl Table {
     /// Every table, in the order of the enum.
-    pub const ALL: [Table; 6] = [
+    pub const ALL: [Table; 8] = [
         Table::Latest,
         Table::History,
         Table::Changes,
         Table::Index,
         Table::Clients,
+        Table::Coordination,
+        Table::Items,
         Table::Meta,
     ];
 
@@ -36,6 +43,8 @@ impl Table {
             Table::Changes => "changes",
             Table::Index => "index",
             Table::Clients => "clients",
+            Table::Coordination => "coordination",
+            Table::Items => "items",
             Table::Meta => "meta",
         }
     }

@@ -1,13 +1,23 @@
 //! The bottom layer: one newtype a file, each with its invariant. Imports nothing of the crate.
 
 mod ids;
+mod lease_refusal;
+mod lock_refusal;
 mod log_time;
+mod queue_refusal;
 mod rejection;
 mod revision;
+mod signal;
 mod tier;
+mod worker_refusal;
 
 pub use ids::{ClientId, DirectoryId, DomainId, LeaseId, MemberId};
+pub use lease_refusal::LeaseRefusal;
+pub use lock_refusal::LockRefusal;
 pub use log_time::LogTimeMs;
-pub use rejection::Rejection;
+pub use queue_refusal::QueueRefusal;
+pub use rejection::{Refusal, Rejection};
 pub use revision::Revision;
+pub use signal::Signal;
 pub use tier::Tier;
+pub use worker_refusal::WorkerRefusal;

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::{ClientId, Revision, Tier};
+use super::{ClientId, LeaseRefusal, LockRefusal, QueueRefusal, Revision, Tier, WorkerRefusal};
 
 /// Why a command changed nothing. Every replica reaches the same one, and a retry gets it again. Whatever else goes
 /// wrong while a command is applied stops the node.
@@ -98,4 +98,78 @@ pub enum Rejection {
         /// Its tier.
         tier: Tier,
     },
+    /// An operation on leases.
+    #[error("{refusal}")]
+    Lease {
+        /// Number of the operation in its branch, from 0.
+        operation: u32,
+        /// Why.
+        refusal: LeaseRefusal,
+    },
+    /// An operation on locks.
+    #[error("{refusal}")]
+    Lock {
+        /// Number of the operation in its branch, from 0.
+        operation: u32,
+        /// Why.
+        refusal: LockRefusal,
+    },
+    /// An operation on queues.
+    #[error("{refusal}")]
+    Queue {
+        /// Number of the operation in its branch, from 0.
+        operation: u32,
+        /// Why.
+        refusal: QueueRefusal,
+    },
+    /// An operation on workers.
+    #[error("{refusal}")]
+    Worker {
+        /// Number of the operation in its branch, from 0.
+        operation: u32,
+        /// Why.
+        refusal: WorkerRefusal,
+    },
+}
+
+/// A refusal of one kind of operation.
+pub trait Refusal {
+    /// The rejection of a transaction whose operation of this number met it.
+    fn of_operation(self, operation: u32) -> Rejection;
+}
+
+impl Refusal for LeaseRefusal {
+    fn of_operation(self, operation: u32) -> Rejection {
+        Rejection::Lease {
+            operation,
+            refusal: self,
+        }
+    }
+}
+
+impl Refusal for LockRefusal {
+    fn of_operation(self, operation: u32) -> Rejection {
+        Rejection::Lock {
+            operation,
+            refusal: self,
+        }
+    }
+}
+
+impl Refusal for QueueRefusal {
+    fn of_operation(self, operation: u32) -> Rejection {
+        Rejection::Queue {
+            operation,
+            refusal: self,
+        }
+    }
+}
+
+impl Refusal for WorkerRefusal {
+    fn of_operation(self, operation: u32) -> Rejection {
+        Rejection::Worker {
+            operation,
+            refusal: self,
+        }
+    }
 }

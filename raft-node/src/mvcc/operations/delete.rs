@@ -5,10 +5,11 @@ use std::ops::{Bound, ControlFlow};
 use bincode::{Decode, Encode};
 
 use super::put::unindex;
+use crate::leases;
 use crate::mvcc::changes::{ChangeKind, ChangedKey};
 use crate::mvcc::domains::DomainIndex;
 use crate::mvcc::past::latest_end;
-use crate::mvcc::record::RecordRef;
+use crate::mvcc::record::{RecordRef, corrupt};
 use crate::mvcc::stage::{DELETED_BYTES_MAX, DELETES_MAX, Edit, Failure};
 use crate::mvcc::{KeyRecord, Selector, keys};
 use crate::storage::{StorageError, Table, View};
@@ -77,12 +78,27 @@ pub fn remove(
     let key = keys::user_key(&stored_key).to_vec();
     edit.domains.resize(index, record.bytes(&key), 0)?;
     unindex(edit, domain, &key, &record);
+    if let Some(lease) = record.lease {
+        leases::detach_key(edit.stage, lease, domain, &key)?;
+    }
     edit.stage
         .put(Table::History, keys::history(domain, &key, edit.revision), stored);
     edit.deleted.insert(stored_key.clone());
     edit.stage.delete(Table::Latest, stored_key);
     edit.changed.push(ChangedKey { domain, kind, key });
     Ok(())
+}
+
+/// Deletes a key that goes with its lease.
+pub fn delete_attached(edit: &mut Edit<'_>, domain: DomainId, key: &[u8], kind: ChangeKind) -> Result<(), Failure> {
+    let stored_key = keys::latest(domain, key);
+    let (Some(index), Some(stored)) = (edit.domains.by_id(domain), edit.stage.get(Table::Latest, &stored_key)?) else {
+        return Err(corrupt("ending a lease", &"a key that is attached to it has no record").into());
+    };
+    if RecordRef::parse(&stored)?.mod_revision == edit.revision {
+        return Err(edit.duplicate(key).into());
+    }
+    remove(edit, index, stored_key, stored, kind)
 }
 
 struct Found {

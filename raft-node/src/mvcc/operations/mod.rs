@@ -9,7 +9,7 @@ mod put;
 mod range;
 
 pub use compact::{Cleaned, boundary, garbage, readable};
-pub use delete::{Delete, DeleteReply, delete};
+pub use delete::{Delete, DeleteReply, delete, delete_attached};
 pub use expire::{expire, next_key_expiry};
 pub use put::{Put, PutReply, put};
 pub use range::{Range, RangeReply, SortTarget, range};

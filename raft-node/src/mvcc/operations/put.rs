@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 
 use crate::codec;
+use crate::leases;
 use crate::mvcc::changes::{ChangeKind, ChangedKey};
 use crate::mvcc::keys;
 use crate::mvcc::record::{RecordRef, corrupt};
@@ -73,6 +74,17 @@ pub fn put(edit: &mut Edit<'_>, put: Put) -> Result<PutReply, Failure> {
     let bytes_before = before.as_ref().map_or(0, |before| before.bytes(&put.key));
     edit.domains.resize(index, bytes_before, record.bytes(&put.key))?;
 
+    let lease_before = before.as_ref().and_then(|before| before.lease);
+    if record.lease != lease_before {
+        if let Some(lease) = record.lease
+            && let Err(refusal) = leases::attach_key(edit.stage, lease, domain, &put.key)?
+        {
+            return Err(edit.refused(refusal));
+        }
+        if let Some(lease) = lease_before {
+            leases::detach_key(edit.stage, lease, domain, &put.key)?;
+        }
+    }
     if let Some(before) = &before {
         unindex(edit, domain, &put.key, before);
     }
@@ -115,7 +127,7 @@ fn encoded(record: &Record) -> Result<Vec<u8>, StorageError> {
     Ok(out)
 }
 
-/// Removes the index entries of a record that goes.
+/// Removes the index entries of a record that goes, except that of its lease.
 pub fn unindex(edit: &mut Edit<'_>, domain: DomainId, key: &[u8], record: &RecordRef<'_>) {
     if let Some(at) = record.expires_at {
         edit.stage.delete(Table::Index, keys::expiry(at, domain, key));

@@ -58,7 +58,9 @@ pub fn index_entry(key: &[u8]) -> String {
     if let Some((at, domain, key)) = keys::decode_expiry(key) {
         return format!("at {} ms {} {}", at.0, domain.0, text(key));
     }
-    let (domain, tag, key) = keys::decode_tag(key).unwrap();
+    let Some((domain, tag, key)) = keys::decode_tag(key) else {
+        return format!("lease {key:?}");
+    };
     format!("tag {} {} {}", domain.0, text(&tag), text(key))
 }
 
@@ -73,6 +75,7 @@ fn operation(result: &OperationReply) -> String {
             )
         }
         OperationReply::Range(reply) => format!("{}count {}\n", records("", &reply.records, false), reply.count),
+        other => panic!("these scripts are about keys only: {other:?}"),
     }
 }
 

@@ -149,6 +149,7 @@ impl Running {
             Operation::Put(put) => OperationReply::Put(self.put(put)?),
             Operation::Delete(delete) => OperationReply::Delete(self.delete(delete)?),
             Operation::Range(range) => OperationReply::Range(range_of(&self.copy, range)),
+            other => panic!("the model knows keys only: {other:?}"),
         })
     }
 

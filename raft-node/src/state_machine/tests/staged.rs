@@ -5,15 +5,22 @@ use std::ops::{Bound, ControlFlow};
 
 use proptest::prelude::*;
 
-use crate::mvcc::Stage;
+use crate::state_machine::resident::Resident;
 use crate::state_machine::staged::Staged;
-use crate::storage::{Batch, Durability, Engine, MemoryEngine, Table, View};
+use crate::storage::{Batch, Durability, Engine, MemoryEngine, Stage, Table, View};
 
 type Rows = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
 type Write = (Table, Vec<u8>, Option<u8>);
 
 fn write() -> impl Strategy<Value = Write> {
-    let table = prop::sample::select([Table::Latest, Table::Index, Table::History].as_slice());
+    let tables = [
+        Table::Latest,
+        Table::Index,
+        Table::History,
+        Table::Coordination,
+        Table::Items,
+    ];
+    let table = prop::sample::select(tables.to_vec());
     (table, prop::collection::vec(0..3_u8, 0..3), any::<Option<u8>>())
 }
 
@@ -84,7 +91,8 @@ proptest! {
         }
         engine.write(batch, Durability::Memory).unwrap();
 
-        let mut staged = Staged::new(&engine, 0);
+        let mut resident = Resident::load(&engine).unwrap();
+        let mut staged = Staged::new(&engine, &mut resident, 0);
         staged.savepoint(true);
         kept.into_iter().for_each(|write| change(&mut rows, &mut staged, write));
         let hash = staged.hash();
@@ -96,7 +104,7 @@ proptest! {
         staged.savepoint(false);
         after.into_iter().for_each(|write| change(&mut rows, &mut staged, write));
 
-        for table in [Table::Latest, Table::Index, Table::History] {
+        for table in [Table::Latest, Table::Index, Table::History, Table::Coordination, Table::Items] {
             let mut expected: Vec<_> = rows
                 .iter()
                 .filter(|((own, key), _)| *own == table && inside(key, &from, &to))

@@ -90,6 +90,7 @@ impl Store {
                 staleness_ms: 0,
             }),
             Request::Range(range) => Response::Range(self.range(&range)),
+            Request::KeepAlive(_) | Request::Query(_) => panic!("the fake knows keys only"),
             Request::Compact(_) => Response::Compact(v1::CompactResponse { header: self.header() }),
             Request::RegisterClient(_) => {
                 self.clients += 1;
@@ -212,6 +213,7 @@ impl Store {
                 })
             }
             Operation::Range(range) => OperationResult::Range(self.range(&range)),
+            other => panic!("the fake knows keys only: {other:?}"),
         };
         v1::OperationResult { result: Some(result) }
     }

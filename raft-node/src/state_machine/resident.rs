@@ -1,0 +1,92 @@
+//! The coordination table, whole and in order, in memory.
+//!
+//! The head of a queue is deleted all the time, and a search for the next one on disk would pass everything that was
+//! deleted before it. Here the next one is simply the first. Memory is a function of the rows on disk: it is loaded when
+//! the store is opened and changes with every write, so a member that restarts finds what one that did not has.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::{Bound, ControlFlow};
+
+use crate::storage::{Batch, StorageError, Table, View, Visit, corrupt};
+
+/// The rows, and which of them differ from the store's.
+#[derive(Debug, Default)]
+pub struct Resident {
+    rows: BTreeMap<Vec<u8>, Vec<u8>>,
+    changed: BTreeSet<Vec<u8>>,
+}
+
+impl Resident {
+    /// Reads every row of the store.
+    pub fn load(view: &dyn View) -> Result<Self, StorageError> {
+        let mut rows = BTreeMap::new();
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        view.scan(Table::Coordination, all.0, all.1, false, &mut |key, row| {
+            rows.insert(key.to_vec(), row.to_vec());
+            ControlFlow::Continue(())
+        })?;
+        Ok(Self {
+            rows,
+            changed: BTreeSet::new(),
+        })
+    }
+
+    /// Sets or removes a row; returns what was there.
+    pub fn write(&mut self, key: &[u8], value: Option<Vec<u8>>) -> Option<Vec<u8>> {
+        if !self.changed.contains(key) {
+            self.changed.insert(key.to_vec());
+        }
+        match value {
+            Some(value) => self.rows.insert(key.to_vec(), value),
+            None => self.rows.remove(key),
+        }
+    }
+
+    /// Adds to a batch what changed since the last call: each row once, as it is now.
+    pub fn take_changed(&mut self, batch: &mut Batch) {
+        for key in std::mem::take(&mut self.changed) {
+            match self.rows.get(&key) {
+                Some(row) => batch.put(Table::Coordination, key, row.clone()),
+                None => batch.delete(Table::Coordination, key),
+            }
+        }
+    }
+}
+
+/// The coordination table alone; a range must not run backwards.
+impl View for Resident {
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        resident(table)?;
+        Ok(self.rows.get(key).cloned())
+    }
+
+    fn scan(
+        &self,
+        table: Table,
+        from: Bound<&[u8]>,
+        to: Bound<&[u8]>,
+        reverse: bool,
+        visit: Visit<'_>,
+    ) -> Result<(), StorageError> {
+        resident(table)?;
+        let range = self.rows.range::<[u8], _>((from, to));
+        let rows: &mut dyn Iterator<Item = (&Vec<u8>, &Vec<u8>)> =
+            if reverse { &mut range.rev() } else { &mut { range } };
+        for (key, row) in rows {
+            if visit(key, row).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+fn resident(table: Table) -> Result<(), StorageError> {
+    if table == Table::Coordination {
+        return Ok(());
+    }
+    Err(corrupt(
+        "reading memory",
+        &format!("table {} is on disk only", table.name()),
+    ))
+}

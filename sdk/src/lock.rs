@@ -1,0 +1,17 @@
+//! Locks.
+
+use quorate_proto::v1;
+
+use crate::error::{Error, ErrorKind, Outcome, Result};
+
+/// The answer of an operation on locks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LockOpReply {}
+
+impl LockOpReply {
+    pub(crate) fn from_wire(_result: v1::LockResult) -> Result<Self> {
+        let message = "an operation of the transaction came back without a result";
+        Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, message))
+    }
+}

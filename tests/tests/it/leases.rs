@@ -1,11 +1,13 @@
 //! Leases live as long as they are renewed, and no longer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use quorate::{Client, ErrorKind, Loss};
 use quorate_proto::v1;
 use quorate_proto::v1::coordination_client::CoordinationClient;
-use quorate_tests::cluster::Cluster;
+use quorate_tests::cluster::{Cluster, Settings};
+use quorate_tests::disk::Disk;
 use quorate_tests::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -172,4 +174,41 @@ async fn times_to_live_that_cannot_be_are_refused_with_the_bounds() {
     let unknown = client.revoke_lease(41).await.unwrap_err();
     assert_eq!(*unknown.kind(), ErrorKind::UnknownLease);
     assert!(unknown.message().contains("41"), "{unknown}");
+}
+
+#[tokio::test]
+async fn a_leader_that_stalls_on_its_disk_ends_no_lease_once_another_leads() {
+    if let Some(reason) = Disk::unavailable_because() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let mut cluster = Cluster::prepare(Settings::of(3)).unwrap();
+    let mut disks = BTreeMap::new();
+    for id in cluster.ids() {
+        let directory = cluster.member(id).unwrap().data_directory();
+        disks.insert(id, Disk::format(&directory).unwrap());
+        cluster.restart(id).unwrap();
+    }
+    let old = cluster.wait_for_leader().await.unwrap();
+    let next = cluster.ids().into_iter().find(|id| *id != old).unwrap();
+    let client = cluster.client().await.unwrap();
+    let session = client.session(TTL).await.unwrap();
+    client.put("k", "v").lease(session.id()).await.unwrap();
+
+    let stalled = disks[&old].stall().unwrap();
+    let since = tokio::time::Instant::now();
+    client.transfer_leader(next).await.unwrap();
+    let renewed = async || match session.deadline() > since + 3 * TTL {
+        true => Ok(()),
+        false => Err(format!("{:?}", session.loss())),
+    };
+    wait::until("renewals by the new leader", PATIENCE, renewed)
+        .await
+        .unwrap();
+    drop(stalled);
+
+    cluster.wait_for_equal_state().await.unwrap();
+    assert_eq!(session.loss(), None);
+    assert!(client.get("k").await.unwrap().record.is_some());
+    drop(cluster);
 }

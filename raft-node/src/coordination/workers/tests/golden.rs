@@ -222,12 +222,18 @@ fn refusals() -> Vec<WorkerRefusal> {
 
 #[test]
 fn rows_are_frozen() {
-    check(&worker_row(), "");
-    check(&Counts { workers: 300, tasks: 5 }, "");
-    check(&task_row(), "");
-    check(&TaskData { data: vec![1, 2] }, "");
+    check(
+        &worker_row(),
+        "4002012700000042e385fd070102036770750461313030047a6f6e650162fb2c010502fb2c01fbe803fd0068e5cf8b010000",
+    );
+    check(&Counts { workers: 300, tasks: 5 }, "41020104000000e323d43afb2c0105");
+    check(
+        &task_row(),
+        "420201200000000bd862e7fc01c012000101770103677075046131303002fbe803fd0068e5cf8b01000004",
+    );
+    check(&TaskData { data: vec![1, 2] }, "4302010300000074d79a27020102");
     let worker = "w".to_owned();
-    check(&WorkerOfLease { worker }, "");
+    check(&WorkerOfLease { worker }, "44020102000000c94def230177");
 }
 
 #[test]
@@ -251,25 +257,76 @@ fn keys_are_frozen() {
     let found: Vec<String> = of_workers
         .map(|(table, key, _)| format!("{} {}", table.name(), hex(&key)))
         .collect();
-    let golden: [&str; 0] = [];
+    let golden = [
+        "coordination 000028770000",
+        "coordination 000029",
+        "coordination 00002a0000000000000001",
+        "coordination 00002b005555555555555555770000",
+        "coordination 00002b017a6f6e6500006200005555555555555555770000",
+        "coordination 00002c740000",
+        "coordination 00002c750000",
+        "coordination 00002d770000740000",
+        "coordination 00002e0000000000004000750000",
+        "items 00002f750000",
+    ];
     assert_eq!(found, golden);
 }
 
 #[test]
 fn operations_are_frozen() {
-    let golden: [&str; 0] = [];
+    let golden = [
+        "0001770702036770750461313030047a6f6e650162fb2c01",
+        "0101770701fb2c010101047a6f6e650162",
+        "02017701",
+        "0301770107",
+        "04017400017701036770750461313030046461746101fc01c01200",
+        "040174010101036770750461313030046461746100",
+        "05017401fc01c01200",
+        "0601740177fc01c01200",
+        "07017400",
+        "0801740177fc01c01200",
+        "0901740177fc01c012000178",
+        "0a8001fc01c012000174",
+    ];
     check_all(&operations(), &golden);
 }
 
 #[test]
 fn replies_are_frozen() {
-    let golden: [&str; 0] = [];
+    let golden = [
+        "00fb2c01",
+        "01",
+        "0205",
+        "0305",
+        "04010177fc01c01200",
+        "05fc01c01200",
+        "06",
+        "07",
+        "080101740177fc01c0120001fc01c012000174",
+    ];
     check_all(&replies(), &golden);
 }
 
 #[test]
 fn refusals_are_frozen() {
-    let golden: [&str; 0] = [];
+    let golden = [
+        "000177",
+        "01017707",
+        "02070177",
+        "0301",
+        "04017707",
+        "050177",
+        "060177",
+        "0701770201",
+        "08017701047a6f6e650162",
+        "09017401047a6f6e650162",
+        "0a0174",
+        "0b01",
+        "0c0174017709",
+        "0d01740809",
+        "0e0174017709",
+        "0f0174017709",
+    ];
     check_all(&refusals(), &golden);
 }
 

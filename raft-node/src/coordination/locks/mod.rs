@@ -37,6 +37,9 @@ mod rows;
 mod serve;
 mod set_value;
 
+#[cfg(test)]
+mod tests;
+
 pub use end::lease_ended;
 pub use operation::{Acquire, Grant, Hold, LockOperation, LockReply, Share, operate};
 pub use query::{Acquisition, Holder, Lock, acquisition, changed, list, lock};

@@ -3,6 +3,9 @@
 mod check;
 mod query;
 
+#[cfg(test)]
+mod tests;
+
 use quorate_proto::v1::{self as proto, Error, ErrorCode, lock_result};
 
 pub(super) use self::check::{operation, query as check};

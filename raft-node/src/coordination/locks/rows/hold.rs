@@ -64,7 +64,8 @@ fn of_lock(name: &str) -> Key {
     Key::of(HOLD).text(name)
 }
 
-fn key(name: &str, token: Revision, id: AcquisitionId) -> Vec<u8> {
+/// The key of the row.
+pub fn key(name: &str, token: Revision, id: AcquisitionId) -> Vec<u8> {
     of_lock(name)
         .number(token.0)
         .number(id.lease.0)

@@ -41,7 +41,8 @@ pub fn decode(stored: &[u8]) -> Result<(u64, AcquisitionId), StorageError> {
     parts().ok_or_else(|| corrupt("reading a waiter", &"its key does not decode"))
 }
 
-fn key(name: &str, ticket: u64, id: AcquisitionId) -> Vec<u8> {
+/// The key of the row.
+pub fn key(name: &str, ticket: u64, id: AcquisitionId) -> Vec<u8> {
     of_lock(name)
         .number(ticket)
         .number(id.lease.0)

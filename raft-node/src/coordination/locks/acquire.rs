@@ -19,13 +19,10 @@ pub fn acquire(edit: &mut Edit<'_>, asked: Acquire) -> Result<LockReply, Failure
     if let Some(row) = acquisition::find(edit.stage, id)? {
         return repeat(edit, id, &row, &asked);
     }
-    if let Some(busy) = first_busy(edit, &asked)?
+    if let Some(name) = first_busy(edit, &asked)?
         && !asked.wait
     {
-        return match leases::require(edit.stage, asked.lease)? {
-            Ok(_) => Ok(busy),
-            Err(refusal) => Err(edit.refused(refusal)),
-        };
+        return busy(edit, &asked, name);
     }
     let attachment = Attachment::Acquisition { request: asked.request };
     if let Err(refusal) = leases::attach(edit.stage, asked.lease, &attachment)? {
@@ -72,7 +69,7 @@ fn answer(view: &dyn View, row: &AcquisitionRow) -> Result<LockReply, StorageErr
 
 /// The first lock that cannot be had at once. Refuses if one of them is of another kind, even one that the acquisition
 /// would come to later.
-fn first_busy(edit: &Edit<'_>, asked: &Acquire) -> Result<Option<LockReply>, Failure> {
+fn first_busy<'a>(edit: &Edit<'_>, asked: &'a Acquire) -> Result<Option<&'a str>, Failure> {
     let mut busy = None;
     for name in &asked.names {
         let Some(found) = lock::find(edit.stage, name)? else {
@@ -86,16 +83,23 @@ fn first_busy(edit: &Edit<'_>, asked: &Acquire) -> Result<Option<LockReply>, Fai
             }));
         }
         if busy.is_none() && (found.waiting > 0 || !found.fits(asked.share)) {
-            busy = Some(name);
+            busy = Some(name.as_str());
         }
     }
-    let Some(name) = busy else { return Ok(None) };
+    Ok(busy)
+}
+
+/// Says who holds the lock; changes nothing.
+fn busy(edit: &Edit<'_>, asked: &Acquire, name: &str) -> Result<LockReply, Failure> {
+    if let Err(refusal) = leases::require(edit.stage, asked.lease)? {
+        return Err(edit.refused(refusal));
+    }
     let Some((token, id)) = hold::first(edit.stage, name)? else {
         return Err(corrupt("taking a lock", &format!("{name:?} is not free, but nobody holds it")).into());
     };
-    Ok(Some(LockReply::Busy {
-        lock: name.clone(),
+    Ok(LockReply::Busy {
+        lock: name.to_owned(),
         holder: id.lease,
         token,
-    }))
+    })
 }

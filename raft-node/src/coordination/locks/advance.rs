@@ -41,7 +41,7 @@ pub fn take(
     name: String,
     mut lock: LockRow,
 ) -> Result<(), Failure> {
-    debug_assert!(lock.fits(row.share), "{name:?} is not free: {lock:?}");
+    assert!(lock.fits(row.share), "{name:?} is not free: {lock:?}");
     lock.take(row.share, edit.revision);
     lock::write(edit.stage, &name, &lock)?;
     hold::put(edit.stage, &name, edit.revision, id);

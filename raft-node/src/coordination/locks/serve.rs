@@ -37,13 +37,13 @@ fn serve_head(edit: &mut Edit<'_>, name: &str, freed: &mut BTreeSet<String>) -> 
         .into());
     };
     let mut row = acquisition::require(edit.stage, id)?;
+    if !lock.fits(row.share) {
+        return Ok(false);
+    }
     if leases::find(edit.stage, id.lease)?.is_none() {
         // The lease is ending right now, and this acquisition of it would have been ended next.
         end(edit, id, &row, Cause::LeaseEnded, freed)?;
         return Ok(true);
-    }
-    if !lock.fits(row.share) {
-        return Ok(false);
     }
     waiter::remove(edit.stage, name, ticket, id);
     lock.waiting -= 1;

@@ -107,7 +107,12 @@ fn operations_are_frozen() {
     let mut bytes = Vec::new();
     let command = Command::Transaction(transaction(operations()));
     command.encode_into(&mut bytes).unwrap();
-    assert_eq!(hex(&bytes), "OPERATIONS");
+    assert_eq!(
+        hex(&bytes),
+        "0101017a000000c20ee0050000080400fb2c01020201610162000576616c7565010400fb2c01020101610100000400fb\
+         2c010201016102020300010401046c6f636bfb2c01fb9001000402fb2c01020403046c6f636b01fb900106726561736f\
+         6e0404046c6f636bfb2c01fb900101020405046c6f636bfb2c01fb9001000576616c756500"
+    );
     assert_eq!(Command::decode(&bytes).unwrap().0, command);
 }
 
@@ -118,12 +123,21 @@ fn replies_are_frozen() {
         succeeded: true,
         results: replies().into_iter().map(OperationReply::Lock).collect(),
     });
-    check_record(&reply, "REPLIES");
+    check_record(
+        &reply,
+        "08020136000000d8de4c4500fb90010108040001046c6f636bfb90010401046c6f636bfb2c010402046c6f636bfb2c01\
+         fb90010403040402010405020104060407",
+    );
 }
 
 #[test]
 fn refusals_are_frozen() {
-    let golden = ["REFUSAL"];
+    let golden = [
+        "08020112000000744df73a030c0100046c6f636bfb2c01fb9001fb9001",
+        "0802010f0000001eff8313030c0101046c6f636b000103fb9001",
+        "0802010b000000864bc1eb030c0102fb2c0102fb9001",
+        "0802010f00000047f7bb83030c0103046c6f636bfb0040fb9001",
+    ];
     let refusals = refusals();
     assert_eq!(refusals.len(), golden.len());
     for (refusal, golden) in refusals.into_iter().zip(golden) {
@@ -153,7 +167,10 @@ fn rows_are_frozen() {
             wall_ms: 1_700_000_000_000,
         }),
     };
-    check_record(&row, "LOCK");
+    check_record(
+        &row,
+        "20020122000000a948e16401030102010405fb2c01fb90010607080106726561736f6e09fd0068e5cf8b010000",
+    );
     let row = AcquisitionRow {
         names: vec!["a".to_owned(), "b".to_owned()],
         share: permits(2, 3),
@@ -161,9 +178,9 @@ fn rows_are_frozen() {
         ticket: 5,
         has_value: true,
     };
-    check_record(&row, "ACQUISITION");
+    check_record(&row, "2102010e0000002999a6e9020161016202020301fb90010501");
     let value = b"value".to_vec();
-    check_record(&ValueRow { value }, "VALUE");
+    check_record(&ValueRow { value }, "220201060000000d6d39670576616c7565");
 }
 
 #[test]
@@ -175,6 +192,12 @@ fn keys_are_frozen() {
     assert_eq!(hex(&lock::key("a")), "00000a610000");
     assert_eq!(hex(&lock::prefix("a")), "00000a61");
     assert_eq!(hex(&acquisition::key(id)), "00000c00000000000001020000000000000003");
-    assert_eq!(hex(&holds::key("a", Revision(4), id)), "HOLDKEY");
-    assert_eq!(hex(&waiter::key("a", 4, id)), "WAITERKEY");
+    assert_eq!(
+        hex(&holds::key("a", Revision(4), id)),
+        "00000b610000000000000000000400000000000001020000000000000003"
+    );
+    assert_eq!(
+        hex(&waiter::key("a", 4, id)),
+        "00000d610000000000000000000400000000000001020000000000000003"
+    );
 }

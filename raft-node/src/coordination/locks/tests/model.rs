@@ -235,16 +235,15 @@ impl Model {
         }
     }
 
-    /// As long as there is a lock whose head fits or is dead, the one with the least name is served.
+    /// As long as there is a lock whose head fits, the one with the least name is served; a head without a lease ends.
     fn serve(&mut self) {
         loop {
             let ready = self.locks.iter().find_map(|(name, lock)| {
                 let head = *lock.queue.first()?;
-                let dead = !self.leases.contains(&head.0);
-                (dead || self.fits(name, self.asked[&head].share)).then(|| (name.clone(), head, dead))
+                self.fits(name, self.asked[&head].share).then(|| (name.clone(), head))
             });
-            let Some((name, head, dead)) = ready else { return };
-            if dead {
+            let Some((name, head)) = ready else { return };
+            if !self.leases.contains(&head.0) {
                 self.end(head, true);
                 continue;
             }

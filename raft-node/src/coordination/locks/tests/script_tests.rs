@@ -230,6 +230,9 @@ fn listed(store: &Store, words: &[&str]) -> String {
     let limit = option(words, "limit").map_or(usize::MAX, |limit| limit.parse().unwrap());
     let (found, more) = list(&*store.engine.view(), prefix, option(words, "after"), limit).unwrap();
     let names: Vec<String> = found.into_iter().map(|lock| lock.name).collect();
+    if names.is_empty() {
+        return "no lock\n".to_owned();
+    }
     format!("{}{}\n", names.join(" "), if more { ", more" } else { "" })
 }
 

@@ -11,7 +11,7 @@
 //! | kinds | table | whose |
 //! |---|---|---|
 //! | 1 to 9 | coordination | `leases` |
-//! | 10 to 19 | coordination | `coordination/locks` |
+//! | 10 to 19 | coordination, items | `coordination/locks` |
 //! | 20 to 39 | coordination, items | `coordination/queues` |
 //! | 40 to 49 | coordination | `coordination/workers` |
 

@@ -68,7 +68,10 @@ fn run_command(store: &mut Store, line: &str) -> String {
             store.now = words.number(1);
             String::new()
         }
-        "timers" => format!("@{} {} done\n", store.state.revision(), super::run_timers(store, 100)),
+        "timers" => {
+            let done = super::run_timers(store, 100);
+            format!("@{} {done} done\n", store.state.revision())
+        }
         "stats" => stats(store, &words.text(1)),
         "peek" => peek(store, &words.text(1), state(&words.text(2))),
         "txn" => {

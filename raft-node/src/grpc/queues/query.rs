@@ -60,8 +60,8 @@ pub(in crate::grpc) fn query(view: &dyn View, query: &proto::QueueQuery) -> Resu
     use queue_query::Query;
     let answer = match &query.query {
         None => None,
-        Some(Query::Stats(asked)) => Some(Answer::Stats(stats(view, &asked.queue)?)),
-        Some(Query::List(asked)) => Some(Answer::List(list(view, asked)?)),
+        Some(Query::Stats(asked)) => Some(Answer::Queues(stats(view, &asked.queue)?)),
+        Some(Query::List(asked)) => Some(Answer::Queues(list(view, asked)?)),
         Some(Query::Peek(asked)) => Some(Answer::Peek(peek(view, asked)?)),
         Some(Query::Ready(asked)) => {
             let row = queues::find(view, &asked.queue)?;
@@ -84,16 +84,17 @@ fn stats(view: &dyn View, name: &str) -> Result<proto::QueueStatsAnswer, Storage
         None => 0,
     };
     Ok(proto::QueueStatsAnswer {
-        queue: Some(proto::QueueStats {
+        queues: vec![proto::QueueStats {
             oldest_ready_ms,
             ..described(name.to_owned(), &row)
-        }),
+        }],
+        more: false,
     })
 }
 
-fn list(view: &dyn View, asked: &proto::QueueList) -> Result<proto::QueueListAnswer, StorageError> {
+fn list(view: &dyn View, asked: &proto::QueueList) -> Result<proto::QueueStatsAnswer, StorageError> {
     let limit = limit(asked.limit);
-    let mut answer = proto::QueueListAnswer::default();
+    let mut answer = proto::QueueStatsAnswer::default();
     queues::scan(view, &asked.after, &mut |name, row| {
         if answer.queues.len() == limit {
             answer.more = true;

@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::cpu::Process;
 use crate::failover::Failover;
+use crate::leases::Leases;
 use crate::load::{Load, Op};
 use crate::target::System;
 
@@ -26,6 +27,8 @@ enum Command {
     Load(LoadArgs),
     /// The longest pause of writes when the leader is killed.
     Failover(FailoverArgs),
+    /// What it costs to keep many leases alive; Quorate only.
+    Leases(LeasesArgs),
     /// Waits until there is a leader and prints its endpoint.
     Leader(LeaderArgs),
 }
@@ -92,6 +95,25 @@ struct FailoverArgs {
 }
 
 #[derive(Debug, Args)]
+struct LeasesArgs {
+    /// Members, separated by commas.
+    #[arg(long, value_delimiter = ',', required = true, value_name = "HOST:PORT")]
+    endpoints: Vec<String>,
+    /// Leases that live.
+    #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    leases: u32,
+    /// Their time to live, in milliseconds.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(500..=86_400_000))]
+    ttl_ms: u64,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// A server whose CPU time is measured; may be given several times.
+    #[arg(long = "pid", value_name = "PID:ROLE")]
+    servers: Vec<Process>,
+}
+
+#[derive(Debug, Args)]
 struct LeaderArgs {
     #[command(flatten)]
     members: Members,
@@ -106,6 +128,7 @@ impl Cli {
         match self.command {
             Command::Load(args) => load(args).await,
             Command::Failover(args) => failover(args).await,
+            Command::Leases(args) => leases(args).await,
             Command::Leader(args) => leader(&args).await,
         }
     }
@@ -141,6 +164,18 @@ async fn failover(args: FailoverArgs) -> Result<String, String> {
         after: Duration::from_secs(args.after_seconds),
     };
     let report = failover.run().await?;
+    serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn leases(args: LeasesArgs) -> Result<String, String> {
+    let leases = Leases {
+        endpoints: args.endpoints,
+        leases: args.leases as usize,
+        ttl: Duration::from_millis(args.ttl_ms),
+        window: Duration::from_secs(args.seconds),
+        servers: args.servers,
+    };
+    let report = leases.run().await?;
     serde_json::to_string(&report).map_err(|error| error.to_string())
 }
 

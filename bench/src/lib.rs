@@ -21,6 +21,8 @@ pub mod cpu;
 pub mod failover;
 // Latencies and counts of one run.
 pub mod figures;
+// Keeping many leases alive.
+pub mod leases;
 // The closed loop.
 pub mod load;
 // The systems under load.

@@ -62,6 +62,7 @@ pub(crate) struct Call<'a> {
     nature: Nature,
     route: Route,
     timeout: Duration,
+    attempt_timeout: Duration,
     deadline: Instant,
     stamp: Option<Stamp>,
     attempts: u32,
@@ -82,6 +83,7 @@ impl<'a> Call<'a> {
             nature,
             route,
             timeout,
+            attempt_timeout: core.attempt_timeout,
             deadline: Instant::now() + timeout,
             stamp: None,
             attempts: 0,
@@ -92,6 +94,12 @@ impl<'a> Call<'a> {
             avoid: None,
             last_error: None,
         }
+    }
+
+    /// How long the first attempt may take, at most what the client's setting says.
+    pub(crate) fn attempt_timeout(mut self, timeout: Duration) -> Self {
+        self.attempt_timeout = timeout.min(self.core.attempt_timeout);
+        self
     }
 
     /// Tries until there is an answer, or nothing more may be tried.
@@ -180,10 +188,7 @@ impl<'a> Call<'a> {
         };
         self.attempts += 1;
         // Each attempt may take twice as long as the one before: slow answers still come through.
-        let patience = self
-            .core
-            .attempt_timeout
-            .saturating_mul(1 << (self.attempts - 1).min(10));
+        let patience = self.attempt_timeout.saturating_mul(1 << (self.attempts - 1).min(10));
         let attempt_deadline = self.deadline.min(now + patience + asked_to_wait(&self.request));
         let mut request = self.request.clone();
         if let Some(stamp) = &self.stamp {

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::builder::check_timeout;
 use crate::call::{Call, Nature};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::lease::Keeper;
 use crate::retry::RetryBudget;
 use crate::routing::{Route, Routing};
 use crate::session::{Registration, Session};
@@ -89,6 +90,7 @@ impl Seen {
 pub(crate) struct Core {
     pub(crate) routing: Routing,
     pub(crate) session: Session,
+    pub(crate) keeper: Keeper,
     pub(crate) budget: RetryBudget,
     pub(crate) stats: Counters,
     pub(crate) attempt_timeout: Duration,
@@ -112,6 +114,7 @@ impl Core {
         Self {
             routing,
             session: Session::default(),
+            keeper: Keeper::default(),
             budget,
             stats: Counters::default(),
             attempt_timeout,

@@ -95,7 +95,7 @@ pub use core::ClientStats;
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
-pub use lease::LeaseOpReply;
+pub use lease::{GrantLease, LeaseGranted, LeaseOp, LeaseOpReply, LeaseRecord, Loss, OpenSession, Session};
 pub use lock::LockOpReply;
 pub use queue::QueueOpReply;
 pub use range::{Range, RangePage, SortBy};

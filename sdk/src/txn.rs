@@ -267,6 +267,12 @@ impl RangeOp {
     }
 }
 
+impl Op {
+    pub(crate) fn of(operation: Operation) -> Self {
+        Self(operation)
+    }
+}
+
 impl From<PutOp> for Op {
     fn from(put: PutOp) -> Self {
         Self(Operation::Put(put.0))

@@ -35,6 +35,11 @@ pub struct Disk {
 #[derive(Debug)]
 pub struct Frozen(PathBuf);
 
+/// A disk that makes its writers wait. It must be dropped before the disk is.
+#[derive(Debug)]
+#[must_use = "the disk goes on when this is dropped"]
+pub struct Stalled(PathBuf);
+
 impl Disk {
     /// Why this machine cannot have such a disk; nothing if it can.
     pub fn unavailable_because() -> Option<String> {
@@ -97,6 +102,12 @@ impl Disk {
         Ok(frozen)
     }
 
+    /// From now on whoever writes or syncs waits, until the guard is dropped.
+    pub fn stall(&self) -> Result<Stalled, HarnessError> {
+        run(Command::new("fsfreeze").arg("--freeze").arg(&self.mount_point))?;
+        Ok(Stalled(self.mount_point.clone()))
+    }
+
     /// The power comes back: the disk is what it was when it was frozen. Nobody may have files open on it.
     pub async fn power_cycle(&mut self, mut frozen: Frozen) -> Result<(), HarnessError> {
         let condition = format!("{} to be released", self.mount_point.display());
@@ -131,6 +142,14 @@ impl Drop for Disk {
             let _ = run(Command::new("umount").arg("--lazy").arg(&self.mount_point));
         }
         let _ = std::fs::remove_file(&self.image);
+    }
+}
+
+impl Drop for Stalled {
+    fn drop(&mut self) {
+        if let Err(error) = run(Command::new("fsfreeze").arg("--unfreeze").arg(&self.0)) {
+            eprintln!("a stalled disk cannot go on: {error}");
+        }
     }
 }
 

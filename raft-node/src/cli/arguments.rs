@@ -4,7 +4,9 @@ use clap::{Parser, Subcommand};
 
 use super::connect::Global;
 use super::exit::EXIT_CODES;
-use super::verbs::{compact, completion, config_print, del, demo, dev, get, member, put, range, server, snapshot, txn};
+use super::verbs::{
+    compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, txn,
+};
 
 /// A replicated store for coordination.
 #[derive(Debug, Parser)]
@@ -40,6 +42,9 @@ pub enum Verb {
     Txn(txn::TxnArguments),
     /// Forget the history before a revision
     Compact(compact::CompactArguments),
+    /// Grant, renew, end and show leases
+    #[command(subcommand)]
+    Lease(lease::LeaseVerb),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -10,7 +10,7 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    compact, completion, config_print, del, demo, dev, get, member, put, range, server, snapshot, status, txn,
+    compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, status, txn,
 };
 
 /// What the binary does.
@@ -70,6 +70,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Range(arguments) => runtime()?.block_on(range::run(arguments, &global)),
         Verb::Txn(arguments) => runtime()?.block_on(txn::run(arguments, &global)),
         Verb::Compact(arguments) => runtime()?.block_on(compact::run(&arguments, &global)),
+        Verb::Lease(verb) => runtime()?.block_on(lease::run(verb, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),

@@ -61,3 +61,42 @@ impl LogClock {
         self.clock.monotonic()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use parking_lot::Mutex;
+
+    use super::*;
+    use crate::consensus::tests::memory_engines;
+
+    /// A clock that is set by hand.
+    #[derive(Default)]
+    struct Hands(Mutex<(Duration, u64)>);
+
+    impl Clock for Hands {
+        fn monotonic(&self) -> Duration {
+            self.0.lock().0
+        }
+
+        fn wall_ms(&self) -> u64 {
+            self.0.lock().1
+        }
+    }
+
+    #[test]
+    fn log_time_follows_the_monotonic_clock_whatever_the_wall_clock_does() {
+        let directory = tempfile::tempdir().unwrap();
+        let (store, _) = StateStore::open(directory.path(), memory_engines()).unwrap();
+        let hands = Arc::new(Hands::default());
+        let clock = LogClock::new(Arc::clone(&hands) as Arc<dyn Clock>, store);
+        assert_eq!(clock.log_time(1), LogTimeMs(0));
+        let hour_ms = 3_600_000;
+        for (elapsed_ms, wall_ms) in [(10, hour_ms), (20, 0), (30, 10 * hour_ms)] {
+            *hands.0.lock() = (Duration::from_millis(elapsed_ms), wall_ms);
+            assert_eq!(clock.log_time(1), LogTimeMs(elapsed_ms));
+            assert_eq!(clock.wall_ms(), wall_ms);
+        }
+        // A new leadership counts from what is applied: time that passed while nobody led is not counted.
+        assert_eq!(clock.log_time(2), LogTimeMs(0));
+    }
+}

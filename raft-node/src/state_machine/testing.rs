@@ -8,9 +8,11 @@ use std::sync::Arc;
 
 use super::{
     AppliedEntry, Command, Compact, Compare, CompareOperand, CompareOperator, EntryPayload, ExpireClients, ExpireKeys,
-    Group, GroupReply, LogPosition, Operation, RegisterClient, Reply, Stamp, State, Transaction, TransactionReply,
+    ExpireLeases, Group, GroupReply, LogPosition, Operation, RegisterClient, Reply, Stamp, State, Transaction,
+    TransactionReply,
 };
 use crate::coordination::queues;
+use crate::coordination::sessions::LeaseOperation;
 use crate::leases;
 use crate::mvcc::{Delete, Put, Range, RecordRef, Selector, SortTarget, keys};
 use crate::storage::{Engine, MemoryEngine, Table};
@@ -104,6 +106,23 @@ pub fn stamped(client: ClientId, sequence: u64, answered_up_to: u64, put: Put) -
         answered_up_to,
     });
     Command::Transaction(transaction)
+}
+
+/// A grant of the lease with this id.
+pub fn grant(lease: u64, ttl_ms: u64) -> LeaseOperation {
+    LeaseOperation::Grant {
+        lease: Some(LeaseId(lease)),
+        ttl_ms,
+        name: String::new(),
+    }
+}
+
+/// An expiry of leases, proposed by the leader of term 1.
+pub fn expire_leases(leases: impl IntoIterator<Item = u64>) -> Command {
+    Command::ExpireLeases(ExpireLeases {
+        term: 1,
+        leases: leases.into_iter().map(LeaseId).collect(),
+    })
 }
 
 /// A registration.

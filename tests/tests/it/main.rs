@@ -9,6 +9,7 @@ mod basics;
 mod durability;
 mod faults;
 mod integrity;
+mod leases;
 mod limits;
 mod membership;
 mod reads;

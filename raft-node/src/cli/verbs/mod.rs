@@ -7,6 +7,7 @@ pub mod del;
 pub mod demo;
 pub mod dev;
 pub mod get;
+pub mod lease;
 pub mod member;
 pub mod put;
 pub mod range;

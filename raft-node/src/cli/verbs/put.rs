@@ -23,6 +23,9 @@ pub struct PutArguments {
     /// The key goes after this long, e.g. 30s
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     ttl: Option<Duration>,
+    /// The key goes when this lease ends
+    #[arg(long, value_name = "ID")]
+    lease: Option<u64>,
     /// A tag; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<String>,
@@ -49,6 +52,9 @@ pub async fn run(arguments: PutArguments, global: &Global) -> Result<Exit, Failu
     }
     if let Some(ttl) = arguments.ttl {
         put = put.ttl(ttl);
+    }
+    if let Some(lease) = arguments.lease {
+        put = put.lease(lease);
     }
     if !arguments.tags.is_empty() {
         put = put.tags(arguments.tags);

@@ -163,7 +163,7 @@ fn small_segments() -> LogOptions {
 }
 
 /// Engines in memory; a directory that holds a checkpoint is opened from it.
-pub(super) fn memory_engines() -> OpenEngine {
+pub(crate) fn memory_engines() -> OpenEngine {
     Arc::new(|directory: &Path| {
         let holds_files = std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
         let engine = if holds_files {

@@ -5,3 +5,5 @@ mod in_process;
 mod leader_restore;
 mod stalling_disk;
 mod suite;
+
+pub(crate) use in_process::memory_engines;

@@ -157,6 +157,12 @@ fn apply(store: &mut Store, model: &mut Model, command: Command) {
 fn run(steps: Vec<Step>) {
     let mut store = Store::new();
     let mut model = Model::new();
+    // Those that puts attach keys to; the grants make a revision that touches no key.
+    let grants = (1..4)
+        .map(|lease| Operation::Lease(testing::grant(lease, 1000)))
+        .collect();
+    store.transact(testing::transaction(grants));
+    model.make_revision();
     for step in steps {
         match step {
             Step::Transact(command) => apply(&mut store, &mut model, Command::Transaction(command)),

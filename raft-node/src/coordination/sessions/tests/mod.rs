@@ -1,0 +1,6 @@
+//! Leases against a whole state machine.
+
+mod golden;
+mod model;
+mod refusals;
+mod scripts;

@@ -1,0 +1,13 @@
+//! Ends a task that is done.
+
+use super::operation::WorkerReply;
+use super::{fence, place, unassign};
+use crate::mvcc::{Edit, Failure};
+
+/// Ends a task, unless the assignment under which it was done is over.
+pub fn complete(edit: &mut Edit<'_>, name: &str, worker: &str, generation: u64) -> Result<WorkerReply, Failure> {
+    let task = unassign::expected(edit, name, None)?;
+    fence::check(edit, name, Some(&task), worker, generation)?;
+    place::remove(edit, name, &task)?;
+    Ok(WorkerReply::Ended)
+}

@@ -44,7 +44,7 @@
 //!
 //! # What it lacks
 //!
-//! TLS, watches, leases, locks, queues and the cache.
+//! TLS, watches, locks, queues and the cache.
 
 #![allow(
     clippy::disallowed_methods,
@@ -103,4 +103,8 @@ pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};
-pub use worker::WorkerOpReply;
+pub use worker::{
+    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, ListAssignments, ListWorkers, PlacedTask, Plan,
+    PlanApplied, PlanTasks, PlannedMove, RegisterWorker, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord,
+    WorkerState,
+};

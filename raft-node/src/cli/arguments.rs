@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, txn,
+    assign, compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, txn,
+    worker,
 };
 
 /// A replicated store for coordination.
@@ -45,6 +46,11 @@ pub enum Verb {
     /// Grant, renew, end and show leases
     #[command(subcommand)]
     Lease(lease::LeaseVerb),
+    /// Show workers, and let them finish
+    #[command(subcommand)]
+    Worker(worker::WorkerVerb),
+    /// Assign a task to a worker, and see to those that are assigned
+    Assign(assign::AssignArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -18,6 +18,7 @@ mod bytes;
 mod connect;
 mod demo;
 mod exit;
+mod labels;
 mod output;
 mod ports;
 mod progress;

@@ -1,6 +1,8 @@
 //! Tables for people, JSON for programs.
 
+use std::fmt::{self, Write as _};
 use std::io::{self, Write};
+use std::time::SystemTime;
 
 use clap::ValueEnum;
 use comfy_table::{LineStyle, Table, TableStyle};
@@ -56,6 +58,16 @@ pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
 
 /// One line below the header: narrow, and easy to cut columns from.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
+/// A time as people and programs read it, in UTC.
+pub fn time(time: SystemTime) -> String {
+    let mut text = String::new();
+    match write!(text, "{}", humantime::format_rfc3339_seconds(time)) {
+        Ok(()) => text,
+        // No clock that is right shows such a time.
+        Err(fmt::Error) => "beyond the year 9999".to_owned(),
+    }
+}
 
 /// A table as text. `rows` have as many cells as `header`.
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {

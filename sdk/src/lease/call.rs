@@ -235,7 +235,7 @@ pub(crate) fn only(mut results: Vec<OpReply>) -> Result<OpReply> {
 }
 
 /// An operation was answered as another one.
-pub(crate) fn not_expected(operation: &str, reply: &OpReply) -> Error {
+pub(crate) fn not_expected(operation: &str, reply: &impl std::fmt::Debug) -> Error {
     let message = format!("{operation} was answered with {reply:?}");
     Error::new(ErrorKind::Protocol, Outcome::Unknown, message)
 }

@@ -16,3 +16,4 @@ mod reads;
 mod retries;
 mod startup;
 mod tidy;
+mod workers;

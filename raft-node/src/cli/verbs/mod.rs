@@ -1,5 +1,6 @@
 //! One verb a file: its arguments and `run`.
 
+pub mod assign;
 pub mod compact;
 pub mod completion;
 pub mod config_print;
@@ -15,3 +16,4 @@ pub mod server;
 pub mod snapshot;
 pub mod status;
 pub mod txn;
+pub mod worker;

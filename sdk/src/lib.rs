@@ -44,7 +44,7 @@
 //!
 //! # What it lacks
 //!
-//! TLS, watches, leases, locks, queues and the cache.
+//! TLS, watches, locks and the cache.
 
 #![allow(
     clippy::disallowed_methods,
@@ -97,7 +97,10 @@ pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
 pub use lease::{GrantLease, LeaseGranted, LeaseOp, LeaseOpReply, LeaseRecord, Loss, OpenSession, Session};
 pub use lock::LockOpReply;
-pub use queue::QueueOpReply;
+pub use queue::{
+    ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,
+    QueueItem, QueueOp, QueueOpReply, QueueStats, Receipt, Swept,
+};
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};

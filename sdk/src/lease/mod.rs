@@ -9,6 +9,7 @@ mod op;
 mod session;
 
 pub use call::{GrantLease, LeaseGranted, LeaseRecord};
+pub(crate) use call::{not_expected, only};
 pub(crate) use keeper::Keeper;
 pub use op::{LeaseOp, LeaseOpReply};
 pub use session::{Loss, OpenSession, Session};

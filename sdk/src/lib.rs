@@ -100,7 +100,10 @@ pub use lock::{
     Election, ForceReleased, Leader, Lock, LockForced, LockGrant, LockGuard, LockHold, LockHolder, LockMode, LockOp,
     LockOpReply, LockRecord, Locks, LocksGuard, LocksPage, Semaphore,
 };
-pub use queue::QueueOpReply;
+pub use queue::{
+    ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,
+    QueueItem, QueueOp, QueueOpReply, QueueStats, Receipt, Swept,
+};
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};

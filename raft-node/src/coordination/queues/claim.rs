@@ -8,6 +8,7 @@ use super::order::{self, Head};
 use super::queue::Queue;
 use super::receipt::{self, Receipt};
 use super::timers::{self, TimerRow};
+use crate::coordination::workers;
 use crate::leases::{self, Attachment};
 use crate::mvcc::{Edit, Failure, REPLY_BYTES_MAX};
 use crate::rows;
@@ -59,10 +60,13 @@ impl Claimed {
 /// because an answer has a limit. A first item that does not fit in what is left of the transaction's answer is refused.
 pub fn claim(edit: &mut Edit<'_>, claim: &Claim) -> Result<QueueReply, Failure> {
     let mut queue = Queue::require(edit, &claim.queue)?;
-    if let Some(lease) = claim.lease
-        && let Err(refusal) = leases::require(edit.stage, lease)?
-    {
-        return Err(edit.refused(refusal));
+    if let Some(lease) = claim.lease {
+        if let Err(refusal) = leases::require(edit.stage, lease)? {
+            return Err(edit.refused(refusal));
+        }
+        if let Err(refusal) = workers::may_claim(edit.stage, lease)? {
+            return Err(edit.refused(refusal));
+        }
     }
     let visibility_ms = claim.visibility_ms.unwrap_or(queue.row.config.visibility_ms);
     let mut items = Vec::new();

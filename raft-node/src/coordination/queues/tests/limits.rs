@@ -3,10 +3,11 @@
 use super::{claim, create, enqueue, item, operate, receipt, run_timers};
 use crate::coordination::queues::{Claim, NewItem, QueueConfig, QueueOperation, QueueReply, SWEEP_MAX};
 use crate::coordination::sessions::LeaseOperation;
+use crate::coordination::workers::{Labels, WorkerOperation};
 use crate::mvcc::REPLY_BYTES_MAX;
 use crate::state_machine::testing::{self, Store, check_rules};
 use crate::state_machine::{Command, Operation, Reply};
-use crate::types::{LeaseId, LeaseRefusal, QueueRefusal, Rejection};
+use crate::types::{LeaseId, LeaseRefusal, QueueRefusal, Rejection, WorkerRefusal};
 
 fn store() -> Store {
     let mut store = Store::new();
@@ -300,4 +301,58 @@ fn an_item_that_was_acknowledged_leaves_nothing() {
         queues.map(|(table, key, _)| (table, key)).collect()
     };
     assert_eq!(keys(store.dump()), keys(before));
+}
+
+#[test]
+fn the_lease_of_a_draining_worker_claims_nothing() {
+    let mut store = store();
+    let lease = LeaseId(9);
+    let grant = LeaseOperation::Grant {
+        lease: Some(lease),
+        ttl_ms: 1000,
+        name: String::new(),
+    };
+    let register = WorkerOperation::Register {
+        worker: "w".to_owned(),
+        lease,
+        labels: Labels::new(),
+        capacity: 0,
+    };
+    let drain = |draining| {
+        let worker = "w".to_owned();
+        testing::transaction(vec![Operation::Worker(WorkerOperation::Drain { worker, draining })])
+    };
+    let claim = |lease| {
+        QueueOperation::Claim(Claim {
+            queue: "q".to_owned(),
+            count: 1,
+            lease,
+            worker: String::new(),
+            visibility_ms: None,
+        })
+    };
+    operate(&mut store, enqueue("q", vec![item("a"), item("b"), item("c")])).unwrap();
+    store.transact(testing::transaction(vec![
+        Operation::Lease(grant),
+        Operation::Worker(register),
+    ]));
+    let items = |reply| match reply {
+        Ok(QueueReply::Claimed { items, .. }) => items.len(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(items(operate(&mut store, claim(Some(lease)))), 1);
+
+    store.transact(drain(true));
+    let before = store.state.revision();
+    let refusal = WorkerRefusal::Draining { worker: "w".to_owned() };
+    assert_eq!(
+        operate(&mut store, claim(Some(lease))),
+        Err(Rejection::Worker { operation: 0, refusal })
+    );
+    assert_eq!(store.state.revision(), before);
+    assert_eq!(items(operate(&mut store, claim(None))), 1, "others go on");
+
+    store.transact(drain(false));
+    assert_eq!(items(operate(&mut store, claim(Some(lease)))), 1);
+    check_rules(&store);
 }

@@ -28,8 +28,11 @@ pub enum Verb {
     Server(server::ServerArguments),
     /// Run one node with nothing to configure
     Dev(dev::DevArguments),
-    /// Three nodes and a fleet of workers that count the words of your files, with the leader killed half-way
+    /// Three nodes and a fleet of workers that count the words of your files; a worker and the leader are killed
     Demo(demo::DemoArguments),
+    /// A worker of the demonstration, to be killed by it
+    #[command(hide = true)]
+    DemoWorker(demo::DemoWorkerArguments),
     /// Write a key
     Put(put::PutArguments),
     /// Read a key

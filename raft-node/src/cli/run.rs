@@ -65,6 +65,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Server(arguments) => server::run(&arguments, &runtime()?),
         Verb::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
         Verb::Demo(arguments) => runtime()?.block_on(demo::run(arguments, &global)),
+        Verb::DemoWorker(arguments) => runtime()?.block_on(demo::hold_files(arguments, &global)),
         Verb::Put(arguments) => runtime()?.block_on(put::run(arguments, &global)),
         Verb::Get(arguments) => runtime()?.block_on(get::run(arguments, &global)),
         Verb::Del(arguments) => runtime()?.block_on(del::run(arguments, &global)),

@@ -14,8 +14,10 @@ pub struct Report {
     pub files: usize,
     /// Sum of the results in the store.
     pub counts: Counts,
-    /// Workers.
+    /// Workers that were not lost.
     pub workers: u16,
+    /// Files that a lost worker held, and that others did.
+    pub came_back: usize,
     /// Calls that the workers made.
     pub operations: u64,
     /// From the first task to the last result.
@@ -44,6 +46,8 @@ impl Report {
             "words": self.counts.words,
             "bytes": self.counts.bytes,
             "workers": self.workers,
+            "workers_lost": 1,
+            "files_came_back": self.came_back,
             "elapsed_ms": self.elapsed.as_millis() as u64,
             "operations": self.operations,
             "operations_per_second": self.operations_per_second(),
@@ -61,7 +65,8 @@ impl Report {
             ("lines", self.counts.lines.to_string()),
             ("words", self.counts.words.to_string()),
             ("bytes", self.counts.bytes.to_string()),
-            ("workers", self.workers.to_string()),
+            ("workers", format!("{}, and 1 that was lost", self.workers)),
+            ("files that came back", self.came_back.to_string()),
             ("time", format!("{:.1} s", self.elapsed.as_secs_f64())),
             ("operations", self.operations.to_string()),
             ("operations/s", self.operations_per_second().to_string()),

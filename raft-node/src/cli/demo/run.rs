@@ -2,25 +2,26 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use quorate::{Client, Keys, Op};
+use quorate::{Client, ItemState, Keys, NewItem, QueueConfig};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::fault::{all_well, follow, kill_the_leader};
 use super::input::{self, InputFile};
+use super::lost::LostWorker;
 use super::report::Report;
-use super::worker::{self, Floor, Task, TaskResult};
+use super::worker::{self, FILES_PER_CLAIM, Floor, QUEUE, REPORT_KEY, Task, TaskResult, Total};
 use super::{Cluster, Counts, Leadership, WriteGap};
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::output::Format;
 use crate::cli::progress;
 use crate::cli::verbs::server::stop_signal;
 
-/// Tasks created in one transaction; a transaction takes 128 operations.
-const TASKS_PER_TXN: usize = 100;
+/// Files pushed in one call.
+const FILES_PER_PUSH: usize = 128;
 
 /// A call waits this long for a new leader.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,16 +67,19 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         followers.spawn(follow(client.clone(), endpoint.clone(), leadership.clone()));
     }
 
-    let created = create_tasks(&client, &files).await?;
+    push_files(&client, &files).await?;
+    // Before the others begin: it gets the first files, and never more than half of them.
+    let lost = LostWorker::start(&endpoints, held_by_the_lost(files.len())).await?;
+    let held_by_lost = lost.held();
     let (killed, leader_killed) = watch::channel(false);
     let total = files.len();
     let template = "{spinner} {pos}/{len} files [{wide_bar}] {per_sec}";
     let floor = Arc::new(Floor {
         gate: gate(total, workers),
         files,
-        created,
         done: watch::channel(0).0,
-        claimed: AtomicUsize::new(0),
+        begun: AtomicUsize::new(0),
+        came_back: AtomicUsize::new(0),
         leader_killed,
         gap: WriteGap::default(),
         bar: progress::bar(Some(total as u64), template),
@@ -84,9 +88,10 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
     let mut clients = Vec::new();
     let mut tasks = JoinSet::new();
     for place in 0..usize::from(workers) {
-        let client = connect(&endpoints, &format!("worker-{}", place + 1)).await?;
+        let name = format!("worker-{}", place + 1);
+        let client = connect(&endpoints, &name).await?;
         clients.push(client.clone());
-        tasks.spawn(worker::work(client, floor.clone(), place, usize::from(workers)));
+        tasks.spawn(worker::work(client, floor.clone(), name));
     }
     let work = async {
         while let Some(joined) = tasks.join_next().await {
@@ -94,13 +99,24 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         }
         Ok(start.elapsed())
     };
-    let fault = kill_the_leader(cluster, floor.clone(), &leadership, &killed);
-    let (elapsed, ()) = tokio::try_join!(work, fault)?;
+    let faults = async {
+        lost.kill().await;
+        let what = format!("killed a worker with SIGKILL while it held {held_by_lost} files");
+        progress::say(&floor.bar, &what);
+        kill_the_leader(cluster, floor.clone(), &leadership, &killed).await
+    };
+    let (elapsed, ()) = tokio::try_join!(work, faults)?;
     floor.bar.finish_and_clear();
 
     all_well(cluster, &client).await?;
     drop(followers);
     let counts = verify(&client, &floor.files).await?;
+    let came_back = floor.came_back.load(Ordering::Relaxed);
+    if came_back < held_by_lost {
+        return Err(Failure::local(format!(
+            "the lost worker held {held_by_lost} files, but only {came_back} were claimed again"
+        )));
+    }
     let stats = clients.iter().map(Client::stats);
     let (operations, retries, unknown_outcomes) = stats.fold((0, 0, 0), |sum, stats| {
         (
@@ -113,6 +129,7 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         files: total,
         counts,
         workers,
+        came_back,
         operations,
         elapsed,
         leader_changes: leadership.changes(),
@@ -122,8 +139,13 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
     })
 }
 
-/// The claim from which on work waits for the kill: beyond the half at which it happens, so that writes are in flight
-/// then, but never beyond the last file.
+/// Files that the lost worker claims: the others can do the half at which the leader is killed without them.
+fn held_by_the_lost(total: usize) -> usize {
+    (total / 2).clamp(1, FILES_PER_CLAIM as usize)
+}
+
+/// The file from which on work waits for the kill of the leader: beyond the half at which it happens, so that writes are in
+/// flight then, but never beyond the last file.
 fn gate(total: usize, workers: u16) -> usize {
     (total / 2 + usize::from(workers)).min(total - 1)
 }
@@ -149,27 +171,49 @@ async fn connect_first(cluster: &mut Cluster, endpoints: &[String]) -> Result<Cl
     }
 }
 
-/// Creates every task; returns the revision of each.
-async fn create_tasks(client: &Client, files: &[InputFile]) -> Result<Vec<u64>, Failure> {
-    let mut created = Vec::with_capacity(files.len());
-    for chunk in files.chunks(TASKS_PER_TXN) {
-        let mut txn = client.txn();
-        for (place, file) in chunk.iter().enumerate() {
-            let task = Task {
-                path: file.path.display().to_string(),
-                worker: None,
-                done: false,
-            };
-            txn = txn.then(Op::put(worker::task_key(created.len() + place), worker::json(&task)?));
-        }
-        let revision = txn.await?.revision;
-        created.extend(chunk.iter().map(|_| revision));
+/// Makes the queue and pushes every file.
+async fn push_files(client: &Client, files: &[InputFile]) -> Result<(), Failure> {
+    let queue = client.queue(QUEUE);
+    queue.create(QueueConfig::default()).await?;
+    let mut numbers = 0..;
+    for chunk in files.chunks(FILES_PER_PUSH) {
+        let items = chunk.iter().zip(&mut numbers).map(|(file, number)| {
+            let path = file.path.display().to_string();
+            Ok(NewItem::new(worker::json(&Task { number, path })?))
+        });
+        queue.push_all(items.collect::<Result<Vec<_>, Failure>>()?).await?;
     }
-    Ok(created)
+    Ok(())
+}
+
+/// Checks what is in the store against the plain count: every result, each written once, the report, and that nothing is
+/// left in the queue. Returns the sum.
+async fn verify(client: &Client, files: &[InputFile]) -> Result<Counts, Failure> {
+    let counts = verify_results(client, files).await?;
+    let report = client.get(REPORT_KEY).await?.record;
+    let report = report.ok_or_else(|| Failure::local("nobody wrote the report"))?;
+    let total: Total = serde_json::from_slice(&report.value)
+        .map_err(|error| Failure::local(format!("the report does not parse: {error}")))?;
+    if report.version != 1 || (total.files, total.counts) != (files.len(), counts) {
+        let what = format!("the report was written {} times and says {total:?}", report.version);
+        return Err(Failure::local(format!("{what}; the results add up to {counts:?}")));
+    }
+    for state in [
+        ItemState::Ready,
+        ItemState::Delayed,
+        ItemState::Claimed,
+        ItemState::Dead,
+    ] {
+        let left = client.queue(QUEUE).peek(state, 1).await?.items;
+        if let Some(item) = left.first() {
+            return Err(Failure::local(format!("the queue still holds {item:?}")));
+        }
+    }
+    Ok(counts)
 }
 
 /// Compares every result in the store with the plain count; returns the sum.
-async fn verify(client: &Client, files: &[InputFile]) -> Result<Counts, Failure> {
+async fn verify_results(client: &Client, files: &[InputFile]) -> Result<Counts, Failure> {
     let (mut sum, mut next) = (Counts::default(), 0);
     while next < files.len() {
         let keys = Keys::interval(worker::result_key(next), "demo/results0");
@@ -183,6 +227,9 @@ async fn verify(client: &Client, files: &[InputFile]) -> Result<Counts, Failure>
             }
             let result: TaskResult = serde_json::from_slice(&record.value)
                 .map_err(|error| differs(files, next, &format!("has a result that does not parse: {error}")))?;
+            if record.version != 1 {
+                return Err(differs(files, next, &format!("was written {} times", record.version)));
+            }
             if result.counts != files[next].expected {
                 let (found, expected) = (result.counts, files[next].expected);
                 let what = format!("was counted as {found:?}, but is {expected:?}, or was changed meanwhile");

@@ -1,11 +1,11 @@
-//! One worker: claims files, counts them, writes the results.
+//! One worker: claims files from the queue, counts them, writes the results; the first to finish writes the report.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
-use quorate::{Client, Compare, Keys, Op, Outcome};
+use quorate::{Claimed, Client, Compare, ErrorKind, Keys, Op, Outcome, Queue, Session};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
@@ -13,21 +13,31 @@ use super::input::InputFile;
 use super::{Counts, WriteGap};
 use crate::cli::exit::Failure;
 
-/// Tasks read at a time when a worker looks for what others have not begun.
-const PAGE: u64 = 500;
+/// The queue of files.
+pub const QUEUE: &str = "demo/files";
+/// The lock that whoever writes the report holds.
+pub const REPORT_LOCK: &str = "demo/report";
+/// The report.
+pub const REPORT_KEY: &str = "demo/report";
 
-/// A write whose outcome is unknown is looked up and repeated this often.
+/// A worker that is silent for this long is gone: what it holds goes back.
+pub const SESSION_TTL: Duration = Duration::from_secs(2);
+/// Files that a worker claims at a time.
+pub const FILES_PER_CLAIM: u32 = 4;
+/// An idle worker looks whether everything is done this often.
+const CLAIM_WAIT: Duration = Duration::from_millis(500);
+/// A write whose outcome is unknown is repeated this often.
 const ATTEMPTS_MAX: u32 = 10;
+/// Results read at a time.
+const PAGE: u64 = 1000;
 
-/// The value of `demo/tasks/N`.
+/// What an item of the queue says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// For people who look into the store.
+    /// Number of the file.
+    pub number: usize,
+    /// Where it is, for people who look into the queue.
     pub path: String,
-    /// The worker that claimed it.
-    pub worker: Option<String>,
-    /// The result is written.
-    pub done: bool,
 }
 
 /// The value of `demo/results/N`.
@@ -39,31 +49,37 @@ pub struct TaskResult {
     pub counts: Counts,
 }
 
+/// The value of the report.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Total {
+    /// Who added up.
+    pub worker: String,
+    /// Files counted.
+    pub files: usize,
+    /// Sum of the results.
+    pub counts: Counts,
+}
+
 /// What the workers share outside the store: the input, and what is measured. The work itself is shared out by the store
 /// alone.
 #[derive(Debug)]
 pub struct Floor {
-    /// File N is task N.
+    /// File N is what item N of the queue is about.
     pub files: Vec<InputFile>,
-    /// The revision at which task N was created.
-    pub created: Vec<u64>,
     /// Results that were written.
     pub done: watch::Sender<usize>,
-    /// Claims that succeeded.
-    pub claimed: AtomicUsize,
-    /// From this claim on, work waits until the leader was killed.
+    /// Files that were begun.
+    pub begun: AtomicUsize,
+    /// From this file on, work waits until the leader was killed.
     pub gate: usize,
     /// The leader was killed.
     pub leader_killed: watch::Receiver<bool>,
+    /// Files that had been claimed before by a worker that was lost.
+    pub came_back: AtomicUsize,
     /// Measures.
     pub gap: WriteGap,
     /// Shows.
     pub bar: ProgressBar,
-}
-
-/// Key of a task.
-pub fn task_key(number: usize) -> String {
-    format!("demo/tasks/{number:05}")
 }
 
 /// Key of a result.
@@ -71,159 +87,142 @@ pub fn result_key(number: usize) -> String {
     format!("demo/results/{number:05}")
 }
 
-/// Number of the task or result with this key.
+/// Number of the result with this key.
 pub fn number_of(key: &[u8]) -> Option<usize> {
     std::str::from_utf8(key).ok()?.rsplit('/').next()?.parse().ok()
 }
 
-/// Works until no task is open. `place` of `workers` says with which tasks to begin.
-pub async fn work(client: Client, floor: Arc<Floor>, place: usize, workers: usize) -> Result<(), Failure> {
+/// JSON of a value.
+pub fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
+    serde_json::to_vec(value).map_err(|error| Failure::local(format!("a value has no JSON: {error}")))
+}
+
+/// Works until every file is done and the report is written.
+pub async fn work(client: Client, floor: Arc<Floor>, name: String) -> Result<(), Failure> {
+    let session = client.session(SESSION_TTL).name(&name).await?;
+    let queue = client.queue(QUEUE);
     let worker = Worker {
         client,
-        name: format!("worker-{}", place + 1),
+        session,
+        queue,
+        name,
         floor,
     };
-    for number in (place..worker.floor.files.len()).step_by(workers) {
-        worker.attend(number).await?;
+    while worker.floor.done.borrow().lt(&worker.floor.files.len()) {
+        let claim = worker.queue.claim(FILES_PER_CLAIM).session(&worker.session);
+        for claimed in claim.worker(&worker.name).wait(CLAIM_WAIT).await? {
+            worker.attend(&claimed).await?;
+        }
     }
-    // Its own share is done: help the others, from the far end so that they meet late.
-    for number in worker.open_tasks().await?.into_iter().rev() {
-        worker.attend(number).await?;
-    }
-    Ok(())
+    worker.report().await?;
+    Ok(worker.session.end().await?)
 }
 
 struct Worker {
     client: Client,
+    session: Session,
+    queue: Queue,
     name: String,
     floor: Arc<Floor>,
 }
 
 impl Worker {
-    /// Does a task unless somebody else has it.
-    async fn attend(&self, number: usize) -> Result<(), Failure> {
-        let Some(claim_revision) = self.claim(number).await? else {
-            return Ok(());
-        };
-        if self.floor.claimed.fetch_add(1, Ordering::Relaxed) >= self.floor.gate {
+    async fn attend(&self, claimed: &Claimed) -> Result<(), Failure> {
+        let task: Task = serde_json::from_slice(claimed.payload())
+            .map_err(|error| Failure::local(format!("item {} does not parse: {error}", claimed.id())))?;
+        if claimed.attempt() > 1 {
+            self.floor.came_back.fetch_add(1, Ordering::Relaxed);
+        }
+        if self.floor.begun.fetch_add(1, Ordering::Relaxed) >= self.floor.gate {
             let mut killed = self.floor.leader_killed.clone();
             // The sender goes only when the demonstration ends.
             let _ = killed.wait_for(|killed| *killed).await;
         }
-        let path = self.floor.files[number].path.clone();
-        let content = tokio::fs::read(&path)
+        let path = &self.floor.files[task.number].path;
+        let content = tokio::fs::read(path)
             .await
-            .map_err(|error| Failure::file(&path, &error))?;
-        self.write_result(number, claim_revision, Counts::of(&content)).await?;
-        self.floor.done.send_modify(|done| *done += 1);
-        self.floor.bar.inc(1);
+            .map_err(|error| Failure::file(path, &error))?;
+        if self.commit(claimed, task.number, Counts::of(&content)).await? {
+            self.floor.done.send_modify(|done| *done += 1);
+            self.floor.bar.inc(1);
+        }
         Ok(())
     }
 
-    /// The revision of this worker's claim; nothing if another has it.
-    async fn claim(&self, number: usize) -> Result<Option<u64>, Failure> {
-        let (key, value) = (task_key(number), self.task(number, false)?);
-        for _ in 0..ATTEMPTS_MAX {
-            match self
-                .client
-                .compare_and_swap(&key, self.floor.created[number], value.clone())
-                .await
-            {
-                Ok(reply) => {
-                    self.floor.gap.wrote(Instant::now());
-                    return Ok(reply.swapped.then_some(reply.revision));
-                }
-                Err(error) if error.outcome() == Outcome::Unknown => {
-                    // Either it is this worker's now, or the same attempt may be made again.
-                    let record = self.client.get(&key).await?.record;
-                    if let Some(record) = record
-                        && record.mod_revision != self.floor.created[number]
-                    {
-                        return Ok((record.value == value).then_some(record.mod_revision));
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(unresolved(&key))
-    }
-
-    /// Writes the result if the claim still stands.
-    async fn write_result(&self, number: usize, claim_revision: u64, counts: Counts) -> Result<(), Failure> {
-        let (task, key) = (task_key(number), result_key(number));
+    /// Writes the result and acknowledges the item, at one revision or not at all; false if the item is another's by now.
+    async fn commit(&self, claimed: &Claimed, number: usize, counts: Counts) -> Result<bool, Failure> {
+        let key = result_key(number);
         let value = json(&TaskResult {
             worker: self.name.clone(),
             counts,
         })?;
+        let mut repeated = false;
         for _ in 0..ATTEMPTS_MAX {
-            let txn = self
-                .client
-                .txn()
-                .when(Compare::mod_revision(&task).equals(claim_revision))
-                .when(Compare::version(&key).equals(0))
-                .then(Op::put(&key, value.clone()))
-                .then(Op::put(&task, self.task(number, true)?));
-            let reply = match txn.await {
-                Ok(reply) => reply,
-                Err(error) if error.outcome() == Outcome::Unknown => continue,
-                Err(error) => return Err(error.into()),
-            };
-            if reply.succeeded {
-                self.floor.gap.wrote(Instant::now());
-                return Ok(());
-            }
-            // An earlier attempt, whose answer was lost, may have done it.
-            let written = self.client.get(&key).await?.record;
-            return match written {
-                Some(record) if record.value == value => Ok(()),
-                _ => Err(Failure::local(format!(
-                    "{task}: the claim of {} did not hold",
-                    self.name
-                ))),
-            };
-        }
-        Err(unresolved(&key))
-    }
-
-    /// Tasks that nobody has claimed.
-    async fn open_tasks(&self) -> Result<Vec<usize>, Failure> {
-        let (mut open, mut next) = (Vec::new(), 0);
-        while next < self.floor.files.len() {
-            let keys = Keys::interval(task_key(next), "demo/tasks0");
-            let page = self.client.range(keys).limit(PAGE).await?;
-            for record in &page.records {
-                let number = number_of(&record.key).filter(|number| *number < self.floor.files.len());
-                let number = number.ok_or_else(|| Failure::local("a foreign key stands among the tasks"))?;
-                if record.mod_revision == self.floor.created[number] {
-                    open.push(number);
+            let txn = self.client.txn().when(Compare::version(&key).equals(0));
+            let txn = txn.then(Op::put(&key, value.clone())).then(claimed.ack_op());
+            match txn.await {
+                Ok(reply) if reply.succeeded => {
+                    self.floor.gap.wrote(Instant::now());
+                    return Ok(true);
                 }
-                next = number + 1;
-            }
-            if !page.more {
-                break;
+                // The attempt before had been applied after all.
+                Ok(_) if repeated => return Ok(true),
+                Ok(_) => {
+                    return Err(Failure::local(format!(
+                        "{key} is there, but its item was not acknowledged"
+                    )));
+                }
+                Err(error) if error.outcome() == Outcome::Unknown => repeated = true,
+                Err(error) if matches!(error.kind(), ErrorKind::Fenced | ErrorKind::UnknownItem) => {
+                    return Ok(repeated && self.is_mine(&key).await?);
+                }
+                Err(error) => return Err(error.into()),
             }
         }
-        Ok(open)
+        Err(Failure::local(format!(
+            "{key} could not be written in {ATTEMPTS_MAX} attempts"
+        )))
     }
 
-    fn task(&self, number: usize, done: bool) -> Result<Vec<u8>, Failure> {
-        json(&Task {
-            path: self.floor.files[number].path.display().to_string(),
-            worker: Some(self.name.clone()),
-            done,
-        })
+    async fn is_mine(&self, key: &str) -> Result<bool, Failure> {
+        let found = self.client.get(key).await?.record;
+        let result = found.and_then(|record| serde_json::from_slice::<TaskResult>(&record.value).ok());
+        Ok(result.is_some_and(|result| result.worker == self.name))
+    }
+
+    /// Adds up the results, once: whoever gets the lock first does, and the others find it done. Each write carries the
+    /// lock's fence, so that a worker which lost the lock without noticing could write nothing.
+    async fn report(&self) -> Result<(), Failure> {
+        let lock = self.client.lock(REPORT_LOCK).session(&self.session).acquire().await?;
+        if self.client.get(REPORT_KEY).await?.record.is_none() {
+            let (files, counts) = total(&self.client).await?;
+            let value = json(&Total {
+                worker: self.name.clone(),
+                files,
+                counts,
+            })?;
+            let txn = self.client.txn().then(lock.fence());
+            txn.then(Op::put(REPORT_KEY, value)).await?;
+            self.floor.gap.wrote(Instant::now());
+        }
+        Ok(lock.release().await?)
     }
 }
 
-/// As JSON.
-pub fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
-    serde_json::to_vec(value).map_err(|error| Failure::local(format!("JSON: {error}")))
-}
-
-fn unresolved(key: &str) -> Failure {
-    Failure::local(format!(
-        "{key}: the outcome stayed unknown after {ATTEMPTS_MAX} attempts"
-    ))
+/// How many results there are, and their sum.
+async fn total(client: &Client) -> Result<(usize, Counts), Failure> {
+    let records = client
+        .range(Keys::prefix("demo/results/"))
+        .limit(PAGE)
+        .all(usize::MAX)
+        .await?;
+    let mut sum = Counts::default();
+    for record in &records {
+        let result: TaskResult = serde_json::from_slice(&record.value)
+            .map_err(|error| Failure::local(format!("a result does not parse: {error}")))?;
+        sum += result.counts;
+    }
+    Ok((records.len(), sum))
 }
 
 #[cfg(test)]
@@ -232,8 +231,8 @@ mod tests {
 
     #[test]
     fn keys_sort_as_their_numbers_and_lead_back_to_them() {
-        assert!(task_key(99) < task_key(100));
+        assert!(result_key(99) < result_key(100));
         assert_eq!(number_of(result_key(4999).as_bytes()), Some(4999));
-        assert_eq!(number_of(b"demo/tasks/x"), None);
+        assert_eq!(number_of(b"demo/results/x"), None);
     }
 }

@@ -22,6 +22,19 @@ pub struct DemoArguments {
     keep: bool,
 }
 
+/// What the demonstration asks of the process that it will kill.
+#[derive(Args, Debug)]
+pub struct DemoWorkerArguments {
+    /// How many files to claim and hold
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=128))]
+    files: u32,
+}
+
+/// Claims files and holds them.
+pub async fn hold_files(arguments: DemoWorkerArguments, global: &Global) -> Result<Exit, Failure> {
+    demo::hold_files(arguments.files, global).await
+}
+
 /// Runs it.
 pub async fn run(arguments: DemoArguments, global: &Global) -> Result<Exit, Failure> {
     let plan = Plan {

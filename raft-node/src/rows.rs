@@ -11,7 +11,7 @@
 //! | kinds | table | whose |
 //! |---|---|---|
 //! | 1 to 9 | coordination | `leases` |
-//! | 10 to 19 | coordination | `coordination/locks` |
+//! | 10 to 19 | coordination, items | `coordination/locks` |
 //! | 20 to 39 | coordination, items | `coordination/queues` |
 //! | 40 to 49 | coordination | `coordination/workers` |
 
@@ -115,8 +115,11 @@ pub fn write<R: Record>(stage: &mut dyn Stage, table: Table, key: Vec<u8>, value
     Ok(())
 }
 
+/// Key and value of a row, as they are stored.
+pub type Stored = (Vec<u8>, Vec<u8>);
+
 /// The first row whose key starts with `prefix`.
-pub fn first(view: &dyn View, table: Table, prefix: &[u8]) -> Result<Option<(Vec<u8>, Vec<u8>)>, StorageError> {
+pub fn first(view: &dyn View, table: Table, prefix: &[u8]) -> Result<Option<Stored>, StorageError> {
     let mut found = None;
     scan(view, table, prefix, &mut |key, row| {
         found = Some((key.to_vec(), row.to_vec()));

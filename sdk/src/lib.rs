@@ -44,7 +44,7 @@
 //!
 //! # What it lacks
 //!
-//! TLS, watches, locks, queues and the cache.
+//! TLS, watches and the cache.
 
 #![allow(
     clippy::disallowed_methods,
@@ -96,8 +96,14 @@ pub use error::{Error, ErrorKind, Outcome, Result};
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
 pub use lease::{GrantLease, LeaseGranted, LeaseOp, LeaseOpReply, LeaseRecord, Loss, OpenSession, Session};
-pub use lock::LockOpReply;
-pub use queue::QueueOpReply;
+pub use lock::{
+    Election, ForceReleased, Leader, Lock, LockForced, LockGrant, LockGuard, LockHold, LockHolder, LockMode, LockOp,
+    LockOpReply, LockRecord, Locks, LocksGuard, LocksPage, Semaphore,
+};
+pub use queue::{
+    ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,
+    QueueItem, QueueOp, QueueOpReply, QueueStats, Receipt, Swept,
+};
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};

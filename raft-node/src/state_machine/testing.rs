@@ -11,6 +11,7 @@ use super::{
     ExpireLeases, Group, GroupReply, LogPosition, Operation, RegisterClient, Reply, Stamp, State, Transaction,
     TransactionReply,
 };
+use crate::coordination::queues;
 use crate::coordination::sessions::LeaseOperation;
 use crate::leases;
 use crate::mvcc::{Delete, Put, Range, RecordRef, Selector, SortTarget, keys};
@@ -277,6 +278,7 @@ pub fn check_rules(store: &Store) {
         assert_eq!(domain.bytes, bytes.remove(&domain.id).unwrap_or(0), "{}", domain.name);
     }
     check_leases(store, attached);
+    queues::tests::check_rules(store);
     let newest = store.state.revision().0;
     let expected: Vec<u64> = (newest + 1 - changes.len() as u64..=newest).collect();
     assert_eq!(changes, expected, "revisions are dense up to the newest");

@@ -2,7 +2,7 @@
 
 use bincode::{Decode, Encode};
 
-use super::{LeaseId, Revision};
+use super::{LeaseId, LockKind, Revision};
 
 /// Why an operation on locks changed nothing.
 ///
@@ -20,5 +20,31 @@ pub enum LockRefusal {
         lease: LeaseId,
         /// The revision of the grant.
         token: Revision,
+    },
+    /// The lock exists, and is of another kind.
+    #[error("lock {lock:?} is {kind} while it is held or waited for: it cannot be taken as {asked}")]
+    Conflict {
+        /// The lock.
+        lock: String,
+        /// What it is.
+        kind: LockKind,
+        /// What was asked for.
+        asked: LockKind,
+    },
+    /// The request asked for something else before.
+    #[error("request {request} of lease {lease} asked for other locks, or in another way: choose another request")]
+    RequestInUse {
+        /// The lease.
+        lease: LeaseId,
+        /// The request.
+        request: u64,
+    },
+    /// Too many wait.
+    #[error("{waiting_max} acquisitions wait for lock {lock:?}, which is the limit")]
+    TooManyWaiting {
+        /// The lock.
+        lock: String,
+        /// The limit.
+        waiting_max: u64,
     },
 }

@@ -2,6 +2,7 @@
 
 mod ids;
 mod lease_refusal;
+mod lock_kind;
 mod lock_refusal;
 mod log_time;
 mod queue_refusal;
@@ -13,6 +14,7 @@ mod worker_refusal;
 
 pub use ids::{ClientId, DirectoryId, DomainId, LeaseId, MemberId};
 pub use lease_refusal::LeaseRefusal;
+pub use lock_kind::LockKind;
 pub use lock_refusal::LockRefusal;
 pub use log_time::LogTimeMs;
 pub use queue_refusal::QueueRefusal;

@@ -196,8 +196,16 @@ async fn a_leader_that_stalls_on_its_disk_ends_no_lease_once_another_leads() {
     client.put("k", "v").lease(session.id()).await.unwrap();
 
     let stalled = disks[&old].stall().unwrap();
+    // Whoever is asked cannot tell that the other one leads before its disk goes on.
+    let asking = client.clone();
+    tokio::spawn(async move { asking.transfer_leader(next).await });
+    wait::until("another leader", PATIENCE, async || {
+        let seen = cluster.status(next).await?.leader_id;
+        (seen == next).then_some(()).ok_or(format!("member {seen} leads"))
+    })
+    .await
+    .unwrap();
     let since = tokio::time::Instant::now();
-    client.transfer_leader(next).await.unwrap();
     let renewed = async || match session.deadline() > since + 3 * TTL {
         true => Ok(()),
         false => Err(format!("{:?}", session.loss())),

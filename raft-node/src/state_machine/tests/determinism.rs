@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use crate::mvcc::{Put, Selector};
 use crate::state_machine::testing::{self, Store, entry, group, put, register, stamped};
 use crate::state_machine::{
-    AppliedEntry, Command, EntryPayload, GROUP_COMMANDS_MAX, GroupReply, Operation, Reply, State,
+    AppliedEntry, Command, EntryPayload, GROUP_COMMANDS_MAX, GroupReply, Operation, Reply, RunTimers, State,
 };
 use crate::storage::{Engine, RocksEngine, RocksOptions, Table};
 use crate::types::ClientId;
@@ -39,6 +39,10 @@ fn some_command() -> impl Strategy<Value = Command> {
         4 => (some_put(), 1..40_u64, 0..30_u64).prop_map(|(put, sequence, mark)| stamped(CLIENT, sequence, mark, put)),
         2 => some_put().prop_map(testing::put_command),
         3 => two,
+        6 => prop::collection::vec(super::coordination::some_operation(), 1..4)
+            .prop_map(|operations| Command::Transaction(testing::transaction(operations))),
+        1 => prop::collection::vec(1..4_u64, 1..3).prop_map(testing::expire_leases),
+        1 => (1..4_u32).prop_map(|timers_max| Command::RunTimers(RunTimers { timers_max })),
         1 => Just(register("another")),
         1 => (1..4_u32).prop_map(testing::expire_keys),
         1 => (0..40_u64).prop_map(|idle_since| testing::expire_clients(idle_since, 2)),

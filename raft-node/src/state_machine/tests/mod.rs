@@ -2,6 +2,7 @@
 
 mod cleaning;
 mod clients;
+mod coordination;
 mod determinism;
 mod entries;
 mod golden;

@@ -1,0 +1,17 @@
+//! Acknowledges an item: it is done.
+
+use super::operation::QueueReply;
+use super::queue::Queue;
+use super::receipt::{self, Receipt};
+use super::{item, put_back};
+use crate::mvcc::{Edit, Failure};
+
+/// Removes the item. Its dedupe key is remembered until the window is over.
+pub fn ack(edit: &mut Edit<'_>, name: &str, receipt: Receipt) -> Result<QueueReply, Failure> {
+    let mut queue = Queue::require(edit, name)?;
+    let claim = receipt::check(edit, &queue, receipt)?;
+    put_back::end_claim(edit, &mut queue, receipt.item, &claim)?;
+    item::remove(edit.stage, queue.id(), receipt.item, claim.standing.checkpoint);
+    queue.store(edit)?;
+    Ok(QueueReply::Acked)
+}

@@ -1,0 +1,21 @@
+//! Deletes a queue.
+
+use super::operation::QueueReply;
+use super::queue::{self, Queue};
+use crate::mvcc::{Edit, Failure};
+use crate::types::QueueRefusal;
+
+/// Deletes a queue that holds nothing. What is left of it are dedupe keys, which go when their windows are over; a queue
+/// of the same name has another id and does not know them.
+pub fn delete(edit: &mut Edit<'_>, name: &str) -> Result<QueueReply, Failure> {
+    let found = Queue::require(edit, name)?;
+    let items = found.row.depth();
+    if items > 0 {
+        return Err(edit.refused(QueueRefusal::NotEmpty {
+            queue: found.name,
+            items,
+        }));
+    }
+    queue::remove(edit, &found)?;
+    Ok(QueueReply::Deleted)
+}

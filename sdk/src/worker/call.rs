@@ -21,6 +21,8 @@ use crate::lease::{not_expected, only};
 use crate::routing::Route;
 use crate::txn::{Op, OpReply};
 
+/// No call may take longer.
+const TIMEOUT_MAX: Duration = Duration::from_secs(24 * 3600);
 /// Waiting tasks that one operation places.
 const PLACED_AT_ONCE: u32 = 128;
 
@@ -151,7 +153,8 @@ pub(super) async fn query_workers(client: &Client, query: WorkerQuery, wait: Dur
         wait_ms: whole_ms(wait),
         ..Default::default()
     });
-    let timeout = (!wait.is_zero()).then(|| wait + client.core.call_timeout);
+    let timeout = client.core.call_timeout.saturating_add(wait).min(TIMEOUT_MAX);
+    let timeout = (!wait.is_zero()).then_some(timeout);
     match client.core.read(request, Route::Leader, timeout).await? {
         Response::Query(v1::QueryResponse {
             answer: Some(Answer::Worker(answer)),

@@ -247,7 +247,7 @@ async fn rebalance(client: &Client, moves_max: u32, global: &Global) -> Result<(
     let refused: Vec<Value> = refused.collect();
     let json = json!({ "moved": applied.moved, "refused": refused, "complete": plan.complete });
     global.output.show(&json, || {
-        let mut text = format!("{} tasks were moved", applied.moved);
+        let mut text = format!("tasks moved: {}", applied.moved);
         for (planned, error) in &applied.refused {
             text.push_str(&format!("\n{} was not: {}", planned.task, error.message()));
         }

@@ -63,13 +63,13 @@ pub async fn run(verb: WorkerVerb, global: &Global) -> Result<Exit, Failure> {
         WorkerVerb::Drain { worker } => {
             let assigned = client.drain_worker(&worker).await?;
             let json = json!({ "worker": worker, "state": "draining", "assigned": assigned });
-            let text = || format!("worker {worker} takes nothing new; it has {assigned} tasks");
+            let text = || format!("worker {worker} takes nothing new; tasks that it has: {assigned}");
             global.output.show(&json, text)?;
         }
         WorkerVerb::Resume { worker } => {
             let assigned = client.resume_worker(&worker).await?;
             let json = json!({ "worker": worker, "state": "active", "assigned": assigned });
-            let text = || format!("worker {worker} takes tasks again; it has {assigned}");
+            let text = || format!("worker {worker} takes tasks again; tasks that it has: {assigned}");
             global.output.show(&json, text)?;
         }
         WorkerVerb::Forget { worker } => {

@@ -67,6 +67,9 @@ pub enum Which {
     Waiting,
 }
 
+/// A task's name, its row, and its data where that is wanted.
+pub type FoundTask = (String, TaskRow, Vec<u8>);
+
 /// Tasks after `after`, with their data if that is wanted.
 pub fn assignments(
     view: &dyn View,
@@ -74,8 +77,8 @@ pub fn assignments(
     after: Option<&Cursor>,
     limit: usize,
     data: bool,
-) -> Result<Page<(String, TaskRow, Vec<u8>), Cursor>, StorageError> {
-    let mut page: Page<(String, TaskRow, Vec<u8>), Cursor> = Page {
+) -> Result<Page<FoundTask, Cursor>, StorageError> {
+    let mut page: Page<FoundTask, Cursor> = Page {
         found: Vec::new(),
         next: None,
     };

@@ -339,12 +339,15 @@ pub fn scan_waiting(
     })
 }
 
+/// Whether a scan goes on.
+type Step = Result<ControlFlow<()>, StorageError>;
+
 /// Visits the rows of a prefix, those after a key if there is one; ends at the first error.
 pub fn scan(
     view: &dyn View,
     prefix: &[u8],
     after: Option<&[u8]>,
-    visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, StorageError>,
+    visit: &mut dyn FnMut(&[u8], &[u8]) -> Step,
 ) -> Result<(), StorageError> {
     let end = rows::successor(prefix);
     let from = after.map_or(Bound::Included(prefix), Bound::Excluded);

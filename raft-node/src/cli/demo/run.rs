@@ -81,10 +81,11 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         begun: AtomicUsize::new(0),
         came_back: AtomicUsize::new(0),
         leader_killed,
-        gap: WriteGap::default(),
         bar: progress::bar(Some(total as u64), template),
     });
     let start = Instant::now();
+    let gap = Arc::new(WriteGap::default());
+    followers.spawn(Arc::clone(&gap).watch(connect(&endpoints, "pulse").await?));
     let mut clients = Vec::new();
     let mut tasks = JoinSet::new();
     for place in 0..usize::from(workers) {
@@ -133,7 +134,7 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         operations,
         elapsed,
         leader_changes: leadership.changes(),
-        write_gap: floor.gap.longest(),
+        write_gap: gap.longest(),
         retries,
         unknown_outcomes,
     })

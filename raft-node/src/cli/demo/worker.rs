@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use indicatif::ProgressBar;
 use quorate::{Claimed, Client, Compare, ErrorKind, Keys, Op, Outcome, Queue, Session};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::Counts;
 use super::input::InputFile;
-use super::{Counts, WriteGap};
 use crate::cli::exit::Failure;
 
 /// The queue of files.
@@ -76,8 +76,6 @@ pub struct Floor {
     pub leader_killed: watch::Receiver<bool>,
     /// Files that had been claimed before by a worker that was lost.
     pub came_back: AtomicUsize,
-    /// Measures.
-    pub gap: WriteGap,
     /// Shows.
     pub bar: ProgressBar,
 }
@@ -161,10 +159,7 @@ impl Worker {
             let txn = self.client.txn().when(Compare::version(&key).equals(0));
             let txn = txn.then(Op::put(&key, value.clone())).then(claimed.ack_op());
             match txn.await {
-                Ok(reply) if reply.succeeded => {
-                    self.floor.gap.wrote(Instant::now());
-                    return Ok(true);
-                }
+                Ok(reply) if reply.succeeded => return Ok(true),
                 // The attempt before had been applied after all.
                 Ok(_) if repeated => return Ok(true),
                 Ok(_) => {
@@ -203,7 +198,6 @@ impl Worker {
             })?;
             let txn = self.client.txn().then(lock.fence());
             txn.then(Op::put(REPORT_KEY, value)).await?;
-            self.floor.gap.wrote(Instant::now());
         }
         Ok(lock.release().await?)
     }

@@ -33,7 +33,7 @@ demo: build
 # The binary first: the scenarios start it as a process.
 test: build
 	@if cargo nextest --version >/dev/null 2>&1; then \
-		set -x; cargo nextest run --workspace; \
+		set -x; cargo nextest run --workspace && cargo test --workspace --doc; \
 	else \
 		echo "cargo-nextest is not installed: using cargo test"; \
 		set -x; cargo test --workspace; \

@@ -114,3 +114,13 @@ pub use worker::{
     PlanApplied, PlanTasks, PlannedMove, RegisterWorker, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord,
     WorkerState,
 };
+
+/// The pages of the guide: their examples are compiled with the tests.
+#[cfg(doctest)]
+mod guide {
+    #[doc = include_str!("../../raft-node/docs/guide/leases.md")]
+    struct Leases;
+
+    #[doc = include_str!("../../raft-node/docs/guide/workers.md")]
+    struct Workers;
+}

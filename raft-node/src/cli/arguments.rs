@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, txn,
+    compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, range, server, snapshot,
+    txn,
 };
 
 /// A replicated store for coordination.
@@ -45,6 +46,10 @@ pub enum Verb {
     /// Grant, renew, end and show leases
     #[command(subcommand)]
     Lease(lease::LeaseVerb),
+    /// Run a command while a lock is held, and show and release locks
+    Lock(lock::LockArguments),
+    /// Run a command while this process leads an election
+    Elect(elect::ElectArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, txn,
-    worker,
+    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, range, server,
+    snapshot, txn, worker,
 };
 
 /// A replicated store for coordination.
@@ -54,6 +54,10 @@ pub enum Verb {
     Worker(worker::WorkerVerb),
     /// Assign a task to a worker, and see to those that are assigned
     Assign(assign::AssignArguments),
+    /// Run a command while a lock is held, and show and release locks
+    Lock(lock::LockArguments),
+    /// Run a command while this process leads an election
+    Elect(elect::ElectArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -18,6 +18,7 @@ mod bytes;
 mod connect;
 mod demo;
 mod exit;
+mod fence;
 mod labels;
 mod output;
 mod ports;
@@ -28,6 +29,7 @@ mod setting_flags;
 #[cfg(test)]
 mod tests;
 mod txn_document;
+mod under_lock;
 mod verbs;
 
 pub use arguments::Arguments;

@@ -10,8 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot,
-    status, txn, worker,
+    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, range, server,
+    snapshot, status, txn, worker,
 };
 
 /// What the binary does.
@@ -75,6 +75,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Lease(verb) => runtime()?.block_on(lease::run(verb, &global)),
         Verb::Worker(verb) => runtime()?.block_on(worker::run(verb, &global)),
         Verb::Assign(arguments) => runtime()?.block_on(assign::run(arguments, &global)),
+        Verb::Lock(arguments) => runtime()?.block_on(lock::run(arguments, &global)),
+        Verb::Elect(arguments) => runtime()?.block_on(elect::run(arguments, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate::{Compare, CompareNumber, CompareValue, Keys, Op, Txn};
+use quorate::{Compare, CompareNumber, CompareValue, Keys, LockHold, LockOp, Op, Txn};
 use serde::Deserialize;
 
 use super::bytes::from_hex;
@@ -50,6 +50,7 @@ enum OperationDocument {
     Delete(DeleteDocument),
     Get(GetDocument),
     Range(RangeDocument),
+    Fence(FenceDocument),
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -92,6 +93,14 @@ struct RangeDocument {
     /// 0: the member's limit.
     limit: u64,
     keys_only: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FenceDocument {
+    lock: String,
+    lease: u64,
+    token: u64,
 }
 
 /// Exactly one of them.
@@ -196,6 +205,15 @@ impl OperationDocument {
             OperationDocument::Get(get) => {
                 let key = bytes(get.key, get.key_hex, "key")?;
                 Ok(Op::get(key).domain(get.domain).into())
+            }
+            OperationDocument::Fence(fence) => {
+                let hold = LockHold {
+                    lock: fence.lock,
+                    lease: fence.lease,
+                    token: fence.token,
+                    ..LockHold::default()
+                };
+                Ok(LockOp::fence(&hold).into())
             }
             OperationDocument::Range(range) => {
                 let op = Op::range(range.keys.keys()?).domain(range.domain).limit(range.limit);

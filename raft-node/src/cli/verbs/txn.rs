@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use quorate::OpReply;
+use quorate::{LockOpReply, OpReply};
 use serde_json::{Value, json};
 
 use crate::cli::bytes;
@@ -36,6 +36,7 @@ pub const EXAMPLE: &str = r#"The document (every field but "key" can be left out
 Operators: equal (default), not_equal, greater, less.
 Operands: value, version, create_revision, mod_revision, lease; a key that does not exist has 0 and no value.
 Keys to delete or range: key, prefix, pattern, or interval: ["from", "to"].
+{ "fence": { "lock": "reports", "lease": 7, "token": 9 } } refuses all of it unless the lock is held like that.
 Bytes that are not UTF-8: key_hex and value_hex instead of key and value.
 
 The exit code is 0 when every compare held and "then" was done, and 1 when "otherwise" was."#;
@@ -87,6 +88,7 @@ fn to_json(reply: &OpReply, hex: bool) -> Value {
         OpReply::Range { records, count, more } => {
             json!({ "range": { "records": output::records_json(records, hex), "count": count, "more": more } })
         }
+        OpReply::Lock(LockOpReply::Held) => json!({ "fence": {} }),
         // The SDK may learn operations that this verb has no words for.
         other => json!({ "other": format!("{other:?}") }),
     }
@@ -100,6 +102,7 @@ fn to_text(reply: &OpReply, hex: bool) -> String {
             format!("range: {} of {count} records", records.len()),
             records.as_slice(),
         ),
+        OpReply::Lock(LockOpReply::Held) => ("fence: the lock is held".to_owned(), [].as_slice()),
         other => (format!("{other:?}"), [].as_slice()),
     };
     if records.is_empty() {

@@ -5,7 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, txn,
+    compact, completion, config_print, del, demo, dev, get, lease, member, put, queue, range, run, server, snapshot,
+    txn,
 };
 
 /// A replicated store for coordination.
@@ -45,6 +46,12 @@ pub enum Verb {
     /// Grant, renew, end and show leases
     #[command(subcommand)]
     Lease(lease::LeaseVerb),
+    /// Make queues, push and claim items
+    #[command(subcommand)]
+    Queue(queue::QueueVerb),
+    /// Run a command for each item of a queue
+    #[command(after_long_help = run::EXAMPLE)]
+    Run(run::RunArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -10,7 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    compact, completion, config_print, del, demo, dev, get, lease, member, put, range, server, snapshot, status, txn,
+    compact, completion, config_print, del, demo, dev, get, lease, member, put, queue, range, run as run_verb, server,
+    snapshot, status, txn,
 };
 
 /// What the binary does.
@@ -71,6 +72,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Txn(arguments) => runtime()?.block_on(txn::run(arguments, &global)),
         Verb::Compact(arguments) => runtime()?.block_on(compact::run(&arguments, &global)),
         Verb::Lease(verb) => runtime()?.block_on(lease::run(verb, &global)),
+        Verb::Queue(verb) => runtime()?.block_on(queue::run(verb, &global)),
+        Verb::Run(arguments) => runtime()?.block_on(run_verb::run(arguments, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),

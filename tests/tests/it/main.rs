@@ -12,6 +12,7 @@ mod integrity;
 mod leases;
 mod limits;
 mod membership;
+mod queues;
 mod reads;
 mod retries;
 mod startup;

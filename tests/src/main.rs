@@ -5,11 +5,12 @@
     reason = "the runs take real time and draw their own seeds; nothing here is replicated"
 )]
 
+use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
-use quorate_tests::scenarios::{KillRounds, PowerLoss, PowerLossEnd};
+use quorate_tests::scenarios::{KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a real cluster under faults and checks every answer.
@@ -26,6 +27,46 @@ enum Scenario {
     KillRounds(Options),
     /// A member, or all at once in a third of the rounds, loses power and with it what was not synced. Needs root.
     PowerLoss(Options),
+    /// Items go through workers, which are processes, while workers and leaders are killed with SIGKILL.
+    QueueRounds(QueueOptions),
+    /// A worker of `queue-rounds`.
+    #[command(hide = true)]
+    QueueWorker(WorkerOptions),
+}
+
+#[derive(Debug, Args)]
+struct QueueOptions {
+    /// Items that are pushed.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000))]
+    items: u64,
+    /// Workers at a time.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
+    workers: u64,
+    /// Repeats the decisions of an earlier run; drawn and printed when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct WorkerOptions {
+    /// Members of the cluster.
+    #[arg(long, value_delimiter = ',', required = true)]
+    endpoints: Vec<String>,
+    /// Where the items are.
+    #[arg(long)]
+    queue: String,
+    /// What it is called.
+    #[arg(long)]
+    name: String,
+    /// Claims end with a session.
+    #[arg(long)]
+    session: bool,
+}
+
+/// How a run ended that did not fail.
+enum End {
+    Passed(String),
+    Skipped(String),
 }
 
 #[derive(Debug, Args)]
@@ -53,11 +94,11 @@ async fn main() -> ExitCode {
         }
     };
     match ended {
-        Ok(PowerLossEnd::Passed(report)) => {
+        Ok(End::Passed(report)) => {
             println!("passed: {report}");
             ExitCode::SUCCESS
         }
-        Ok(PowerLossEnd::Skipped(reason)) => {
+        Ok(End::Skipped(reason)) => {
             println!("skipped, which is no pass: {reason}");
             ExitCode::from(2)
         }
@@ -68,7 +109,7 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(scenario: Scenario) -> Result<PowerLossEnd, HarnessError> {
+async fn run(scenario: Scenario) -> Result<End, HarnessError> {
     let progress = |line| println!("{line}");
     let seed = |options: &Options| options.seed.unwrap_or_else(rand::random);
     match scenario {
@@ -78,7 +119,7 @@ async fn run(scenario: Scenario) -> Result<PowerLossEnd, HarnessError> {
                 clients: options.clients,
                 seed: seed(&options),
             };
-            scenario.run(progress).await.map(PowerLossEnd::Passed)
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
         }
         Scenario::PowerLoss(options) => {
             let scenario = PowerLoss {
@@ -86,9 +127,44 @@ async fn run(scenario: Scenario) -> Result<PowerLossEnd, HarnessError> {
                 clients: options.clients,
                 seed: seed(&options),
             };
-            scenario.run(progress).await
+            Ok(match scenario.run(progress).await? {
+                PowerLossEnd::Passed(report) => End::Passed(report.to_string()),
+                PowerLossEnd::Skipped(reason) => End::Skipped(reason),
+            })
+        }
+        Scenario::QueueRounds(options) => {
+            let program = std::env::current_exe().map_err(HarnessError::io("find this executable"))?;
+            let scenario = QueueRounds {
+                items: options.items,
+                workers: options.workers,
+                seed: options.seed.unwrap_or_else(rand::random),
+                program,
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::QueueWorker(options) => {
+            end_with_stdin()?;
+            let worker = QueueWorker {
+                endpoints: options.endpoints,
+                queue: options.queue,
+                name: options.name,
+                session: options.session,
+            };
+            worker.work().await?;
+            Ok(End::Skipped("the worker has ended".to_owned()))
         }
     }
+}
+
+/// Whoever started this process holds the other end; when that dies, however it dies, the pipe ends.
+fn end_with_stdin() -> Result<(), HarnessError> {
+    let watch = || {
+        let mut ignored = [0; 64];
+        while matches!(std::io::stdin().lock().read(&mut ignored), Ok(read) if read > 0) {}
+        std::process::exit(0);
+    };
+    let started = std::thread::Builder::new().spawn(watch);
+    started.map(drop).map_err(HarnessError::io("start a thread"))
 }
 
 async fn told_to_end() -> &'static str {

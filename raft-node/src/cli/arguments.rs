@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, range, server,
-    snapshot, txn, worker,
+    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range, run,
+    server, snapshot, txn, worker,
 };
 
 /// A replicated store for coordination.
@@ -58,6 +58,12 @@ pub enum Verb {
     Lock(lock::LockArguments),
     /// Run a command while this process leads an election
     Elect(elect::ElectArguments),
+    /// Make queues, push and claim items
+    #[command(subcommand)]
+    Queue(queue::QueueVerb),
+    /// Run a command for each item of a queue
+    #[command(after_long_help = run::EXAMPLE)]
+    Run(run::RunArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

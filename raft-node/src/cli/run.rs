@@ -10,8 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, range, server,
-    snapshot, status, txn, worker,
+    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range,
+    run as run_verb, server, snapshot, status, txn, worker,
 };
 
 /// What the binary does.
@@ -77,6 +77,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Assign(arguments) => runtime()?.block_on(assign::run(arguments, &global)),
         Verb::Lock(arguments) => runtime()?.block_on(lock::run(arguments, &global)),
         Verb::Elect(arguments) => runtime()?.block_on(elect::run(arguments, &global)),
+        Verb::Queue(verb) => runtime()?.block_on(queue::run(verb, &global)),
+        Verb::Run(arguments) => runtime()?.block_on(run_verb::run(arguments, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),

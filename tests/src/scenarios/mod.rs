@@ -6,8 +6,12 @@
 
 mod kill_rounds;
 mod power_loss;
+mod queue_rounds;
+mod queue_worker;
 mod run;
 
 pub use kill_rounds::KillRounds;
 pub use power_loss::{PowerLoss, PowerLossEnd};
+pub use queue_rounds::{QueueReport, QueueRounds};
+pub use queue_worker::QueueWorker;
 pub use run::RunReport;

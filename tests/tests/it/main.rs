@@ -13,6 +13,7 @@ mod leases;
 mod limits;
 mod locks;
 mod membership;
+mod queues;
 mod reads;
 mod retries;
 mod startup;

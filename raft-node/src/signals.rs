@@ -96,6 +96,13 @@ impl Signals {
         }
     }
 
+    /// Wakes everyone, since nobody can tell what has happened: a snapshot was installed.
+    pub fn wake_everyone(&self) {
+        for waiting in self.waiting.lock().values() {
+            waiting.notify.notify_waiters();
+        }
+    }
+
     fn wake_all(&self, topic: &Topic) {
         if let Some(waiting) = self.waiting.lock().get(topic) {
             waiting.notify.notify_waiters();
@@ -169,6 +176,17 @@ mod tests {
         }]);
         let woken = waiting.iter_mut().filter_map(|one| one.as_mut().enable().then_some(()));
         assert_eq!(woken.count(), 2);
+    }
+
+    #[tokio::test]
+    async fn everyone_is_woken_where_nobody_can_tell_what_has_happened() {
+        let signals = Signals::default();
+        let lock = signals.listen(Topic::Lock("a".to_owned()));
+        let queue = signals.listen(Topic::Queue("q".to_owned()));
+        let (first, second) = (lock.signalled(), queue.signalled());
+        signals.wake_everyone();
+        first.await;
+        second.await;
     }
 
     #[test]

@@ -29,12 +29,15 @@ use crate::environment::Clock;
 use crate::leases;
 use crate::signals::LeaseListener;
 use crate::state_machine::{Applied, Command, ExpireLeases, StateStore};
+use crate::storage::StorageError;
 use crate::types::{LeaseId, MemberId};
 
 /// How often the leader looks for leases that have to go.
 const TICK: Duration = Duration::from_millis(50);
 /// A tick that is later than this was not the scheduler: the member was stopped.
 const STALL_MIN: Duration = Duration::from_millis(500);
+/// Entries of `due` beyond those of living leases that are not worth removing.
+const DUE_SPARE: usize = 1024;
 /// Leases that one command ends.
 const LEASES_PER_COMMAND: usize = 256;
 /// How long an end whose proposal failed is left alone.
@@ -81,6 +84,8 @@ struct Kept {
     due: BinaryHeap<Reverse<(Duration, LeaseId)>>,
     /// Leases that ended while the others were being read.
     ended_meanwhile: HashSet<LeaseId>,
+    /// When somebody last looked whether this member stands still.
+    looked_at: Duration,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -122,11 +127,13 @@ impl LeaseKeeper {
         let term = shared.serving_term().await?;
         let index = shared.reads.leader_index().await?;
         shared.applied(index).await?;
-        // Whoever led in this term when the round began leads a table that is as complete as then.
+        // Under the lock: who stops leading says so before it forgets the leases, and one that is forgotten must not be
+        // answered as one that has ended.
+        let mut kept = shared.kept.lock();
         if *shared.serving.borrow() != Some(term) {
+            drop(kept);
             return Err(shared.not_leader());
         }
-        let mut kept = shared.kept.lock();
         let answers = leases.iter().map(|lease| kept.renew(LeaseId(*lease), arrived));
         Ok(answers.collect())
     }
@@ -141,7 +148,11 @@ impl LeaseKeeper {
 
     /// Follows leadership and ends leases, for as long as the member runs.
     pub async fn run(self, proposer: Proposer) {
-        tokio::join!(self.shared.follow_leadership(), self.shared.end_leases(&proposer));
+        tokio::join!(
+            self.shared.follow_leadership(),
+            self.shared.notice_stalls(),
+            self.shared.end_leases(&proposer)
+        );
     }
 }
 
@@ -186,6 +197,7 @@ impl Shared {
                     && let Err(error) = self.lead(term).await
                 {
                     tracing::debug!(%error, term, "not ready to renew leases yet");
+                    self.kept.lock().follow();
                     tokio::time::sleep(TICK).await;
                     continue;
                 }
@@ -203,11 +215,9 @@ impl Shared {
         self.kept.lock().phase = Phase::Reading;
         let index = self.reads.leader_index().await?;
         self.applied(index).await?;
-        let mut found = Vec::new();
-        leases::scan(self.store.engine().view().as_ref(), LeaseId(0), &mut |lease, row| {
-            found.push((lease, row.ttl_ms));
-            ControlFlow::Continue(())
-        })?;
+        // There may be a million: not on a thread that a heartbeat may need.
+        let store = Arc::clone(&self.store);
+        let found = tokio::task::spawn_blocking(move || every_lease(&store)).await??;
         let count = found.len();
         let now = self.clock.monotonic();
         self.kept.lock().lead(found, now);
@@ -216,22 +226,30 @@ impl Shared {
         Ok(())
     }
 
-    async fn end_leases(&self, proposer: &Proposer) {
-        let mut last = self.clock.monotonic();
+    /// Gives every lease the time in which this member did not run at all. It does nothing but look at the clock, so that
+    /// nothing else makes it late.
+    async fn notice_stalls(&self) {
         loop {
             tokio::time::sleep(TICK).await;
             let now = self.clock.monotonic();
-            let late = now.saturating_sub(last).saturating_sub(TICK);
-            last = now;
-            let Some(term) = *self.serving.borrow() else {
-                continue;
-            };
-            if late >= STALL_MIN {
+            let mut kept = self.kept.lock();
+            let late = now.saturating_sub(kept.looked_at).saturating_sub(TICK);
+            kept.looked_at = now;
+            if late >= STALL_MIN && kept.phase != Phase::Following {
                 tracing::warn!(?late, "this member was stopped: every lease gets that time");
-                self.kept.lock().postpone(late);
-                continue;
+                kept.postpone(late);
             }
+        }
+    }
+
+    async fn end_leases(&self, proposer: &Proposer) {
+        loop {
+            tokio::time::sleep(TICK).await;
             loop {
+                let Some(term) = *self.serving.borrow() else {
+                    break;
+                };
+                let now = self.clock.monotonic();
                 let leases = self.kept.lock().take_due(now, LEASES_PER_COMMAND);
                 if leases.is_empty() {
                     break;
@@ -241,14 +259,26 @@ impl Shared {
                     leases: leases.clone(),
                 });
                 tracing::debug!(term, leases = leases.len(), "ending leases that were not renewed");
-                if let Err(error) = proposer.propose(command).await {
+                let proposed = proposer.propose(command).await;
+                // Those that have ended are known by now. One command ends only so many, and one that names an older term
+                // ends none: the others are looked at again.
+                self.kept.lock().try_again(&leases, now + RETRY);
+                if let Err(error) = proposed {
                     tracing::warn!(%error, leases = leases.len(), "leases could not be ended");
-                    self.kept.lock().try_again(&leases, now + RETRY);
                     break;
                 }
             }
         }
     }
+}
+
+fn every_lease(store: &StateStore) -> Result<Vec<(LeaseId, u64)>, StorageError> {
+    let mut found = Vec::new();
+    leases::scan(store.engine().view().as_ref(), LeaseId(0), &mut |lease, row| {
+        found.push((lease, row.ttl_ms));
+        ControlFlow::Continue(())
+    })?;
+    Ok(found)
 }
 
 impl LeaseListener for Shared {
@@ -264,7 +294,10 @@ impl LeaseListener for Shared {
 
 impl Kept {
     fn follow(&mut self) {
-        *self = Kept::default();
+        *self = Kept {
+            looked_at: self.looked_at,
+            ..Kept::default()
+        };
     }
 
     fn lead(&mut self, found: Vec<(LeaseId, u64)>, now: Duration) {
@@ -297,6 +330,14 @@ impl Kept {
         if self.phase == Phase::Reading {
             self.ended_meanwhile.insert(lease);
         }
+        // Entries of leases that were revoked would stay until their time is over.
+        if self.due.len() > 2 * self.leases.len() + DUE_SPARE {
+            let living = self
+                .leases
+                .iter()
+                .map(|(lease, deadline)| Reverse((deadline.at, *lease)));
+            self.due = living.collect();
+        }
     }
 
     /// The time to live from `arrived` on, in milliseconds; 0 for a lease that does not live or is about to end.
@@ -313,6 +354,10 @@ impl Kept {
     /// Leases whose time is over, at most `count`. From here on they are not renewed.
     fn take_due(&mut self, now: Duration, count: usize) -> Vec<LeaseId> {
         let mut taken = Vec::new();
+        // Stopped a moment ago, and nobody has given the leases their time back yet.
+        if now.saturating_sub(self.looked_at) >= STALL_MIN {
+            return taken;
+        }
         while taken.len() < count
             && let Some(Reverse((at, lease))) = self.due.peek().copied()
             && at <= now
@@ -356,6 +401,12 @@ mod tests {
         Duration::from_millis(ms)
     }
 
+    /// Leases that are due by now, in a member that was not stopped.
+    fn due(kept: &mut Kept, now: Duration) -> Vec<LeaseId> {
+        kept.looked_at = now;
+        kept.take_due(now, 10)
+    }
+
     fn leading() -> Kept {
         let mut kept = Kept {
             phase: Phase::Reading,
@@ -368,9 +419,9 @@ mod tests {
     #[test]
     fn a_lease_goes_when_its_time_is_over_and_not_before() {
         let mut kept = leading();
-        assert!(kept.take_due(ms(999), 10).is_empty());
-        assert_eq!(kept.take_due(ms(1000), 10), [LEASE]);
-        assert!(kept.take_due(ms(5000), 10).is_empty(), "it is proposed once");
+        assert!(due(&mut kept, ms(999)).is_empty());
+        assert_eq!(due(&mut kept, ms(1000)), [LEASE]);
+        assert!(due(&mut kept, ms(5000)).is_empty(), "it is proposed once");
     }
 
     #[test]
@@ -378,21 +429,21 @@ mod tests {
         let mut kept = leading();
         assert_eq!(kept.renew(LEASE, ms(600)), 1000);
         assert_eq!(kept.renew(LEASE, ms(100)), 1000);
-        assert!(kept.take_due(ms(1599), 10).is_empty());
-        assert_eq!(kept.take_due(ms(1600), 10), [LEASE]);
+        assert!(due(&mut kept, ms(1599)).is_empty());
+        assert_eq!(due(&mut kept, ms(1600)), [LEASE]);
     }
 
     #[test]
     fn a_lease_whose_end_is_proposed_is_not_renewed_even_if_the_proposal_fails() {
         let mut kept = leading();
-        kept.take_due(ms(1000), 10);
+        due(&mut kept, ms(1000));
         assert_eq!(kept.renew(LEASE, ms(1001)), 0);
         kept.try_again(&[LEASE], ms(1200));
         assert_eq!(kept.renew(LEASE, ms(1100)), 0);
-        assert_eq!(kept.take_due(ms(1200), 10), [LEASE]);
+        assert_eq!(due(&mut kept, ms(1200)), [LEASE]);
         kept.ended(LEASE);
         kept.try_again(&[LEASE], ms(1300));
-        assert!(kept.take_due(ms(2000), 10).is_empty());
+        assert!(due(&mut kept, ms(2000)).is_empty());
     }
 
     #[test]
@@ -405,8 +456,8 @@ mod tests {
         kept.granted(LeaseId(8), 500, ms(10));
         kept.lead(vec![(LEASE, 1000), (LeaseId(9), 700)], ms(20));
         assert_eq!(kept.renew(LEASE, ms(30)), 0);
-        assert_eq!(kept.take_due(ms(510), 10), [LeaseId(8)]);
-        assert_eq!(kept.take_due(ms(720), 10), [LeaseId(9)]);
+        assert_eq!(due(&mut kept, ms(510)), [LeaseId(8)]);
+        assert_eq!(due(&mut kept, ms(720)), [LeaseId(9)]);
     }
 
     #[test]
@@ -422,7 +473,33 @@ mod tests {
     fn time_in_which_the_member_was_stopped_does_not_count() {
         let mut kept = leading();
         kept.postpone(ms(4000));
-        assert!(kept.take_due(ms(4999), 10).is_empty());
-        assert_eq!(kept.take_due(ms(5000), 10), [LEASE]);
+        assert!(due(&mut kept, ms(4999)).is_empty());
+        assert_eq!(due(&mut kept, ms(5000)), [LEASE]);
+    }
+
+    #[test]
+    fn nothing_ends_between_a_stop_and_the_moment_it_is_noticed() {
+        let mut kept = leading();
+        kept.looked_at = ms(400);
+        assert!(kept.take_due(ms(4000), 10).is_empty());
+        kept.looked_at = ms(4000);
+        kept.postpone(ms(3600));
+        assert!(due(&mut kept, ms(4599)).is_empty());
+        assert_eq!(due(&mut kept, ms(4600)), [LEASE]);
+    }
+
+    #[test]
+    fn leases_that_are_granted_and_revoked_leave_nothing_behind() {
+        let mut kept = leading();
+        for lease in 100..100_000 {
+            kept.granted(LeaseId(lease), 3_600_000, ms(1));
+            kept.ended(LeaseId(lease));
+        }
+        assert!(
+            kept.due.len() <= 2 * kept.leases.len() + DUE_SPARE + 1,
+            "{}",
+            kept.due.len()
+        );
+        assert_eq!(due(&mut kept, ms(1000)), [LEASE]);
     }
 }

@@ -15,6 +15,9 @@ use crate::state_machine::StateStore;
 /// The restores this store has been through; restoring is not part of this version.
 const STORE_EPOCH: u64 = 1;
 
+/// Reads that may wait at a member.
+const WAITS_MAX: u64 = 65_536;
+
 /// The parts of a member that answer clients.
 pub struct Api {
     pub(super) limits: Limits,
@@ -26,6 +29,8 @@ pub struct Api {
     pub(super) roster: Arc<Roster>,
     pub(super) membership: Membership,
     pub(super) admission: Admission,
+    /// Reads that wait for something to happen; they are many and do nothing, so they count apart.
+    pub(super) waits: Admission,
     pub(super) leases: LeaseKeeper,
     space: Arc<Space>,
 }
@@ -56,6 +61,7 @@ impl Api {
             roster,
             membership,
             admission,
+            waits: Admission::new(WAITS_MAX),
             leases,
             space,
         })

@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures::Stream;
 use prost::Message;
 use quorate_proto::v1::calls_server::Calls;
-use quorate_proto::v1::{Call, CallBatch, Error, Reply, ReplyBatch, call, reply};
+use quorate_proto::v1::{Call, CallBatch, Error, ErrorCode, Reply, ReplyBatch, call, reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Request, Response, Status, Streaming};
 
@@ -110,7 +110,8 @@ async fn dispatch(api: &Arc<Api>, calls: Vec<Call>, slots: &Arc<Semaphore>, read
                 slot
             }
         };
-        take(api, call, slot, &mut strong, ready);
+        let may_wait = slots.available_permits() >= CALLS_PER_STREAM_MAX / 4;
+        take(api, call, slot, may_wait, &mut strong, ready);
     }
     strong.start(api, ready);
 }
@@ -127,6 +128,7 @@ fn take(
     api: &Arc<Api>,
     call: Call,
     slot: OwnedSemaphorePermit,
+    may_wait: bool,
     strong: &mut StrongReads,
     ready: &mpsc::UnboundedSender<Ready>,
 ) {
@@ -143,6 +145,13 @@ fn take(
         }
         Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
     };
+    if matches!(work, Work::Await { .. }) {
+        // It gives its place among the calls that work to another; what it waits for may be behind it in this stream.
+        taken.permit = match wait_permit(api, may_wait) {
+            Ok(permit) => Some(permit),
+            Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
+        };
+    }
     match work {
         Work::Mutate { command, expected } => {
             let (api_then, ready) = (Arc::clone(api), ready.clone());
@@ -176,6 +185,19 @@ fn take(
             tokio::spawn(answer_together(Arc::clone(api), waiting, timeout, ready.clone()));
         }
     }
+}
+
+fn wait_permit(api: &Api, may_wait: bool) -> Result<Permit, Error> {
+    if may_wait {
+        return api.waits.admit();
+    }
+    Err(Error {
+        limit: (CALLS_PER_STREAM_MAX - CALLS_PER_STREAM_MAX / 4) as u64,
+        ..error::refused(
+            ErrorCode::Overloaded,
+            "too many calls of this stream wait already: use another connection for more",
+        )
+    })
 }
 
 fn timeout_of(timeout_ms: u64) -> Duration {

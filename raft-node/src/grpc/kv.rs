@@ -10,6 +10,7 @@ use quorate_proto::v1::{self as proto, call, reply};
 use tonic::{Request, Response, Status};
 
 use super::api::Api;
+use super::work::Work;
 use super::{error, request, validate};
 
 /// The key-value service.
@@ -25,9 +26,13 @@ pub(super) async fn unary(
     bytes: usize,
     call: call::Request,
 ) -> Result<reply::Response, Status> {
-    let _permit = api.admission.admit().map_err(error::status)?;
+    let permit = api.admission.admit().map_err(error::status)?;
     validate::request_size(&api.limits, bytes).map_err(error::status)?;
     let work = request::work(&api.limits, call).map_err(error::status)?;
+    let _permit = match &work {
+        Work::Await { .. } => api.waits.admit().map_err(error::status)?,
+        _ => permit,
+    };
     match api.perform(work, timeout).await {
         reply::Response::Error(refused) => Err(error::status(refused)),
         answer => Ok(answer),

@@ -16,6 +16,8 @@ use crate::types::{LeaseId, LeaseRefusal};
 const NAME_BYTES_MAX: usize = 128;
 /// Leases in one call that renews.
 const KEEP_ALIVE_MAX: usize = 10_000;
+/// Attached keys in one answer; the count says how many there are.
+const KEYS_MAX: usize = 1000;
 /// Leases in one answer.
 const LIST_MAX: u32 = 1000;
 
@@ -97,7 +99,7 @@ pub(super) fn query(api: &Api, view: &dyn View, query: &proto::LeaseQuery) -> Re
             let mut answer = described(api, lease, &row);
             if get.keys {
                 let domains = Domains::load(view)?;
-                for (domain, key) in leases::attached_keys(view, lease)? {
+                for (domain, key) in leases::attached_keys(view, lease)?.into_iter().take(KEYS_MAX) {
                     let name = domains.name(domain).unwrap_or_default().to_owned();
                     answer.keys.push(proto::AttachedKey {
                         domain: name,

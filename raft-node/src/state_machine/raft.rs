@@ -138,6 +138,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let installed = tokio::task::spawn_blocking(move || store.install(&snapshot)).await;
         self.state = installed.map_err(io::Error::other)??;
         self.membership = self.state.membership().map(<[u8]>::to_vec);
+        self.store.signals().wake_everyone();
         Ok(())
     }
 

@@ -31,6 +31,9 @@ use crate::types::{ClientId, LogTimeMs, Revision, Signal};
 /// Commands that one group may hold. Client ids are made of the log index and the place in the group.
 pub const GROUP_COMMANDS_MAX: u64 = 4096;
 
+/// An expiry of leases goes on to the next lease only while less than this went with those before it.
+const ENDED_PER_COMMAND_MAX: u64 = 10_000;
+
 /// A committed entry of the log.
 #[derive(Clone, Debug)]
 pub struct AppliedEntry {
@@ -231,6 +234,10 @@ impl State {
         let mut removed = 0;
         if command.term == term {
             for lease in command.leases {
+                // The leader proposes the rest again.
+                if removed >= ENDED_PER_COMMAND_MAX {
+                    break;
+                }
                 if let Reply::Done { removed: ended, .. } =
                     self.edit(staged, wall_ms, |edit| sessions::end(edit, lease, Ending::Expired))?
                 {

@@ -18,6 +18,7 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::head::{Head, StoredMembership};
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::mvcc;
@@ -197,9 +198,11 @@ impl StateStore {
         let directory = self.snapshots.building()?;
         self.engine().checkpoint(&directory).map_err(io::Error::other)?;
         let (last, membership) = {
-            let copy = State::open((self.open)(&directory).map_err(io::Error::other)?).map_err(io::Error::other)?;
-            let last = copy.applied().map(|position| (position.term, position.index));
-            (last, copy.membership().map(<[u8]>::to_vec))
+            let copy = (self.open)(&directory).map_err(io::Error::other)?;
+            let head = Head::load(&*copy).map_err(io::Error::other)?;
+            let applied = head.and_then(|head| head.applied);
+            let membership = StoredMembership::load(&*copy).map_err(io::Error::other)?;
+            (applied.map(|position| (position.term, position.index)), membership)
         };
         let manifest = Manifest::of(&directory, last, membership)?;
         self.snapshots.publish(&directory, manifest)

@@ -99,6 +99,11 @@ impl Kept {
 
     fn renewed(&self, ttl: Duration, sent: Instant) {
         let mut times = self.times.lock();
+        if Instant::now() >= times.deadline {
+            // Somebody may have been told already that it is lost.
+            drop(times);
+            return self.lose(Loss::Unconfirmed);
+        }
         times.deadline = times.deadline.max(sent + certain(ttl));
         times.renew_at = sent + ttl / RENEWALS_PER_TTL;
         times.renewing = false;

@@ -63,9 +63,18 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        // A session of its own ends when it is dropped.
-        if !self.over && !self.own {
-            abandon_in_background(&self.session, self.request, None);
+        if !self.own {
+            if !self.over {
+                abandon_in_background(&self.session, self.request, None);
+            }
+        } else if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // It would end by itself, but not before the last of its clones is gone, which others may have.
+            let session = self.session.clone();
+            runtime.spawn(async move {
+                if let Err(error) = session.end().await {
+                    tracing::debug!(%error, "the session of a lock was not ended; it ends by itself");
+                }
+            });
         }
     }
 }

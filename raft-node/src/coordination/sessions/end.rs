@@ -21,6 +21,10 @@ pub fn end(edit: &mut Edit<'_>, lease: LeaseId, ending: Ending) -> Result<u64, F
         Ok(row) => row,
         Err(refusal) => return Err(edit.refused(refusal)),
     };
+    // Several leases may be revoked in one transaction; what goes with all of them is what one may delete.
+    if ending == Ending::Revoked {
+        edit.charge_deletes(row.attached, 0)?;
+    }
     let keys = leases::attached_keys(edit.stage, lease)?;
     let attached = leases::attached(edit.stage, lease)?;
     // First the lease itself: while its locks are given to others, nothing can be granted to it any more.

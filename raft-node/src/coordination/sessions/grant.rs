@@ -12,6 +12,8 @@ pub const TTL_MS_MAX: u64 = 24 * 3600 * 1000;
 /// Leases that may live at a time.
 pub const LEASES_MAX: u64 = 1_000_000;
 
+/// Ids that are tried where clients have taken those that the store would choose.
+const IDS_TRIED_MAX: u32 = 128;
 /// Ids that the store chooses are made of the revision and the number of the operation.
 const OPERATIONS_PER_REVISION: u64 = 4096;
 
@@ -44,9 +46,12 @@ pub fn grant(edit: &mut Edit<'_>, asked: Option<LeaseId>, ttl_ms: u64, name: Str
 fn free_id(edit: &Edit<'_>) -> Result<LeaseId, Failure> {
     let first = edit.revision.0.saturating_mul(OPERATIONS_PER_REVISION) + u64::from(edit.operation);
     let mut lease = LeaseId(first);
-    // A client that chooses ids can occupy some of these; each transaction of it occupies 128 at most.
-    while leases::find(edit.stage, lease)?.is_some() {
+    // A client that chooses ids can occupy some of these.
+    for _ in 0..IDS_TRIED_MAX {
+        if leases::find(edit.stage, lease)?.is_none() {
+            return Ok(lease);
+        }
         lease = LeaseId(lease.0.wrapping_add(1));
     }
-    Ok(lease)
+    Err(edit.refused(LeaseRefusal::Exists { lease }))
 }

@@ -11,6 +11,7 @@ mod faults;
 mod integrity;
 mod leases;
 mod limits;
+mod locks;
 mod membership;
 mod reads;
 mod retries;

@@ -18,8 +18,14 @@ use crate::cli::under_lock::{self, CommandArguments, Wanted};
 pub struct LockArguments {
     #[command(subcommand)]
     verb: Option<LockVerb>,
+    /// The lock
+    #[arg(required = true)]
+    name: Option<String>,
+    /// Hold it together with others who want it shared
+    #[arg(long)]
+    shared: bool,
     #[command(flatten)]
-    run: Option<RunArguments>,
+    command: Option<CommandArguments>,
 }
 
 /// Which lock, and what is done under it.
@@ -64,16 +70,30 @@ pub enum LockVerb {
     },
 }
 
+impl LockArguments {
+    /// Without a verb, it is `run`.
+    fn verb(self) -> Result<LockVerb, Failure> {
+        match (self.verb, self.name, self.command) {
+            (Some(verb), _, _) => Ok(verb),
+            (None, Some(name), Some(command)) => Ok(LockVerb::Run(RunArguments {
+                name,
+                shared: self.shared,
+                command,
+            })),
+            (None, _, _) => Err(Failure::usage(
+                "say which lock, and after -- the command to run under it",
+            )),
+        }
+    }
+}
+
 /// Does it.
 pub async fn run(arguments: LockArguments, global: &Global) -> Result<Exit, Failure> {
-    match (arguments.verb, arguments.run) {
-        (Some(LockVerb::Run(run)), _) | (None, Some(run)) => run_command(run, global).await,
-        (Some(LockVerb::List { prefix }), _) => list(&prefix, global).await,
-        (Some(LockVerb::Holder { name }), _) => holder(&name, global).await,
-        (Some(LockVerb::ForceRelease { name, token, reason }), _) => force_release(&name, token, &reason, global).await,
-        (None, None) => Err(Failure::usage(
-            "say which lock, and after -- the command to run under it",
-        )),
+    match arguments.verb()? {
+        LockVerb::Run(run) => run_command(run, global).await,
+        LockVerb::List { prefix } => list(&prefix, global).await,
+        LockVerb::Holder { name } => holder(&name, global).await,
+        LockVerb::ForceRelease { name, token, reason } => force_release(&name, token, &reason, global).await,
     }
 }
 
@@ -200,4 +220,34 @@ fn shown(lock: &LockRecord) -> Value {
         "expirations": lock.expirations,
         "forced": forced,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        lock: LockArguments,
+    }
+
+    #[test]
+    fn run_can_be_left_out() {
+        for line in [
+            "lock a --shared --ttl 5s -- true",
+            "lock a -- true",
+            "lock run a -- true",
+        ] {
+            let parsed = Line::try_parse_from(line.split_whitespace()).unwrap();
+            let Ok(LockVerb::Run(run)) = parsed.lock.verb() else {
+                panic!("{line}")
+            };
+            assert_eq!((run.name.as_str(), run.shared), ("a", line.contains("--shared")));
+        }
+        let parsed = Line::try_parse_from(["lock", "list"]).unwrap();
+        assert!(matches!(parsed.lock.verb(), Ok(LockVerb::List { .. })));
+    }
 }

@@ -262,8 +262,8 @@ fn check_signals(before: &Model, after: &Model, signals: &[Signal]) {
             .collect()
     };
     let (before, after) = (changed(before), changed(after));
-    for lock in before.keys().chain(after.keys()).cloned() {
-        let same = before.get(&lock).unwrap_or(&0) == after.get(&lock).unwrap_or(&0);
+    for lock in before.keys().chain(after.keys()) {
+        let same = before.get(lock).unwrap_or(&0) == after.get(lock).unwrap_or(&0);
         assert!(
             same || signals.contains(&Signal::Holders { lock: lock.clone() }),
             "{lock:?}"

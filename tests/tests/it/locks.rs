@@ -222,6 +222,11 @@ async fn an_acquisition_that_is_dropped_leaves_nothing_behind() {
         tokio::spawn(client.lock("held").session(&session).acquire()),
         tokio::spawn(client.lock("held").ttl(Duration::from_secs(3600)).acquire()),
     ] {
+    for lock in [
+        client.lock("held").session(&session),
+        client.lock("held").ttl(Duration::from_secs(3600)),
+    ] {
+        let waiting = tokio::spawn(lock.acquire());
         until_waiting(&client, "held", 1).await;
         waiting.abort();
         until_waiting(&client, "held", 0).await;

@@ -118,7 +118,7 @@ async fn list(prefix: &str, global: &Global) -> Result<Exit, Failure> {
             break;
         }
     }
-    let json = json!({ "locks": locks.iter().map(shown).collect::<Vec<_>>() });
+    let json = json!({ "locks": locks.iter().map(|lock| shown(lock, false)).collect::<Vec<_>>() });
     global.output.show(&json, || {
         let rows = locks.iter().map(|lock| {
             let first = lock.holders.first();
@@ -142,7 +142,7 @@ async fn holder(name: &str, global: &Global) -> Result<Exit, Failure> {
         let message = format!("nobody holds lock {name:?} or waits for it");
         return Err(Failure::new(Exit::Refused, "not_held", message));
     };
-    global.output.show(&shown(&lock), || {
+    global.output.show(&shown(&lock, true), || {
         let rows = lock.holders.iter().map(|holder| {
             vec![
                 holder.lease.to_string(),
@@ -190,7 +190,8 @@ fn how(holder: &LockHolder) -> String {
     }
 }
 
-fn shown(lock: &LockRecord) -> Value {
+/// A list is without values.
+fn shown(lock: &LockRecord, values: bool) -> Value {
     let holders = lock.holders.iter().map(|holder| {
         let mut object = Map::new();
         object.insert("lease".to_owned(), holder.lease.into());
@@ -199,7 +200,9 @@ fn shown(lock: &LockRecord) -> Value {
             Some(_) => object.insert("mode".to_owned(), how(holder).into()),
             None => object.insert("count".to_owned(), holder.count.into()),
         };
-        bytes::put_json(&mut object, "value", &holder.value, false);
+        if values {
+            bytes::put_json(&mut object, "value", &holder.value, false);
+        }
         Value::Object(object)
     });
     let forced = lock.forced.as_ref().map(|forced| {

@@ -265,3 +265,18 @@ impl Swept {
         Self { items, remaining }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_is_read_as_it_is_written() {
+        let receipt = Receipt { item: 12, token: 345 };
+        assert_eq!(receipt.to_string().parse::<Receipt>().unwrap(), receipt);
+        for wrong in ["", "12", "12:", ":345", "12:345:6", "a:b", "-1:2"] {
+            let refused = wrong.parse::<Receipt>().unwrap_err();
+            assert!(refused.message().contains("ITEM:TOKEN"), "{refused}");
+        }
+    }
+}

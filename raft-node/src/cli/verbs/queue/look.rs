@@ -83,7 +83,6 @@ fn description(stats: &QueueStats) -> String {
     };
     let config = &stats.config;
     let rows = [
-        ("queue", stats.queue.clone()),
         ("paused", if stats.paused { "yes" } else { "no" }.to_owned()),
         ("ready", stats.ready.to_string()),
         ("delayed", stats.delayed.to_string()),
@@ -104,7 +103,10 @@ fn description(stats: &QueueStats) -> String {
         ("claimed of a group at most", limit(config.group_claimed_max)),
         ("a dedupe key is remembered for", format!("{:?}", config.dedupe_window)),
     ];
-    output::table(&["", ""], rows.map(|(name, value)| vec![name.to_owned(), value]))
+    output::table(
+        &["queue", &stats.queue],
+        rows.map(|(name, value)| vec![name.to_owned(), value]),
+    )
 }
 
 pub(super) async fn peek(queue: &str, state: ItemState, limit: u32, global: &Global) -> Result<Exit, Failure> {

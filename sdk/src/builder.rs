@@ -65,7 +65,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Calls that may be outstanding on one connection, 1 to 1,048,576; callers beyond that wait. Default: 4,096.
+    /// Calls that may be outstanding on one connection, 1 to 1,048,576; callers beyond that wait. Three quarters of as many
+    /// may wait for locks, items and assignments. Default: 4,096.
     pub fn outstanding_calls(mut self, outstanding: u32) -> Self {
         self.outstanding = outstanding;
         self
@@ -103,7 +104,16 @@ impl ClientBuilder {
         self.check()?;
         let routing = Routing::new(&self.endpoints, self.connections, self.outstanding)?;
         let budget = RetryBudget::new(self.retry_burst, self.retries_per_second, Instant::now());
-        let core = Core::new(routing, budget, self.attempt_timeout, self.call_timeout, self.name);
+        // Three quarters of what one connection carries, rounded up.
+        let waits_max = self.outstanding - self.outstanding / 4;
+        let core = Core::new(
+            routing,
+            budget,
+            self.attempt_timeout,
+            self.call_timeout,
+            self.name,
+            waits_max as usize,
+        );
         let endpoints = core.routing.endpoints();
         let mut reasons = Vec::new();
         for endpoint in &endpoints {

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::builder::check_timeout;
@@ -91,6 +91,8 @@ pub(crate) struct Core {
     pub(crate) routing: Routing,
     pub(crate) session: Session,
     pub(crate) keeper: Keeper,
+    /// Places for calls that wait for something to happen.
+    waits: Semaphore,
     pub(crate) budget: RetryBudget,
     pub(crate) stats: Counters,
     pub(crate) attempt_timeout: Duration,
@@ -110,11 +112,13 @@ impl Core {
         attempt_timeout: Duration,
         call_timeout: Duration,
         name: String,
+        waits_max: usize,
     ) -> Self {
         Self {
             routing,
             session: Session::default(),
             keeper: Keeper::default(),
+            waits: Semaphore::new(waits_max),
             budget,
             stats: Counters::default(),
             attempt_timeout,
@@ -130,6 +134,12 @@ impl Core {
 
     /// Sends a read and returns its response, never [`Response::Error`].
     pub(crate) async fn read(&self, request: Request, route: Route, timeout: Option<Duration>) -> Result<Response> {
+        let waits = matches!(&request, Request::Query(query) if query.wait_ms > 0);
+        // Calls that wait for others must leave room for those that they wait for.
+        let _place = match waits {
+            true => self.waits.acquire().await.ok(),
+            false => None,
+        };
         self.call(request, Nature::Read, route, timeout).await
     }
 

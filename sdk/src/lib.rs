@@ -121,6 +121,12 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/leases.md")]
     struct Leases;
 
+    #[doc = include_str!("../../raft-node/docs/guide/locks.md")]
+    struct Locks;
+
+    #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
+    struct Queues;
+
     #[doc = include_str!("../../raft-node/docs/guide/workers.md")]
     struct Workers;
 }

@@ -312,6 +312,7 @@ mod tests {
             second,
             second,
             String::new(),
+            1,
         );
         Client::new(std::sync::Arc::new(core))
     }

@@ -109,6 +109,11 @@ impl Claimed {
     /// As [`ack`](Self::ack).
     pub async fn extend(&self, visibility: Duration) -> Result<()> {
         let sent = Instant::now();
+        if !visibility.is_zero() {
+            // A shorter claim counts from now on, whether or not the answer comes.
+            let mut deadline = self.deadline.lock();
+            *deadline = (*deadline).min(sent + certain(visibility));
+        }
         let visibility = self.queue.extend(self.receipt(), visibility).await?;
         *self.deadline.lock() = sent + certain(visibility);
         Ok(())

@@ -132,7 +132,7 @@ impl Run {
         command.arg("queue-worker").args(["--queue", QUEUE]);
         command.args(["--name", &format!("worker-{number}")]);
         command.args(["--endpoints", &self.cluster.endpoints().join(",")]);
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             command.arg("--session");
         }
         // It ends when the pipe does, if this process dies; what it has to say goes to the terminal.

@@ -81,7 +81,7 @@ impl Scale {
         figures.extend(self.case("grant + revoke", "leases", [1_000, 100_000], |size| {
             Leases::new(&self.directory, size)
         })?);
-        figures.extend(self.case("release + acquire", "waiters", [0, 1, 10_000], |size| {
+        figures.extend(self.case("release + acquire", "waiters", [0, 1, 100, 10_000], |size| {
             Locks::new(&self.directory, size)
         })?);
         Ok(ScaleReport {
@@ -148,5 +148,29 @@ impl ScaleReport {
             );
         }
         text.trim_end().to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_case_goes_on_for_as_long_as_it_is_asked() {
+        let directory = tempfile::tempdir().unwrap();
+        let directory = directory.path();
+        let mut cases: Vec<Box<dyn Case>> = vec![
+            Box::new(Queues::new(directory, 0).unwrap()),
+            Box::new(Queues::new(directory, 300).unwrap()),
+            Box::new(Leases::new(directory, 65).unwrap()),
+            Box::new(Locks::new(directory, 0).unwrap()),
+            Box::new(Locks::new(directory, 1).unwrap()),
+            Box::new(Locks::new(directory, 100).unwrap()),
+        ];
+        for case in &mut cases {
+            for _ in 0..3 {
+                assert!(case.step().unwrap() > Duration::ZERO);
+            }
+        }
     }
 }

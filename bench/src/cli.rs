@@ -7,13 +7,15 @@ use clap::{Args, Parser, Subcommand};
 use crate::cpu::Process;
 use crate::failover::Failover;
 use crate::leases::Leases;
-use crate::load::{Load, Op};
+use crate::load::Load;
+use crate::scale::Scale;
 use crate::target::System;
+use crate::work::Op;
 
 /// Between two questions for the leader.
 const LEADER_POLL: Duration = Duration::from_millis(50);
 
-/// Measures Quorate, and etcd beside it.
+/// Measures Quorate, and etcd and Redis beside it.
 #[derive(Debug, Parser)]
 #[command(name = "quorate-bench", version)]
 pub struct Cli {
@@ -29,6 +31,8 @@ enum Command {
     Failover(FailoverArgs),
     /// What it costs to keep many leases alive; Quorate only.
     Leases(LeasesArgs),
+    /// What an operation costs the state machine when there is little or much else; in this process.
+    Scale(ScaleArgs),
     /// Waits until there is a leader and prints its endpoint.
     Leader(LeaderArgs),
 }
@@ -114,6 +118,22 @@ struct LeasesArgs {
 }
 
 #[derive(Debug, Args)]
+struct ScaleArgs {
+    /// Rounds, in which all sizes take turns; one more comes before them and does not count.
+    #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: u32,
+    /// Measured operations of a round, for each size.
+    #[arg(long, default_value_t = 6_400, value_parser = clap::value_parser!(u32).range(64..=1_000_000))]
+    operations: u32,
+    /// Where data goes: a directory on a real disk [default: the temporary one].
+    #[arg(long, value_name = "DIRECTORY")]
+    directory: Option<std::path::PathBuf>,
+    /// One line of JSON instead of a table.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct LeaderArgs {
     #[command(flatten)]
     members: Members,
@@ -129,6 +149,7 @@ impl Cli {
             Command::Load(args) => load(args).await,
             Command::Failover(args) => failover(args).await,
             Command::Leases(args) => leases(args).await,
+            Command::Scale(args) => scale(args).await,
             Command::Leader(args) => leader(&args).await,
         }
     }
@@ -177,6 +198,20 @@ async fn leases(args: LeasesArgs) -> Result<String, String> {
     };
     let report = leases.run().await?;
     serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn scale(args: ScaleArgs) -> Result<String, String> {
+    let scale = Scale {
+        rounds: args.rounds,
+        operations: args.operations,
+        directory: args.directory.unwrap_or_else(std::env::temp_dir),
+    };
+    let measured = tokio::task::spawn_blocking(move || scale.run()).await;
+    let report = measured.map_err(|error| format!("the measurement stopped: {error}"))??;
+    match args.json {
+        true => serde_json::to_string(&report).map_err(|error| error.to_string()),
+        false => Ok(report.text()),
+    }
 }
 
 async fn leader(args: &LeaderArgs) -> Result<String, String> {

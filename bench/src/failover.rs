@@ -12,8 +12,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::load::{key, value};
 use crate::target::{Session, System, Target};
+use crate::work::{key, value};
 
 /// A put that is not answered by then does not count as a success.
 const PUT_TIMEOUT: Duration = Duration::from_secs(5);

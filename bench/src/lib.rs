@@ -1,11 +1,13 @@
-//! Measures Quorate, and etcd beside it with the same client loop.
+//! Measures Quorate, and etcd and Redis beside it with the same client loop.
 //!
 //! A run is a closed loop: every client awaits its call before it makes the next, so throughput and latency come from
 //! one experiment and no queue builds up in the generator. What a run reports is printed as one line of JSON; nothing
 //! here judges a figure, and no test asserts a time. `bench/compare` starts the peers and sets the runs side by side.
 //!
+//! [`scale`] is apart: it measures the state machine alone, in this process.
+//!
 //! Deliberately absent: open-loop load (rates above what the store can take measure the generator's queue), and
-//! anything that speaks to more than the three systems in [`target`].
+//! anything that speaks to more than the systems in [`target`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -25,5 +27,9 @@ pub mod figures;
 pub mod leases;
 // The closed loop.
 pub mod load;
+// What an operation costs the state machine when there is little or much else.
+pub mod scale;
 // The systems under load.
 pub mod target;
+// What the clients of the closed loop do.
+pub mod work;

@@ -5,10 +5,10 @@ use tonic::transport::Channel;
 
 use self::api::kv_client::KvClient;
 use self::api::maintenance_client::MaintenanceClient;
-use super::Swap;
+use super::{Swap, describe};
 
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
-mod api {
+pub(super) mod api {
     tonic::include_proto!("etcdserverpb");
 }
 
@@ -89,8 +89,4 @@ fn revision_of(record: Option<&api::KeyValue>) -> Result<u64, String> {
 
 fn unsigned(revision: i64) -> Result<u64, String> {
     u64::try_from(revision).map_err(|_| format!("etcd answered with revision {revision}"))
-}
-
-fn describe(status: &tonic::Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
 }

@@ -1,13 +1,16 @@
-//! The systems under load, behind one set of three operations.
+//! The systems under load, behind one set of three operations on keys, and one of three of coordination.
 //!
-//! A [`Target`] is a set of open connections; each client takes a [`Session`] from it. All connections of the two
-//! gRPC-call-per-operation systems go to the leader, where a call costs least; the SDK finds the leader itself.
+//! A [`Target`] is a set of open connections; each client takes a [`Session`] from it, or has [`Verbs`] of its own. All
+//! connections of the two gRPC-call-per-operation systems go to the leader, where a call costs least; the SDK finds the
+//! leader itself. Redis is one server, and does the queue alone.
 
+mod coordination;
 mod etcd;
 mod session;
 mod stream;
 mod unary;
 
+pub use coordination::{Verb, Verbs};
 pub use session::{Session, Swap, System, Target};
 
 /// Opens a channel to `host:port`.
@@ -27,3 +30,7 @@ const CONNECT_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A call that takes longer is counted as failed.
 const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
+
+fn describe(status: &tonic::Status) -> String {
+    format!("{:?}: {}", status.code(), status.message())
+}

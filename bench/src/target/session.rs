@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use clap::ValueEnum;
 
+use super::coordination::RedisVerbs;
 use super::etcd::EtcdSession;
 use super::stream::StreamSession;
 use super::unary::UnarySession;
@@ -18,7 +19,12 @@ pub enum System {
     QuorateUnary,
     /// etcd, with one gRPC call per operation.
     Etcd,
+    /// One Redis server, whose streams are measured as a queue.
+    Redis,
 }
+
+/// Why a run that makes no sense is refused.
+const NO_KEYS: &str = "of redis, only the queue is measured";
 
 impl System {
     /// As on the command line and in reports.
@@ -27,6 +33,7 @@ impl System {
             System::Quorate => "quorate",
             System::QuorateUnary => "quorate-unary",
             System::Etcd => "etcd",
+            System::Redis => "redis",
         }
     }
 
@@ -37,6 +44,7 @@ impl System {
             let answer = match self {
                 System::Quorate | System::QuorateUnary => UnarySession::leads(endpoint).await,
                 System::Etcd => EtcdSession::leads(endpoint).await,
+                System::Redis => RedisVerbs::ready(endpoint).await,
             };
             match answer {
                 Ok(true) => return Ok(endpoint.clone()),
@@ -104,6 +112,7 @@ impl Session {
             System::Quorate => Session::Stream(StreamSession::connect(&[endpoint.to_owned()], 1, call_timeout).await?),
             System::QuorateUnary => Session::Unary(UnarySession::connect(endpoint).await?),
             System::Etcd => Session::Etcd(EtcdSession::connect(endpoint).await?),
+            System::Redis => return Err(NO_KEYS.to_owned()),
         })
     }
 

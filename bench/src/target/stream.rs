@@ -19,14 +19,7 @@ impl StreamSession {
         connections: usize,
         call_timeout: Duration,
     ) -> Result<StreamSession, String> {
-        let client = Client::builder()
-            .endpoints(endpoints.iter().cloned())
-            .name("bench")
-            .connections(u32::try_from(connections).unwrap_or(u32::MAX))
-            .call_timeout(call_timeout)
-            .connect()
-            .await
-            .map_err(|error| format!("cannot connect to {}: {error}", endpoints.join(",")))?;
+        let client = client(endpoints, connections, call_timeout).await?;
         Ok(StreamSession { client })
     }
 
@@ -49,4 +42,16 @@ impl StreamSession {
             false => Swap::Lost(reply.current.map_or(0, |record| record.mod_revision)),
         })
     }
+}
+
+/// An SDK client.
+pub(super) async fn client(endpoints: &[String], connections: usize, call_timeout: Duration) -> Result<Client, String> {
+    Client::builder()
+        .endpoints(endpoints.iter().cloned())
+        .name("bench")
+        .connections(u32::try_from(connections).unwrap_or(u32::MAX))
+        .call_timeout(call_timeout)
+        .connect()
+        .await
+        .map_err(|error| format!("cannot connect to {}: {error}", endpoints.join(",")))
 }

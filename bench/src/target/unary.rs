@@ -8,7 +8,7 @@ use quorate_proto::v1::cluster_client::ClusterClient;
 use quorate_proto::v1::kv_client::KvClient;
 use tonic::transport::Channel;
 
-use super::Swap;
+use super::{Swap, describe};
 
 /// One connection.
 #[derive(Clone, Debug)]
@@ -96,8 +96,4 @@ fn operation(operation: v1::operation::Operation) -> v1::Operation {
     v1::Operation {
         operation: Some(operation),
     }
-}
-
-fn describe(status: &tonic::Status) -> String {
-    format!("{:?}: {}", status.code(), status.message())
 }

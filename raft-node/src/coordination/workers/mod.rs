@@ -20,7 +20,7 @@
 //! Invariants
 //! * What is assigned to a worker is the number of rows of kind 45 under its name, and never more than its capacity.
 //! * A worker stands in the rows of kind 43 if, and only if, it can take a task: it is active and has room. Loads compare
-//!   as fractions do, without a float; see [`load`].
+//!   as fractions do, without a float; see `load.rs`.
 //! * A task is either waiting (a row of kind 46) or with a worker that is not offline (a row of kind 45).
 //! * A generation is the place of its operation in the history of the store: no two assignments of a task, even of a task
 //!   that was completed and assigned anew, have the same one.

@@ -1,7 +1,7 @@
 //! What an operation costs the state machine when there is little or much else: queued items, leases or waiters.
 //!
 //! A real [`State`](quorate_node::state_machine::State) over RocksDB in a directory of its own for every size, in this
-//! process: no log, no network, no other member. Commands come in groups of [`GROUP`], encoded before the clock starts,
+//! process: no log, no network, no other member. Commands come in groups of `GROUP`, encoded before the clock starts,
 //! as the log brings them; what is timed is decoding, applying and writing them. The sizes of a case take turns, so that
 //! a slow phase of the machine meets all of them.
 

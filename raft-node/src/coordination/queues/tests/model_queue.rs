@@ -81,6 +81,7 @@ impl ModelQueue {
             delay => Place::Delayed { due: now + delay },
         };
         let group = new.group.clone();
+        let place_is_ready = place == Place::Ready;
         let (attempts, checkpoint) = (0, None);
         self.items.insert(
             item,
@@ -91,7 +92,10 @@ impl ModelQueue {
                 place,
             },
         );
-        self.settle(&group);
+        // A limit that was lowered counts for a group from when one of its ready or claimed items changes.
+        if place_is_ready {
+            self.settle(&group);
+        }
         Some((item, false))
     }
 
@@ -189,7 +193,9 @@ impl ModelQueue {
     /// The item is done, or thrown away.
     pub fn remove(&mut self, item: u64) {
         let removed = self.items.remove(&item).unwrap();
-        self.settle(&removed.new.group);
+        if matches!(removed.state(), ItemState::Ready | ItemState::Claimed) {
+            self.settle(&removed.new.group);
+        }
     }
 
     /// The items of a state, in the order in which they are listed.

@@ -176,6 +176,11 @@ pub(super) fn refusal(refusal: &LeaseRefusal) -> Error {
             limit: *attached_max,
             ..base(ErrorCode::LimitReached)
         },
+        LeaseRefusal::TooLarge { bytes, bytes_max, .. } => Error {
+            limit: *bytes_max,
+            value: *bytes,
+            ..base(ErrorCode::LimitReached)
+        },
         LeaseRefusal::TooMany { leases_max } => Error {
             limit: *leases_max,
             ..base(ErrorCode::LimitReached)

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use super::row::{self, ATTACHED_MAX};
+use super::row::{self, ATTACHED_MAX, KEY_BYTES_MAX, LeaseRow};
 use crate::rows::{self, GROUP, Key, Parts};
 use crate::storage::{Stage, StorageError, Table, View, corrupt};
 use crate::types::{DomainId, LeaseId, LeaseRefusal};
@@ -43,10 +43,15 @@ pub fn attach(
     lease: LeaseId,
     attachment: &Attachment,
 ) -> Result<Result<(), LeaseRefusal>, StorageError> {
-    match count(stage, lease, 1)? {
+    let mut found = match row::require(stage, lease)? {
+        Ok(found) => found,
         Err(refusal) => return Ok(Err(refusal)),
-        Ok(()) => stage.put(Table::Coordination, attachment.key(lease), Vec::new()),
+    };
+    if let Err(refusal) = count(lease, &mut found) {
+        return Ok(Err(refusal));
     }
+    row::write(stage, lease, &found)?;
+    stage.put(Table::Coordination, attachment.key(lease), Vec::new());
     Ok(Ok(()))
 }
 
@@ -65,24 +70,58 @@ pub fn detach(stage: &mut dyn Stage, lease: LeaseId, attachment: &Attachment) ->
     Ok(())
 }
 
-/// Attaches a key that is not attached yet. Refuses before it writes.
+/// Attaches a key that is not attached yet, and whose record has so many bytes. Refuses before it writes.
 pub fn attach_key(
     stage: &mut dyn Stage,
     lease: LeaseId,
     domain: DomainId,
     key: &[u8],
+    bytes: u64,
 ) -> Result<Result<(), LeaseRefusal>, StorageError> {
-    match count(stage, lease, 1)? {
+    let mut found = match row::require(stage, lease)? {
+        Ok(found) => found,
         Err(refusal) => return Ok(Err(refusal)),
-        Ok(()) => stage.put(Table::Index, attached_key(lease, domain, key), Vec::new()),
+    };
+    if let Err(refusal) = count(lease, &mut found).and_then(|()| resize(lease, &mut found, 0, bytes)) {
+        return Ok(Err(refusal));
     }
+    row::write(stage, lease, &found)?;
+    stage.put(Table::Index, attached_key(lease, domain, key), Vec::new());
     Ok(Ok(()))
 }
 
-/// Detaches a key that is attached.
-pub fn detach_key(stage: &mut dyn Stage, lease: LeaseId, domain: DomainId, key: &[u8]) -> Result<(), StorageError> {
+/// The record of an attached key goes from `before` to `after` bytes. Refuses before it writes.
+pub fn resize_key(
+    stage: &mut dyn Stage,
+    lease: LeaseId,
+    before: u64,
+    after: u64,
+) -> Result<Result<(), LeaseRefusal>, StorageError> {
+    if before == after {
+        return Ok(Ok(()));
+    }
+    let mut found = match row::require(stage, lease)? {
+        Ok(found) => found,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if let Err(refusal) = resize(lease, &mut found, before, after) {
+        return Ok(Err(refusal));
+    }
+    row::write(stage, lease, &found)?;
+    Ok(Ok(()))
+}
+
+/// Detaches a key that is attached, and whose record has so many bytes.
+pub fn detach_key(
+    stage: &mut dyn Stage,
+    lease: LeaseId,
+    domain: DomainId,
+    key: &[u8],
+    bytes: u64,
+) -> Result<(), StorageError> {
     if let Some(mut found) = row::find(stage, lease)? {
         found.attached = found.attached.saturating_sub(1);
+        found.key_bytes = found.key_bytes.saturating_sub(bytes);
         row::write(stage, lease, &found)?;
     }
     stage.delete(Table::Index, attached_key(lease, domain, key));
@@ -125,21 +164,29 @@ pub fn attached_keys(view: &dyn View, lease: LeaseId) -> Result<Vec<(DomainId, V
     Ok(found)
 }
 
-/// Counts one more attachment, unless the lease is gone or full.
-fn count(stage: &mut dyn Stage, lease: LeaseId, more: u64) -> Result<Result<(), LeaseRefusal>, StorageError> {
-    let mut found = match row::require(stage, lease)? {
-        Ok(found) => found,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    found.attached += more;
-    if found.attached > ATTACHED_MAX {
-        return Ok(Err(LeaseRefusal::Full {
+/// Counts one more attachment, unless the lease is full.
+fn count(lease: LeaseId, row: &mut LeaseRow) -> Result<(), LeaseRefusal> {
+    row.attached += 1;
+    if row.attached > ATTACHED_MAX {
+        return Err(LeaseRefusal::Full {
             lease,
             attached_max: ATTACHED_MAX,
-        }));
+        });
     }
-    row::write(stage, lease, &found)?;
-    Ok(Ok(()))
+    Ok(())
+}
+
+/// Counts the bytes of a key's record. Growth past the limit is refused; shrinking never is.
+fn resize(lease: LeaseId, row: &mut LeaseRow, before: u64, after: u64) -> Result<(), LeaseRefusal> {
+    row.key_bytes = row.key_bytes.saturating_sub(before).saturating_add(after);
+    if after > before && row.key_bytes > KEY_BYTES_MAX {
+        return Err(LeaseRefusal::TooLarge {
+            lease,
+            bytes: row.key_bytes,
+            bytes_max: KEY_BYTES_MAX,
+        });
+    }
+    Ok(())
 }
 
 fn attached_keys_prefix(lease: LeaseId) -> Vec<u8> {

@@ -13,12 +13,15 @@
 //!
 //! Invariants
 //! * What is attached names a lease that lives, and the lease's count is the number of its attachments.
-//! * At most [`ATTACHED_MAX`] things are attached to a lease, so that it can end in one revision.
+//! * At most [`ATTACHED_MAX`] things and [`KEY_BYTES_MAX`] bytes of keys are attached to a lease, so that it can end in one
+//!   revision.
 
 mod attachment;
 mod row;
 
 #[cfg(test)]
 pub(crate) use attachment::attached_key;
-pub use attachment::{Attachment, attach, attach_key, attached, attached_keys, detach, detach_key, remove_attachment};
-pub use row::{ATTACHED_MAX, LeaseRow, count, find, remove, require, scan, set_count, write};
+pub use attachment::{
+    Attachment, attach, attach_key, attached, attached_keys, detach, detach_key, remove_attachment, resize_key,
+};
+pub use row::{ATTACHED_MAX, KEY_BYTES_MAX, LeaseRow, count, find, remove, require, scan, set_count, write};

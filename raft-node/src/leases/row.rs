@@ -15,6 +15,9 @@ const COUNT: u8 = 3;
 /// Things that share one lease's life: they all go in one revision.
 pub const ATTACHED_MAX: u64 = 10_000;
 
+/// Bytes of keys, values and tags that share one lease's life: they are all held in memory until they are history.
+pub const KEY_BYTES_MAX: u64 = 64 << 20;
+
 /// What is stored of a lease.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct LeaseRow {
@@ -26,6 +29,8 @@ pub struct LeaseRow {
     pub granted: Revision,
     /// How many things are attached.
     pub attached: u64,
+    /// Bytes of the keys that are attached: keys, values and tags.
+    pub key_bytes: u64,
 }
 
 impl Record for LeaseRow {

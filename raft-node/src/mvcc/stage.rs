@@ -28,7 +28,7 @@ impl From<StorageError> for Failure {
     }
 }
 
-/// Keys that one transaction may delete.
+/// Keys that one transaction may delete; what coordination takes away in bulk counts as well.
 pub const DELETES_MAX: u64 = 10_000;
 
 /// Bytes of keys and values that one transaction may delete: they are all held in memory until they are history.

@@ -250,7 +250,7 @@ pub fn check_rules(store: &Store) {
     let mut bytes: BTreeMap<DomainId, u64> = BTreeMap::new();
     let mut changes = Vec::new();
     let mut found = BTreeSet::new();
-    let mut attached: BTreeMap<LeaseId, u64> = BTreeMap::new();
+    let mut attached: BTreeMap<LeaseId, (u64, u64)> = BTreeMap::new();
     for (table, key, value) in store.dump() {
         match table {
             Table::Latest => {
@@ -261,7 +261,9 @@ pub fn check_rules(store: &Store) {
                 index.extend(record.tags.iter().map(|tag| keys::tag(domain, tag, user_key)));
                 if let Some(lease) = record.lease {
                     index.insert(leases::attached_key(lease, domain, user_key));
-                    *attached.entry(lease).or_default() += 1;
+                    let (keys, bytes) = attached.entry(lease).or_default();
+                    *keys += 1;
+                    *bytes += record.bytes(user_key);
                 }
             }
             Table::History => {
@@ -289,13 +291,13 @@ pub fn check_rules(store: &Store) {
     );
 }
 
-/// The count of each lease is what is attached to it, and nothing is attached to a lease that does not live.
-fn check_leases(store: &Store, mut attached: BTreeMap<LeaseId, u64>) {
+/// The counts of each lease are what is attached to it, and nothing is attached to a lease that does not live.
+fn check_leases(store: &Store, mut attached: BTreeMap<LeaseId, (u64, u64)>) {
     let mut count = 0;
     leases::scan(&store.engine, LeaseId(0), &mut |lease, row| {
         let others = leases::attached(&store.engine, lease).unwrap().len() as u64;
-        let keys = attached.remove(&lease).unwrap_or(0);
-        assert_eq!(row.attached, keys + others, "lease {lease}");
+        let (keys, bytes) = attached.remove(&lease).unwrap_or_default();
+        assert_eq!((row.attached, row.key_bytes), (keys + others, bytes), "lease {lease}");
         count += 1;
         ControlFlow::Continue(())
     })

@@ -35,4 +35,14 @@ pub enum LeaseRefusal {
         /// The limit.
         leases_max: u64,
     },
+    /// Too many bytes would go with the lease.
+    #[error("the keys of lease {lease} would have {bytes} bytes; the limit is {bytes_max}: use another lease")]
+    TooLarge {
+        /// Which.
+        lease: LeaseId,
+        /// What they would have.
+        bytes: u64,
+        /// The limit.
+        bytes_max: u64,
+    },
 }

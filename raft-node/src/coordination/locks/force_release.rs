@@ -22,6 +22,7 @@ pub fn force_release(
     let mut found = hold::all(edit.stage, name, token, FORCED_MAX + 1)?;
     let more = found.len() > FORCED_MAX;
     found.truncate(FORCED_MAX);
+    edit.charge_deletes(found.len() as u64, 0)?;
     let mut freed = BTreeSet::new();
     for (token, id) in &found {
         take_away(edit, *id, name, *token, &mut freed)?;

@@ -15,6 +15,7 @@ pub fn purge(edit: &mut Edit<'_>, name: &str, state: ItemState, count: u32) -> R
     let mut queue = Queue::require(edit, name)?;
     let prefix = state_prefix(queue.id(), state);
     let mut items = 0;
+    edit.charge_deletes(u64::from(count), 0)?;
     while items < count {
         let Some((key, row)) = rows::first(edit.stage, Table::Coordination, &prefix)? else {
             break;

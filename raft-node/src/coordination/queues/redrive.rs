@@ -23,6 +23,7 @@ pub fn redrive(edit: &mut Edit<'_>, name: &str, count: u32, only: Option<u64>) -
         items = 1;
     } else {
         let prefix = state_prefix(queue.id(), ItemState::Dead);
+        edit.charge_deletes(u64::from(count), 0)?;
         while items < count {
             let Some((key, row)) = rows::first(edit.stage, Table::Coordination, &prefix)? else {
                 break;

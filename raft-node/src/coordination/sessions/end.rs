@@ -23,7 +23,7 @@ pub fn end(edit: &mut Edit<'_>, lease: LeaseId, ending: Ending) -> Result<u64, F
     };
     // Several leases may be revoked in one transaction; what goes with all of them is what one may delete.
     if ending == Ending::Revoked {
-        edit.charge_deletes(row.attached, 0)?;
+        edit.charge_deletes(row.attached, row.key_bytes)?;
     }
     let keys = leases::attached_keys(edit.stage, lease)?;
     let attached = leases::attached(edit.stage, lease)?;

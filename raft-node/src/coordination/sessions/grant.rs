@@ -35,6 +35,7 @@ pub fn grant(edit: &mut Edit<'_>, asked: Option<LeaseId>, ttl_ms: u64, name: Str
         name,
         granted: edit.revision,
         attached: 0,
+        key_bytes: 0,
     };
     leases::write(edit.stage, lease, &row)?;
     leases::set_count(edit.stage, count + 1)?;

@@ -76,10 +76,11 @@ pub fn remove(
     let domain = edit.domains.id(index);
     let record = RecordRef::parse(&stored)?;
     let key = keys::user_key(&stored_key).to_vec();
-    edit.domains.resize(index, record.bytes(&key), 0)?;
+    let bytes = record.bytes(&key);
+    edit.domains.resize(index, bytes, 0)?;
     unindex(edit, domain, &key, &record);
     if let Some(lease) = record.lease {
-        leases::detach_key(edit.stage, lease, domain, &key)?;
+        leases::detach_key(edit.stage, lease, domain, &key, bytes)?;
     }
     edit.stage
         .put(Table::History, keys::history(domain, &key, edit.revision), stored);

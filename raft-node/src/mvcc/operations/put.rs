@@ -72,18 +72,20 @@ pub fn put(edit: &mut Edit<'_>, put: Put) -> Result<PutReply, Failure> {
         value: put.value,
     };
     let bytes_before = before.as_ref().map_or(0, |before| before.bytes(&put.key));
-    edit.domains.resize(index, bytes_before, record.bytes(&put.key))?;
+    let bytes = record.bytes(&put.key);
+    edit.domains.resize(index, bytes_before, bytes)?;
 
     let lease_before = before.as_ref().and_then(|before| before.lease);
-    if record.lease != lease_before {
-        if let Some(lease) = record.lease
-            && let Err(refusal) = leases::attach_key(edit.stage, lease, domain, &put.key)?
-        {
-            return Err(edit.refused(refusal));
-        }
-        if let Some(lease) = lease_before {
-            leases::detach_key(edit.stage, lease, domain, &put.key)?;
-        }
+    let attached = match record.lease {
+        None => Ok(()),
+        Some(lease) if lease_before == Some(lease) => leases::resize_key(edit.stage, lease, bytes_before, bytes)?,
+        Some(lease) => leases::attach_key(edit.stage, lease, domain, &put.key, bytes)?,
+    };
+    if let Err(refusal) = attached {
+        return Err(edit.refused(refusal));
+    }
+    if let Some(lease) = lease_before.filter(|lease| record.lease != Some(*lease)) {
+        leases::detach_key(edit.stage, lease, domain, &put.key, bytes_before)?;
     }
     if let Some(before) = &before {
         unindex(edit, domain, &put.key, before);

@@ -102,7 +102,7 @@ fn operation(action: &Action) -> Operation {
         Action::Revoke(lease) => Operation::Lease(LeaseOperation::Revoke { lease: LeaseId(*lease) }),
         Action::Put(key, lease) => Operation::Put(Put {
             lease: lease.map(LeaseId),
-            ..put([*key], "v")
+            ..put([*key], vec![b'v'; usize::from(*key) % 3 + usize::from(lease.is_some())])
         }),
         Action::Delete(name) => Operation::Delete(testing::delete(key([*name]))),
     }

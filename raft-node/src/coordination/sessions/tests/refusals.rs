@@ -1,7 +1,7 @@
 //! What is refused, and what is left as it was.
 
 use crate::coordination::sessions::LeaseOperation;
-use crate::leases::{self, ATTACHED_MAX};
+use crate::leases::{self, ATTACHED_MAX, KEY_BYTES_MAX};
 use crate::mvcc::Put;
 use crate::state_machine::testing::{self, Store, check_rules, grant, put, transaction};
 use crate::state_machine::{Command, Operation, Reply};
@@ -89,4 +89,35 @@ fn ids_that_the_store_chooses_pass_over_those_that_a_client_took() {
     store.transact(transaction(vec![chosen]));
     assert!(leases::find(&store.engine, LeaseId(taken + 1)).unwrap().is_some());
     assert_eq!(leases::count(&store.engine).unwrap(), 2);
+}
+
+#[test]
+fn keys_of_more_bytes_than_one_revision_may_take_away_are_not_attached() {
+    let mut store = Store::new();
+    store.transact(transaction(vec![Operation::Lease(grant(7, 1000))]));
+    let large = |number: u64, bytes: u64| {
+        let value = vec![0; usize::try_from(bytes).unwrap() - 8];
+        Operation::Put(Put {
+            lease: Some(LEASE),
+            ..put(number.to_be_bytes(), value)
+        })
+    };
+    let whole = 1 << 20;
+    for number in 0..KEY_BYTES_MAX / whole {
+        store.transact(transaction(vec![large(number, whole)]));
+    }
+    let too_large = LeaseRefusal::TooLarge {
+        lease: LEASE,
+        bytes: KEY_BYTES_MAX + 8,
+        bytes_max: KEY_BYTES_MAX,
+    };
+    assert_eq!(refusal(&mut store, vec![large(1000, 8)]), (0, too_large.clone()));
+    assert_eq!(refusal(&mut store, vec![large(0, whole + 8)]), (0, too_large));
+    // A key that shrinks makes room for another, and the whole goes at one revision.
+    store.transact(transaction(vec![large(0, whole - 8)]));
+    store.transact(transaction(vec![large(1000, 8)]));
+    let before = store.state.revision();
+    store.apply_one(testing::expire_leases([7]));
+    assert_eq!(store.state.revision(), before.next());
+    check_rules(&store);
 }

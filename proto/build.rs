@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "quorate/v1/common.proto",
     "quorate/v1/lease.proto",
     "quorate/v1/lock.proto",
@@ -13,6 +13,7 @@ const FILES: [&str; 11] = [
     "quorate/v1/session.proto",
     "quorate/v1/cluster.proto",
     "quorate/v1/stream.proto",
+    "quorate/v1/watch.proto",
     "quorate/internal/v1/raft.proto",
 ];
 
@@ -27,6 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tonic_prost_build::configure()
         // Keys and values are slices of the message they came in, never copies.
         .bytes(".")
+        .extern_path(".quorate.v1.WatchEvents", "crate::watch::WatchEvents")
         .compile_fds(descriptors)?;
     Ok(())
 }

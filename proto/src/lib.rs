@@ -1,5 +1,7 @@
 //! The wire contract of Quorate and nothing else: messages and services generated from `proto/`.
 
+pub mod watch;
+
 /// The API for clients. Additions only; a field is never renumbered.
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]
 pub mod v1 {

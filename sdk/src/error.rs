@@ -62,6 +62,11 @@ pub enum ErrorKind {
         /// The oldest revision that can be read.
         boundary: u64,
     },
+    /// What is watched was not read in time.
+    Lagged {
+        /// The revision to resume from.
+        resume: u64,
+    },
     /// The revision does not exist yet.
     FutureRevision {
         /// The newest revision there is.
@@ -402,6 +407,7 @@ fn kind_of_reply(error: &v1::Error) -> ErrorKind {
         v1::ErrorCode::NoWorker => ErrorKind::NoWorker,
         v1::ErrorCode::UnknownTask => ErrorKind::UnknownTask,
         v1::ErrorCode::Conflict => ErrorKind::Conflict,
+        v1::ErrorCode::Lagged => ErrorKind::Lagged { resume: boundary },
         // A code of a later version: nothing may be assumed of it.
         v1::ErrorCode::Unspecified => ErrorKind::Protocol,
     }

@@ -199,7 +199,7 @@ pub(super) fn status(error: Error) -> Status {
         | ErrorCode::LimitReached
         | ErrorCode::QueueFull
         | ErrorCode::NoCapacity => Code::ResourceExhausted,
-        ErrorCode::Compacted | ErrorCode::FutureRevision => Code::OutOfRange,
+        ErrorCode::Compacted | ErrorCode::FutureRevision | ErrorCode::Lagged => Code::OutOfRange,
         ErrorCode::ClientExpired
         | ErrorCode::TierMismatch
         | ErrorCode::MembershipRefused

@@ -2,8 +2,10 @@
 
 use bincode::{Decode, Encode};
 
-use crate::codec;
-use crate::types::DomainId;
+use super::record::corrupt;
+use crate::codec::{self, Record as _};
+use crate::storage::StorageError;
+use crate::types::{DomainId, Event, Revision};
 
 /// What happened to a key.
 ///
@@ -29,16 +31,78 @@ pub struct ChangedKey {
     pub key: Vec<u8>,
 }
 
+/// The records of a key that a revision touched, as they are stored.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChangedRecords {
+    /// What was written; none if the key went.
+    pub record: Option<Vec<u8>>,
+    /// What was there before.
+    pub previous: Option<Vec<u8>>,
+}
+
+/// A revision that was just applied, for those who watch at this member.
+#[derive(Clone, Debug)]
+pub struct AppliedRevision {
+    /// Its number.
+    pub revision: Revision,
+    /// What it touched.
+    pub changes: Changes,
+    /// The records of `changes.keys`, one for each; none if nobody watched.
+    pub records: Vec<ChangedRecords>,
+}
+
 /// All that a revision touched, in the order of the operations. No key stands twice.
-#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Changes {
     /// The proposer's wall clock, for display and restore to a moment only.
     pub wall_ms: u64,
     /// The keys.
     pub keys: Vec<ChangedKey>,
+    /// What happened to leases, locks, queues, workers and assignments.
+    pub events: Vec<Event>,
 }
 
 impl codec::Record for Changes {
     const ID: u16 = 0x0202;
+    const VERSION: u8 = 2;
+}
+
+/// A revision that touched keys alone.
+#[derive(Encode, Decode)]
+struct KeyChanges {
+    wall_ms: u64,
+    keys: Vec<ChangedKey>,
+}
+
+impl codec::Record for KeyChanges {
+    const ID: u16 = Changes::ID;
     const VERSION: u8 = 1;
+}
+
+impl Changes {
+    /// The row of these changes. Returns them, too: watchers want them next.
+    pub fn into_row(self) -> Result<(Self, Vec<u8>), StorageError> {
+        let failed = |error| corrupt("writing changes", &error);
+        if !self.events.is_empty() {
+            let row = codec::encode(&self).map_err(failed)?;
+            return Ok((self, row));
+        }
+        let Self { wall_ms, keys, .. } = self;
+        let keys_alone = KeyChanges { wall_ms, keys };
+        let row = codec::encode(&keys_alone).map_err(failed)?;
+        let keys = keys_alone.keys;
+        let events = Vec::new();
+        Ok((Self { wall_ms, keys, events }, row))
+    }
+
+    /// Reads a row.
+    pub fn from_row(row: &[u8]) -> Result<Self, StorageError> {
+        let failed = |error| corrupt("reading changes", &error);
+        if codec::header(row).map_err(failed)?.version != KeyChanges::VERSION {
+            return codec::decode(row).map_err(failed);
+        }
+        let KeyChanges { wall_ms, keys } = codec::decode(row).map_err(failed)?;
+        let events = Vec::new();
+        Ok(Self { wall_ms, keys, events })
+    }
 }

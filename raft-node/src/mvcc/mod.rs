@@ -34,7 +34,7 @@ mod stage;
 #[cfg(test)]
 mod script_tests;
 
-pub use changes::{ChangeKind, ChangedKey, Changes};
+pub use changes::{AppliedRevision, ChangeKind, ChangedKey, ChangedRecords, Changes};
 pub use domains::{Domain, DomainIndex, Domains, resolve_strong, stored as stored_domain};
 pub use lookup::record_at;
 pub use operations::{

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::changes::ChangedKey;
+use super::changes::{ChangedKey, ChangedRecords};
 use super::domains::Domains;
 use crate::storage::{Stage, StorageError};
-use crate::types::{LogTimeMs, Refusal, Rejection, Revision, Signal};
+use crate::types::{Event, LogTimeMs, Refusal, Rejection, Revision, Signal};
 
 /// Why an operation was not done.
 #[derive(Debug)]
@@ -53,6 +53,12 @@ pub struct Edit<'a> {
     pub operation: u32,
     /// Keys it touched.
     pub changed: Vec<ChangedKey>,
+    /// Somebody watches at this member: keep the records of the keys it touched.
+    pub watched: bool,
+    /// As stored, one for each of `changed` if somebody watches; otherwise none.
+    pub records: Vec<ChangedRecords>,
+    /// What happened to what coordination keeps.
+    pub events: Vec<Event>,
     /// What those who wait are to be told once it is applied.
     pub signals: Vec<Signal>,
     /// Stored keys it deleted, which it may not write again.
@@ -82,12 +88,21 @@ impl<'a> Edit<'a> {
             wall_ms,
             operation: 0,
             changed: Vec::new(),
+            watched: false,
+            records: Vec::new(),
+            events: Vec::new(),
             signals: Vec::new(),
             deleted: BTreeSet::new(),
             deletes: 0,
             deleted_bytes: 0,
             reply_bytes: 0,
         }
+    }
+
+    /// Notes that a key was touched; its records if somebody watches.
+    pub fn touched(&mut self, changed: ChangedKey, records: Option<ChangedRecords>) {
+        self.changed.push(changed);
+        self.records.extend(records);
     }
 
     /// Counts what an operation is about to return. Called before it writes anything.

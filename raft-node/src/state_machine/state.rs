@@ -20,11 +20,11 @@ use super::published::{Progress, Published};
 use super::reply::{GroupReply, Reply};
 use super::resident::Resident;
 use super::staged::Staged;
-use super::transaction::{self, Edited, Moment};
+use super::transaction::{self, Done, Edited, Moment};
 use crate::codec;
 use crate::coordination::queues;
 use crate::coordination::sessions::{self, Ending};
-use crate::mvcc::{self, Domains, Edit, Failure, keys};
+use crate::mvcc::{self, AppliedRevision, Domains, Edit, Failure, keys};
 use crate::storage::{Batch, Durability, Engine, StorageError, Table};
 use crate::types::{ClientId, LogTimeMs, Revision, Signal};
 
@@ -63,6 +63,8 @@ pub struct State {
     clients: Clients,
     resident: Resident,
     signals: Vec<Signal>,
+    watched: bool,
+    revisions: Vec<AppliedRevision>,
     published: Published,
     failed: bool,
 }
@@ -83,6 +85,8 @@ impl State {
             clients,
             resident: Resident::load(&*engine)?,
             signals: Vec::new(),
+            watched: false,
+            revisions: Vec::new(),
             engine,
             failed: false,
         })
@@ -142,6 +146,25 @@ impl State {
         std::mem::take(&mut self.signals)
     }
 
+    /// From now on, whether the revisions that are applied are kept for those who watch.
+    pub fn set_watched(&mut self, watched: bool) {
+        self.watched = watched;
+    }
+
+    /// What was applied since the last call of this, in order; none of what was applied unwatched.
+    pub fn take_revisions(&mut self) -> Vec<AppliedRevision> {
+        std::mem::take(&mut self.revisions)
+    }
+
+    /// A revision was made.
+    fn note(&mut self, done: Done) {
+        self.head.revision = done.revision();
+        self.signals.extend(done.signals);
+        if self.watched {
+            self.revisions.push(done.applied);
+        }
+    }
+
     fn apply_group(
         &mut self,
         staged: &mut Staged<'_>,
@@ -192,9 +215,10 @@ impl State {
             }
         }
         let moment = self.moment(wall_ms);
-        let (reply, revision, signals) = transaction::execute(staged, &mut self.domains, moment, command)?;
-        self.head.revision = revision;
-        self.signals.extend(signals);
+        let (reply, done) = transaction::execute(staged, &mut self.domains, moment, command)?;
+        if let Some(done) = done {
+            self.note(done);
+        }
         if let Some(stamp) = stamp {
             self.clients.keep(stamp, &reply, index)?;
         }
@@ -261,9 +285,10 @@ impl State {
     ) -> Result<Reply, Fatal> {
         let moment = self.moment(wall_ms);
         match transaction::edit(staged, &mut self.domains, moment, true, work)? {
-            Edited::Done(removed, revision, signals) => {
-                self.head.revision = revision;
-                self.signals.extend(signals);
+            Edited::Done(removed, done) => {
+                if let Some(done) = done {
+                    self.note(done);
+                }
                 Ok(self.done(removed))
             }
             Edited::Refused(reply) => Ok(reply),
@@ -292,6 +317,7 @@ impl State {
             revision: self.head.revision,
             log_time: self.head.log_time,
             wall_ms,
+            watched: self.watched,
         }
     }
 

@@ -4,10 +4,9 @@ use super::command::{Compare, CompareOperand, CompareOperator, Operation, Transa
 use super::fatal::{Fatal, rejected};
 use super::reply::{OperationReply, Reply, TransactionReply};
 use super::staged::Staged;
-use crate::codec;
 use crate::coordination::{locks, queues, sessions, workers};
 use crate::mvcc::{
-    self, ChangedKey, Changes, Domains, Edit, Failure, KeyRecord, REPLY_BYTES_MAX, Range, RecordRef, keys,
+    self, AppliedRevision, Changes, Domains, Edit, Failure, KeyRecord, REPLY_BYTES_MAX, Range, RecordRef, keys,
 };
 use crate::storage::{Stage, Table, View};
 use crate::types::{LogTimeMs, Revision, Signal};
@@ -21,18 +20,20 @@ pub struct Moment {
     pub log_time: LogTimeMs,
     /// The proposer's wall clock.
     pub wall_ms: u64,
+    /// Somebody watches at this member.
+    pub watched: bool,
 }
 
-/// Does a transaction. Returns its answer, the newest revision after it, and whom to tell.
+/// Does a transaction. Returns its answer, and what it did if it did anything.
 pub fn execute(
     staged: &mut Staged<'_>,
     domains: &mut Domains,
     moment: Moment,
     transaction: Transaction,
-) -> Result<(Reply, Revision, Vec<Signal>), Fatal> {
+) -> Result<(Reply, Option<Done>), Fatal> {
     let succeeded = match compare_all(staged, domains, &transaction.compares) {
         Ok(succeeded) => succeeded,
-        Err(failure) => return Ok((rejected(failure, moment.revision)?, moment.revision, Vec::new())),
+        Err(failure) => return Ok((rejected(failure, moment.revision)?, None)),
     };
     let branch = if succeeded {
         transaction.then
@@ -50,22 +51,37 @@ pub fn execute(
         Ok(results)
     })?;
     Ok(match done {
-        Edited::Done(results, revision, signals) => {
+        Edited::Done(results, done) => {
             let reply = TransactionReply {
-                revision,
+                revision: done.as_ref().map_or(moment.revision, Done::revision),
                 succeeded,
                 results,
             };
-            (Reply::Transaction(reply), revision, signals)
+            (Reply::Transaction(reply), done)
         }
-        Edited::Refused(reply) => (reply, moment.revision, Vec::new()),
+        Edited::Refused(reply) => (reply, None),
     })
+}
+
+/// What an edit that wrote something did.
+pub struct Done {
+    /// For those who wait.
+    pub signals: Vec<Signal>,
+    /// For those who watch.
+    pub applied: AppliedRevision,
+}
+
+impl Done {
+    /// The revision it made.
+    pub fn revision(&self) -> Revision {
+        self.applied.revision
+    }
 }
 
 /// What became of an edit.
 pub enum Edited<T> {
-    /// It was done; the newest revision after it, and whom to tell.
-    Done(T, Revision, Vec<Signal>),
+    /// It was done, and perhaps wrote something.
+    Done(T, Option<Done>),
     /// It was refused and changed nothing.
     Refused(Reply),
 }
@@ -81,16 +97,28 @@ pub fn edit<T>(
 ) -> Result<Edited<T>, Fatal> {
     staged.savepoint(undo);
     domains.savepoint();
-    let mut edit = Edit::new(staged, domains, moment.revision.next(), moment.log_time, moment.wall_ms);
-    let done = work(&mut edit);
-    let changed = std::mem::take(&mut edit.changed);
+    let revision = moment.revision.next();
+    let mut edit = Edit::new(staged, domains, revision, moment.log_time, moment.wall_ms);
+    edit.watched = moment.watched;
+    let result = work(&mut edit);
+    let records = std::mem::take(&mut edit.records);
     let signals = std::mem::take(&mut edit.signals);
-    match done {
-        Ok(done) if !staged.wrote() => Ok(Edited::Done(done, moment.revision, signals)),
-        Ok(done) => {
-            let revision = moment.revision.next();
-            write_changes(staged, revision, moment.wall_ms, changed)?;
-            Ok(Edited::Done(done, revision, signals))
+    let changes = Changes {
+        wall_ms: moment.wall_ms,
+        keys: std::mem::take(&mut edit.changed),
+        events: std::mem::take(&mut edit.events),
+    };
+    match result {
+        Ok(result) if !staged.wrote() => Ok(Edited::Done(result, None)),
+        Ok(result) => {
+            let (changes, row) = changes.into_row()?;
+            staged.put(Table::Changes, keys::changes(revision), row);
+            let applied = AppliedRevision {
+                revision,
+                changes,
+                records,
+            };
+            Ok(Edited::Done(result, Some(Done { signals, applied })))
         }
         Err(failure) => {
             let reply = rejected(failure, moment.revision)?;
@@ -99,17 +127,6 @@ pub fn edit<T>(
             Ok(Edited::Refused(reply))
         }
     }
-}
-
-fn write_changes(
-    staged: &mut Staged<'_>,
-    revision: Revision,
-    wall_ms: u64,
-    changed: Vec<ChangedKey>,
-) -> Result<(), Fatal> {
-    let row = codec::encode(&Changes { wall_ms, keys: changed })?;
-    staged.put(Table::Changes, keys::changes(revision), row);
-    Ok(())
 }
 
 fn operate(edit: &mut Edit<'_>, operation: Operation) -> Result<OperationReply, Failure> {

@@ -1,5 +1,6 @@
 //! The bottom layer: one newtype a file, each with its invariant. Imports nothing of the crate.
 
+mod event;
 mod ids;
 mod lease_refusal;
 mod lock_kind;
@@ -12,6 +13,7 @@ mod signal;
 mod tier;
 mod worker_refusal;
 
+pub use event::{Event, LeaseEvent, Space};
 pub use ids::{ClientId, DirectoryId, DomainId, LeaseId, MemberId};
 pub use lease_refusal::LeaseRefusal;
 pub use lock_kind::LockKind;

@@ -3,7 +3,7 @@
 use crate::coordination::{locks, queues, workers};
 use crate::leases::{self, Attachment};
 use crate::mvcc::{self, ChangeKind, Edit, Failure};
-use crate::types::{LeaseId, Signal};
+use crate::types::{Event, LeaseEvent, LeaseId, Signal};
 
 /// Why a lease ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +46,11 @@ pub fn end(edit: &mut Edit<'_>, lease: LeaseId, ending: Ending) -> Result<u64, F
     for (domain, key) in keys {
         mvcc::delete_attached(edit, domain, &key, kind)?;
     }
+    let expired = ending == Ending::Expired;
+    edit.events.push(Event::Lease {
+        lease,
+        what: LeaseEvent::Ended { expired },
+    });
     edit.signals.push(Signal::LeaseEnded { lease });
     Ok(row.attached)
 }

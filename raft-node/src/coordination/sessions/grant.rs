@@ -3,7 +3,7 @@
 use super::operation::LeaseReply;
 use crate::leases::{self, LeaseRow};
 use crate::mvcc::{Edit, Failure};
-use crate::types::{LeaseId, LeaseRefusal, Signal};
+use crate::types::{Event, LeaseEvent, LeaseId, LeaseRefusal, Signal};
 
 /// The least time to live, in milliseconds: a fail-over and a renewal must fit in it.
 pub const TTL_MS_MIN: u64 = 500;
@@ -30,6 +30,13 @@ pub fn grant(edit: &mut Edit<'_>, asked: Option<LeaseId>, ttl_ms: u64, name: Str
     if count >= LEASES_MAX {
         return Err(edit.refused(LeaseRefusal::TooMany { leases_max: LEASES_MAX }));
     }
+    edit.events.push(Event::Lease {
+        lease,
+        what: LeaseEvent::Granted {
+            name: name.clone(),
+            ttl_ms,
+        },
+    });
     let row = LeaseRow {
         ttl_ms,
         name,

@@ -76,7 +76,7 @@ pub fn garbage(view: &dyn View, compacted: Revision, revisions_max: usize) -> Re
     }
     let (from, to) = (Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice()));
     view.scan(Table::Changes, from, to, false, &mut |key, row| {
-        let (Some(revision), Ok(changes)) = (keys::decode_changes(key), codec::decode::<Changes>(row)) else {
+        let (Some(revision), Ok(changes)) = (keys::decode_changes(key), Changes::from_row(row)) else {
             failed = Some(corrupt("reading changes", &"a row does not decode"));
             return ControlFlow::Break(());
         };

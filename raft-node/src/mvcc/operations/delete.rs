@@ -6,7 +6,7 @@ use bincode::{Decode, Encode};
 
 use super::put::unindex;
 use crate::leases;
-use crate::mvcc::changes::{ChangeKind, ChangedKey};
+use crate::mvcc::changes::{ChangeKind, ChangedKey, ChangedRecords};
 use crate::mvcc::domains::DomainIndex;
 use crate::mvcc::past::latest_end;
 use crate::mvcc::record::{RecordRef, corrupt};
@@ -82,11 +82,15 @@ pub fn remove(
     if let Some(lease) = record.lease {
         leases::detach_key(edit.stage, lease, domain, &key, bytes)?;
     }
-    edit.stage
-        .put(Table::History, keys::history(domain, &key, edit.revision), stored);
+    let history = keys::history(domain, &key, edit.revision);
+    let records = edit.watched.then(|| ChangedRecords {
+        record: None,
+        previous: Some(stored.clone()),
+    });
+    edit.touched(ChangedKey { domain, kind, key }, records);
+    edit.stage.put(Table::History, history, stored);
     edit.deleted.insert(stored_key.clone());
     edit.stage.delete(Table::Latest, stored_key);
-    edit.changed.push(ChangedKey { domain, kind, key });
     Ok(())
 }
 

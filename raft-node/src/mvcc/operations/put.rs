@@ -4,7 +4,7 @@ use bincode::{Decode, Encode};
 
 use crate::codec;
 use crate::leases;
-use crate::mvcc::changes::{ChangeKind, ChangedKey};
+use crate::mvcc::changes::{ChangeKind, ChangedKey, ChangedRecords};
 use crate::mvcc::keys;
 use crate::mvcc::record::{RecordRef, corrupt};
 use crate::mvcc::stage::{Edit, Failure};
@@ -102,6 +102,11 @@ fn write(
     replaced: Option<Vec<u8>>,
     record: &Record,
 ) -> Result<(), StorageError> {
+    let stored = encoded(record)?;
+    let records = edit.watched.then(|| ChangedRecords {
+        record: Some(stored.clone()),
+        previous: replaced.clone(),
+    });
     if let Some(replaced) = replaced {
         let history = keys::history(domain, &key, edit.revision);
         edit.stage.put(Table::History, history, replaced);
@@ -112,12 +117,9 @@ fn write(
     for tag in &record.tags {
         edit.stage.put(Table::Index, keys::tag(domain, tag, &key), Vec::new());
     }
-    edit.stage.put(Table::Latest, stored_key, encoded(record)?);
-    edit.changed.push(ChangedKey {
-        domain,
-        kind: ChangeKind::Put,
-        key,
-    });
+    edit.stage.put(Table::Latest, stored_key, stored);
+    let kind = ChangeKind::Put;
+    edit.touched(ChangedKey { domain, kind, key }, records);
     Ok(())
 }
 

@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use crate::codec;
 use crate::mvcc::{ChangeKind, Changes, KeyRecord, Range, RangeReply, Record, keys};
 use crate::state_machine::{OperationReply, Reply};
 
@@ -41,7 +40,7 @@ pub fn record(key: &[u8], record: &Record) -> String {
 }
 
 pub fn changes(key: &[u8], row: &[u8]) -> String {
-    let changes = codec::decode::<Changes>(row).unwrap();
+    let changes = Changes::from_row(row).unwrap();
     let touched = changes.keys.iter().map(|changed| {
         let kind = match changed.kind {
             ChangeKind::Put => "put",

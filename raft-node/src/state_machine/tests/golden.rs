@@ -14,7 +14,7 @@ use crate::state_machine::testing::{compact, compare, delete, expire_clients, ex
 use crate::state_machine::{
     Command, CompareOperand, CompareOperator, Operation, OperationReply, Reply, Stamp, Transaction, TransactionReply,
 };
-use crate::types::{ClientId, DomainId, LeaseId, LogTimeMs, Rejection, Revision, Tier};
+use crate::types::{ClientId, DomainId, Event, LeaseEvent, LeaseId, LogTimeMs, Rejection, Revision, Tier};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -168,6 +168,12 @@ fn check_record<R: codec::Record + PartialEq + std::fmt::Debug>(record: &R, gold
     assert_eq!(&codec::decode::<R>(&bytes).unwrap(), record);
 }
 
+fn check_changes(changes: &Changes, golden: &str) {
+    let (changes, bytes) = changes.clone().into_row().unwrap();
+    check("changes", &bytes, golden);
+    assert_eq!(Changes::from_row(&bytes).unwrap(), changes);
+}
+
 fn check_command(command: &Command, golden: &str) {
     let mut bytes = Vec::new();
     command.encode_into(&mut bytes).unwrap();
@@ -205,12 +211,32 @@ fn stored_rows_are_frozen() {
         key: b"key".to_vec(),
     });
     let wall_ms = 1_700_000_000_000;
-    check_record(
-        &Changes {
-            wall_ms,
-            keys: keys.collect(),
-        },
+    let mut changes = Changes {
+        wall_ms,
+        keys: keys.collect(),
+        events: Vec::new(),
+    };
+    check_changes(
+        &changes,
         "0202011c000000d06ca8c4fd0068e5cf8b010000030100036b65790101036b65790102036b6579",
+    );
+    changes.keys.truncate(1);
+    changes.events = vec![
+        Event::Lease {
+            lease: LeaseId(7),
+            what: LeaseEvent::Granted {
+                name: "w".to_owned(),
+                ttl_ms: 1000,
+            },
+        },
+        Event::Lease {
+            lease: LeaseId(7),
+            what: LeaseEvent::Ended { expired: true },
+        },
+    ];
+    check_changes(
+        &changes,
+        "0202021d0000000eb8dce4fd0068e5cf8b010000010100036b6579020007000177fbe80300070101",
     );
     let domain = Domain {
         id: DomainId(6),

@@ -31,6 +31,8 @@ pub mod relay;
 pub mod scenarios;
 // Conditions with deadlines.
 pub mod wait;
+// What watchers were told, held against the log.
+pub mod watch_check;
 // Clients that write, compare and read while faults happen.
 pub mod workload;
 

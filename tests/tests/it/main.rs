@@ -13,6 +13,7 @@ mod leases;
 mod limits;
 mod locks;
 mod membership;
+mod partitions;
 mod queues;
 mod reads;
 mod retries;

@@ -1,7 +1,12 @@
 //! Events, as the log and as watchers tell them.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use bytes::Bytes;
 use quorate_proto::v1;
+
+/// Longer values are kept as their length and a hash: a run of fifty watchers holds them many times.
+const VALUE_BYTES_MAX: usize = 256;
 
 /// What has events.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,8 +124,22 @@ impl KeyEvent {
         Some(KeyEvent {
             domain: event.domain,
             kind,
-            record: event.record?,
-            previous: event.previous,
+            record: shortened(event.record?),
+            previous: event.previous.map(shortened),
         })
     }
+}
+
+/// The record with a long value made short; equal values stay equal.
+pub fn shortened(mut record: v1::Record) -> v1::Record {
+    let length = record.value.len();
+    if length > VALUE_BYTES_MAX {
+        let mut hasher = DefaultHasher::new();
+        record.value.hash(&mut hasher);
+        record.value = Bytes::from(format!("{length} bytes {:016x}", hasher.finish()));
+    }
+    // Not a slice of the message that it came in: that would be kept whole.
+    record.key = Bytes::copy_from_slice(&record.key);
+    record.value = Bytes::copy_from_slice(&record.value);
+    record
 }

@@ -32,7 +32,7 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
-pub use events::{Event, KeyEvent, KeyKind, OtherEvent, Space};
+pub use events::{Event, KeyEvent, KeyKind, OtherEvent, Space, shortened};
 pub use record::{Ack, Acks, Asked, Cancel, Incarnation, Names, Start, Told, Wanted, Watcher};
 pub use select::asks_for;
 pub use truth::Truth;

@@ -19,4 +19,5 @@ mod reads;
 mod retries;
 mod startup;
 mod tidy;
+mod watch_lies;
 mod workers;

@@ -3,6 +3,8 @@
 mod coordination;
 mod key;
 
+pub use coordination::coordination;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -54,10 +56,7 @@ pub(super) fn encode(
                 &name,
             )?))
         }
-        None => changes
-            .events
-            .get(number - changes.keys.len())
-            .map(coordination::coordination),
+        None => changes.events.get(number - changes.keys.len()).map(coordination),
     };
     Ok(WatchEvent { event }.encode_to_vec().into())
 }

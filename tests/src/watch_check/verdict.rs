@@ -2,7 +2,7 @@
 
 use super::assemble::Assembled;
 use super::properties::{Seen, bookmarkable, canceled, due, filter, not_before, ordered, records, reliable, start};
-use super::record::{Acks, Cancel, Start, Watcher};
+use super::record::{Acks, Cancel, Start, Told, Watcher};
 use super::truth::Truth;
 use super::violation::{Violation, Wrong};
 
@@ -15,6 +15,8 @@ pub struct Summary {
     pub incarnations: usize,
     /// Revisions that were delivered, counted for each watcher.
     pub revisions: usize,
+    /// Of these, those that came in parts.
+    pub parts: usize,
     /// Events in them.
     pub events: usize,
     /// Marks.
@@ -134,6 +136,10 @@ fn count(assembled: &Assembled<'_>, summary: &mut Summary) {
         summary.revisions += 1;
         summary.events += events.len();
     }
+    let first_part = |pair: &&[Told]| {
+        matches!(pair[1], Told::Events { more: true, .. }) && !matches!(pair[0], Told::Events { more: true, .. })
+    };
+    summary.parts += assembled.incarnation.told.windows(2).filter(first_part).count();
     summary.marks += assembled.steps.len() - assembled.revisions().count();
     match assembled.canceled {
         Some(Cancel::Compacted(_)) => summary.compacted += 1,

@@ -11,8 +11,8 @@ use crate::watch_check::{Asked, Names, Space, Start, Wanted};
 /// Revisions in the past from which a watcher may start.
 const PAST: u64 = 600;
 
-/// Revisions in the future at which a watcher may start.
-const FUTURE: u64 = 150;
+/// Revisions in the future at which a watcher may start, at most.
+pub const FUTURE: u64 = 150;
 
 /// The request for a watch.
 pub fn create(watch_id: u64, asked: &Asked, start: Start) -> v1::WatchCreate {

@@ -8,6 +8,6 @@ mod asking;
 mod raw;
 mod recorder;
 
-pub use asking::{create, random_asked, random_start};
+pub use asking::{FUTURE, create, random_asked, random_start};
 pub use raw::{Connected, RawStream, Whims};
 pub use recorder::{Clock, Recorder};

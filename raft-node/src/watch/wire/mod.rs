@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+pub(super) use coordination::coordination;
 use parking_lot::RwLock;
 use prost::Message;
 use quorate_proto::v1::{WatchEvent, watch_event};
@@ -54,10 +55,7 @@ pub(super) fn encode(
                 &name,
             )?))
         }
-        None => changes
-            .events
-            .get(number - changes.keys.len())
-            .map(coordination::coordination),
+        None => changes.events.get(number - changes.keys.len()).map(coordination),
     };
     Ok(WatchEvent { event }.encode_to_vec().into())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use prost::Message;
 use quorate_proto::v1;
 
 use super::selector::Watched;
@@ -14,6 +15,7 @@ use crate::call::Nature;
 use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::pipeline::REQUEST_BYTES_MAX;
 
 /// Selectors of one watch.
 const SELECTORS_MAX: u64 = 64;
@@ -146,7 +148,7 @@ impl OpenWatch {
         let _running = self.core.begin(Nature::Read)?;
         let timeout = self.timeout.unwrap_or(self.core.call_timeout);
         let asked = Asked {
-            create: self.create(),
+            create: self.create()?,
             buffer_revisions: usize::try_from(self.buffer).unwrap_or(usize::MAX),
             fail_when_lagging: self.fail_when_lagging,
         };
@@ -160,9 +162,10 @@ impl OpenWatch {
         }
     }
 
-    fn create(&self) -> v1::WatchCreate {
+    /// The request, without an id and without a start.
+    fn create(&self) -> Result<v1::WatchCreate> {
         let selectors = self.selectors.iter().cloned();
-        v1::WatchCreate {
+        let create = v1::WatchCreate {
             watch_id: 0,
             selectors: selectors.map(|watched| watched.into_wire(&self.domain)).collect(),
             start: None,
@@ -171,7 +174,17 @@ impl OpenWatch {
             previous: self.previous,
             keys_only: self.keys_only,
             mark_interval_ms: self.marks.map_or(0, whole_ms),
+        };
+        // A member ends the whole stream over a request that is too large.
+        let bytes = create.encoded_len();
+        if bytes > REQUEST_BYTES_MAX {
+            let (limit, value) = (REQUEST_BYTES_MAX as u64, bytes as u64);
+            let field = "selectors".to_owned();
+            let kind = ErrorKind::TooLarge { field, limit, value };
+            let message = format!("the selectors are {value} bytes; the limit is {limit}");
+            return Err(Error::new(kind, Outcome::NotAMutation, message));
         }
+        Ok(create)
     }
 
     fn check(&self) -> Result<()> {

@@ -138,6 +138,11 @@ async fn a_watch_that_cannot_be_is_refused_before_it_is_sent() {
             (0..64).fold(client.watch("a"), |watch, _| watch.and("b")).await,
         ),
     ];
+    let error = client.watch("a".repeat(2 << 20)).await.unwrap_err();
+    assert!(
+        matches!(error.kind(), ErrorKind::TooLarge { limit: 1_572_864, .. }),
+        "{error:?}"
+    );
     for (wrong, result) in refused {
         let error = result.unwrap_err();
         assert!(

@@ -42,11 +42,11 @@ pub struct WatchScript {
 impl WatchScript {
     /// The watches that it was asked for.
     pub fn creates(&self) -> Vec<&v1::WatchCreate> {
-        let create = |request| match request {
-            &Request::Create(ref create) => Some(create),
+        let creates = self.requests.iter().filter_map(|request| match request {
+            Request::Create(create) => Some(create),
             _ => None,
-        };
-        self.requests.iter().filter_map(create).collect()
+        });
+        creates.collect()
     }
 
     /// Where they were to start; 0: now.

@@ -12,6 +12,9 @@ pub mod config;
 // 1. Client calls: decodes and checks requests, and makes every `tonic::Status`.
 pub mod grpc;
 
+// Watches: from what was applied, and from the list of changes, to the streams of clients.
+pub mod watch;
+
 // 2. Turns a command into a committed log entry, and makes reads linearizable.
 pub mod consensus;
 

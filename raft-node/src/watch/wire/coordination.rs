@@ -1,0 +1,38 @@
+//! Events of leases, locks, queues, workers and assignments, as they are sent: a file for each kind of thing that they
+//! happen to.
+
+mod lease;
+mod lock;
+mod queue;
+mod task;
+mod worker;
+
+use quorate_proto::v1::{self, watch_event};
+
+use crate::types::Event;
+
+/// An event as it is sent.
+pub fn coordination(event: &Event) -> watch_event::Event {
+    match event {
+        Event::Lease { lease, what } => watch_event::Event::Lease(v1::LeaseEvent {
+            lease: lease.0,
+            what: Some(lease::what(what)),
+        }),
+        Event::Lock { lock, what } => watch_event::Event::Lock(v1::LockEvent {
+            lock: lock.clone(),
+            what: Some(lock::what(what)),
+        }),
+        Event::Queue { queue, what } => watch_event::Event::Queue(v1::QueueEvent {
+            queue: queue.clone(),
+            what: Some(queue::what(what)),
+        }),
+        Event::Worker { worker, what } => watch_event::Event::Worker(v1::WorkerEvent {
+            worker: worker.clone(),
+            what: Some(worker::what(what)),
+        }),
+        Event::Task { task, what } => watch_event::Event::Task(v1::TaskEvent {
+            task: task.clone(),
+            what: Some(task::what(what)),
+        }),
+    }
+}

@@ -1,0 +1,3 @@
+//! What is sent to those who watch.
+
+pub mod coordination;

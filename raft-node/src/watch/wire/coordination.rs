@@ -7,6 +7,9 @@ mod queue;
 mod task;
 mod worker;
 
+#[cfg(test)]
+mod tests;
+
 use quorate_proto::v1::{self, watch_event};
 
 use crate::types::Event;

@@ -48,6 +48,9 @@ pub mod codec;
 // Tells those who wait what was applied.
 pub mod signals;
 
+// Hands what was applied to those who watch.
+pub mod feed;
+
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;
 

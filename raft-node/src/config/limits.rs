@@ -31,6 +31,11 @@ pub struct Limits {
     /// Registered clients in the cluster, as the member that is asked counts them before it proposes a registration.
     /// Default 65,536, which is also the most: the state machine itself registers no more (`CLIENTS_MAX`).
     pub clients_max: u64,
+    /// Watches that are open at one member. Default 10,000.
+    pub watches_max: u64,
+    /// A watch ends, with the revision to resume from, when its events have waited for so long while nothing of its
+    /// stream was read; in milliseconds. Default 30,000.
+    pub watch_stall_ms_max: u64,
 }
 
 impl Default for Limits {
@@ -46,6 +51,8 @@ impl Default for Limits {
             tag_bytes_max: 128,
             calls_outstanding_max: 16_384,
             clients_max: 65_536,
+            watches_max: 10_000,
+            watch_stall_ms_max: 30_000,
         }
     }
 }

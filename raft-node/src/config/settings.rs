@@ -146,6 +146,18 @@ pub const SETTINGS: &[Setting] = &[
     // At most the state machine's own bound, `CLIENTS_MAX`.
     integer("limits.clients_max", 1, 65_536, "registered clients in the cluster"),
     integer(
+        "limits.watches_max",
+        1,
+        1_000_000,
+        "watches that are open at this member",
+    ),
+    integer(
+        "limits.watch_stall_ms_max",
+        100,
+        86_400_000,
+        "a watch ends when its events waited unread for so long",
+    ),
+    integer(
         "storage.block_cache_bytes",
         MIB,
         256 * GIB,

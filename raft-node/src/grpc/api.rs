@@ -1,6 +1,7 @@
 //! What every service of a member shares.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_proto::v1::ResponseHeader;
 
@@ -8,9 +9,12 @@ use super::admission::Admission;
 use crate::config::Limits;
 use crate::consensus::network::Roster;
 use crate::consensus::{LeaseKeeper, Membership, Proposer, Raft, ReadGate};
+use crate::environment::Clock;
 use crate::log_store::LogStore;
 use crate::space::Space;
 use crate::state_machine::StateStore;
+use crate::types::Revision;
+use crate::watch::{Hub, HubLimits};
 
 /// The restores this store has been through; restoring is not part of this version.
 const STORE_EPOCH: u64 = 1;
@@ -32,11 +36,12 @@ pub struct Api {
     /// Reads that wait for something to happen; they are many and do nothing, so they count apart.
     pub(super) waits: Admission,
     pub(super) leases: LeaseKeeper,
+    pub(super) watches: Arc<Hub>,
     space: Arc<Space>,
 }
 
 impl Api {
-    /// Joins the parts.
+    /// Joins the parts, and begins to serve watches on the runtime of the caller.
     #[allow(clippy::too_many_arguments, reason = "called once, where a member is wired together")]
     pub fn new(
         limits: Limits,
@@ -49,8 +54,10 @@ impl Api {
         membership: Membership,
         space: Arc<Space>,
         leases: LeaseKeeper,
+        clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let admission = Admission::new(limits.calls_outstanding_max);
+        let watches = watches(&limits, &store, &raft, &roster, clock);
         Arc::new(Self {
             limits,
             proposer,
@@ -63,6 +70,7 @@ impl Api {
             admission,
             waits: Admission::new(WAITS_MAX),
             leases,
+            watches,
             space,
         })
     }
@@ -79,18 +87,38 @@ impl Api {
 
     /// The header of an answer that reflects `revision`.
     pub(super) fn header(&self, revision: u64) -> ResponseHeader {
-        ResponseHeader {
-            cluster_id: self.roster.cluster_id(),
-            member_id: self.roster.me().member,
-            revision,
-            raft_term: crate::consensus::term(&self.raft),
-            store_epoch: STORE_EPOCH,
-            group_id: 0,
-        }
+        header(&self.roster, &self.raft, revision)
     }
 
     /// The header of an answer about nothing in the store.
     pub(super) fn header_now(&self) -> ResponseHeader {
         self.header(self.store.applied().revision.0)
     }
+}
+
+fn header(roster: &Roster, raft: &Raft, revision: u64) -> ResponseHeader {
+    ResponseHeader {
+        cluster_id: roster.cluster_id(),
+        member_id: roster.me().member,
+        revision,
+        raft_term: crate::consensus::term(raft),
+        store_epoch: STORE_EPOCH,
+        group_id: 0,
+    }
+}
+
+fn watches(
+    limits: &Limits,
+    store: &Arc<StateStore>,
+    raft: &Raft,
+    roster: &Arc<Roster>,
+    clock: Arc<dyn Clock>,
+) -> Arc<Hub> {
+    let (raft, roster) = (raft.clone(), Arc::clone(roster));
+    let limits = HubLimits {
+        watches_max: limits.watches_max,
+        stall_max: Duration::from_millis(limits.watch_stall_ms_max),
+    };
+    let header = move |revision: Revision| header(&roster, &raft, revision.0);
+    Hub::start(Arc::clone(store), clock, Box::new(header), limits)
 }

@@ -23,6 +23,7 @@ mod request;
 mod serve;
 mod snapshot_save;
 mod validate;
+mod watch;
 mod work;
 mod workers;
 
@@ -32,3 +33,4 @@ pub use cluster::ClusterService;
 pub use coordination::CoordinationService;
 pub use kv::{KvService, SessionService};
 pub use serve::{ServeError, serve_clients, serve_peers};
+pub use watch::WatchService;

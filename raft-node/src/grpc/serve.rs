@@ -10,9 +10,10 @@ use quorate_proto::v1::cluster_server::ClusterServer;
 use quorate_proto::v1::coordination_server::CoordinationServer;
 use quorate_proto::v1::kv_server::KvServer;
 use quorate_proto::v1::session_server::SessionServer;
+use quorate_proto::v1::watch_server::WatchServer;
 use tonic::transport::Server;
 
-use super::{Api, CallsService, ClusterService, CoordinationService, KvService, SessionService};
+use super::{Api, CallsService, ClusterService, CoordinationService, KvService, SessionService, WatchService};
 use crate::consensus::network::{Incoming, PeerService};
 
 /// A message may hold many calls, each checked against its own limit; beyond this gRPC refuses it unread.
@@ -59,9 +60,14 @@ pub async fn serve_clients(
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CallsServer::new(CallsService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CoordinationServer::new(CoordinationService(Arc::clone(&api))))
+        .add_service(WatchServer::new(WatchService(Arc::clone(&api))))
         .add_service(SessionServer::new(SessionService(Arc::clone(&api))))
-        .add_service(ClusterServer::new(ClusterService(api)))
-        .serve_with_incoming_shutdown(incoming, shutdown)
+        .add_service(ClusterServer::new(ClusterService(Arc::clone(&api))))
+        .serve_with_incoming_shutdown(incoming, async {
+            shutdown.await;
+            // Those who watch go on at another member at once.
+            api.watches.close();
+        })
         .await
         .map_err(|error| failed(error.to_string()))
 }

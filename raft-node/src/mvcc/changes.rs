@@ -51,6 +51,22 @@ pub struct AppliedRevision {
     pub records: Vec<ChangedRecords>,
 }
 
+impl AppliedRevision {
+    /// Bytes that it keeps in memory, about.
+    pub fn bytes(&self) -> usize {
+        let keys = self.changes.keys.iter().map(|changed| changed.key.len() + 48);
+        let records = self.records.iter().map(ChangedRecords::bytes);
+        let events = self.changes.events.iter().map(Event::bytes);
+        keys.sum::<usize>() + records.sum::<usize>() + events.sum::<usize>() + 128
+    }
+}
+
+impl ChangedRecords {
+    fn bytes(&self) -> usize {
+        self.record.as_ref().map_or(0, Vec::len) + self.previous.as_ref().map_or(0, Vec::len) + 48
+    }
+}
+
 /// All that a revision touched, in the order of the operations. No key stands twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
 pub struct Changes {

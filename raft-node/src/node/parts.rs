@@ -126,6 +126,7 @@ impl Parts {
             self.membership(),
             Arc::clone(&self.space),
             self.leases.clone(),
+            Arc::new(SystemClock),
         )
     }
 

@@ -46,10 +46,10 @@ impl StateMachine {
         if applied.is_empty() {
             return Ok(());
         }
+        self.state.set_watched(self.store.feed().is_watched());
         let replies = self.state.apply(applied).map_err(io::Error::other)?;
         applied.clear();
-        self.store.publish(&self.state);
-        self.store.signals().publish(self.state.take_signals());
+        self.store.publish_batch(&mut self.state);
         if let Some(bytes) = self.state.membership() {
             self.store.publish_membership(bytes);
         }
@@ -138,6 +138,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
         let installed = tokio::task::spawn_blocking(move || store.install(&snapshot)).await;
         self.state = installed.map_err(io::Error::other)??;
         self.membership = self.state.membership().map(<[u8]>::to_vec);
+        self.store.feed().publish(self.state.revision(), Vec::new());
         self.store.signals().wake_everyone();
         Ok(())
     }

@@ -21,6 +21,7 @@ use tokio::sync::watch;
 use super::head::{Head, StoredMembership};
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
+use crate::feed::Feed;
 use crate::mvcc;
 use crate::signals::Signals;
 use crate::storage::{Engine, StorageError};
@@ -82,6 +83,7 @@ pub struct StateStore {
     /// One snapshot is built at a time.
     building: Mutex<()>,
     signals: Signals,
+    feed: Feed,
 }
 
 /// An engine and the directory it lives in.
@@ -119,8 +121,10 @@ impl StateStore {
             retired: Mutex::default(),
             building: Mutex::new(()),
             signals: Signals::default(),
+            feed: Feed::default(),
             root,
         };
+        store.feed.publish(state.revision(), Vec::new());
         Ok((Arc::new(store), state))
     }
 
@@ -139,6 +143,11 @@ impl StateStore {
         &self.signals
     }
 
+    /// Hands what was applied to those who watch.
+    pub fn feed(&self) -> &Feed {
+        &self.feed
+    }
+
     /// How far the member has applied, now.
     pub fn applied(&self) -> Applied {
         *self.applied.borrow()
@@ -154,7 +163,15 @@ impl StateStore {
         self.hash_points.lock().iter().copied().collect()
     }
 
-    pub(super) fn publish(&self, state: &State) {
+    /// Shows a batch that was applied to those who read, who wait and who watch, in this order.
+    pub(crate) fn publish_batch(&self, state: &mut State) {
+        self.publish(state);
+        self.signals.publish(state.take_signals());
+        self.feed.publish(state.revision(), state.take_revisions());
+    }
+
+    /// Shows what was applied to those who read.
+    pub(crate) fn publish(&self, state: &State) {
         let applied = applied_of(state);
         if applied.index.is_multiple_of(HASH_POINT_ENTRIES) {
             let mut points = self.hash_points.lock();

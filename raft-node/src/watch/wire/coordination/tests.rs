@@ -2,8 +2,8 @@
 
 use prost::Message as _;
 use quorate_proto::v1::{
-    self, LockFreedReason, LockMode, QueueClaimEnd, TaskWaitReason, lease_event, lock_event, queue_event, task_event,
-    watch_event, worker_event,
+    self as proto, LockFreedReason, LockMode, QueueClaimEnd, TaskWaitReason, lease_event, lock_event, queue_event,
+    task_event, watch_event, worker_event,
 };
 
 use super::coordination;
@@ -15,10 +15,10 @@ use crate::types::{
 const LEASE: LeaseId = LeaseId(7);
 
 fn received(event: &Event) -> watch_event::Event {
-    let sent = v1::WatchEvent {
+    let sent = proto::WatchEvent {
         event: Some(coordination(event)),
     };
-    let received = v1::WatchEvent::decode(sent.encode_to_vec().as_slice()).unwrap();
+    let received = proto::WatchEvent::decode(sent.encode_to_vec().as_slice()).unwrap();
     received.event.unwrap()
 }
 
@@ -70,7 +70,7 @@ fn of_task(what: TaskEvent) -> task_event::What {
 fn a_lease_is_granted_and_ends() {
     use lease_event::What;
     let name = "n".to_owned();
-    let granted = v1::LeaseGrantedEvent {
+    let granted = proto::LeaseGrantedEvent {
         name: name.clone(),
         ttl_ms: 1000,
     };
@@ -81,7 +81,7 @@ fn a_lease_is_granted_and_ends() {
     for expired in [false, true] {
         assert_eq!(
             of_lease(LeaseEvent::Ended { expired }),
-            What::Ended(v1::LeaseEndedEvent { expired })
+            What::Ended(proto::LeaseEndedEvent { expired })
         );
     }
 }
@@ -102,7 +102,7 @@ fn a_lock_is_acquired_in_each_way() {
             share,
             waited: true,
         };
-        let expected = v1::LockAcquiredEvent {
+        let expected = proto::LockAcquiredEvent {
             lease: LEASE.0,
             request: 2,
             token: 9,
@@ -131,7 +131,7 @@ fn a_hold_ends_for_each_reason_and_proclaims() {
             token,
             why,
         };
-        let expected = v1::LockFreedEvent {
+        let expected = proto::LockFreedEvent {
             lease: lease.0,
             request,
             token: token.0,
@@ -140,7 +140,7 @@ fn a_hold_ends_for_each_reason_and_proclaims() {
         };
         assert_eq!(of_lock(event), lock_event::What::Freed(expected));
     }
-    let expected = v1::LockValueSetEvent {
+    let expected = proto::LockValueSetEvent {
         lease: lease.0,
         request,
         token: token.0,
@@ -153,11 +153,11 @@ fn a_hold_ends_for_each_reason_and_proclaims() {
 fn a_queue_comes_goes_and_is_paused() {
     use queue_event::What;
     let expected = [
-        (QueueEvent::Created, What::Created(v1::QueueCreatedEvent {})),
-        (QueueEvent::Configured, What::Configured(v1::QueueConfiguredEvent {})),
-        (QueueEvent::Deleted, What::Deleted(v1::QueueDeletedEvent {})),
-        (QueueEvent::Paused, What::Paused(v1::QueuePausedEvent {})),
-        (QueueEvent::Resumed, What::Resumed(v1::QueueResumedEvent {})),
+        (QueueEvent::Created, What::Created(proto::QueueCreatedEvent {})),
+        (QueueEvent::Configured, What::Configured(proto::QueueConfiguredEvent {})),
+        (QueueEvent::Deleted, What::Deleted(proto::QueueDeletedEvent {})),
+        (QueueEvent::Paused, What::Paused(proto::QueuePausedEvent {})),
+        (QueueEvent::Resumed, What::Resumed(proto::QueueResumedEvent {})),
     ];
     for (event, expected) in expected {
         assert_eq!(of_queue(event), expected);
@@ -170,7 +170,7 @@ fn items_come_are_claimed_and_go() {
     let items = vec![1, 300];
     for delayed in [false, true] {
         let items = items.clone();
-        let expected = What::Enqueued(v1::QueueEnqueuedEvent { items, delayed });
+        let expected = What::Enqueued(proto::QueueEnqueuedEvent { items, delayed });
         assert_eq!(of_items(ItemEvent::Enqueued { delayed }), expected);
     }
     for lease in [None, Some(LEASE)] {
@@ -179,7 +179,7 @@ fn items_come_are_claimed_and_go() {
             lease,
             worker: "w".to_owned(),
         };
-        let expected = v1::QueueClaimedEvent {
+        let expected = proto::QueueClaimedEvent {
             items: items.clone(),
             token: 9,
             lease: lease.map_or(0, |lease| lease.0),
@@ -189,13 +189,13 @@ fn items_come_are_claimed_and_go() {
     }
     let of = || items.clone();
     let expected = [
-        (ItemEvent::Ready, What::Ready(v1::QueueReadyEvent { items: of() })),
-        (ItemEvent::Acked, What::Acked(v1::QueueAckedEvent { items: of() })),
+        (ItemEvent::Ready, What::Ready(proto::QueueReadyEvent { items: of() })),
+        (ItemEvent::Acked, What::Acked(proto::QueueAckedEvent { items: of() })),
         (
             ItemEvent::Redriven,
-            What::Redriven(v1::QueueRedrivenEvent { items: of() }),
+            What::Redriven(proto::QueueRedrivenEvent { items: of() }),
         ),
-        (ItemEvent::Purged, What::Purged(v1::QueuePurgedEvent { items: of() })),
+        (ItemEvent::Purged, What::Purged(proto::QueuePurgedEvent { items: of() })),
     ];
     for (event, expected) in expected {
         assert_eq!(of_items(event), expected);
@@ -211,7 +211,7 @@ fn items_come_back_for_each_reason() {
         (ClaimEnd::LeaseEnded, QueueClaimEnd::LeaseEnded),
     ];
     for (why, expected) in reasons {
-        let returned = v1::QueueReturnedEvent {
+        let returned = proto::QueueReturnedEvent {
             items: vec![1, 300],
             why: expected.into(),
             delayed: true,
@@ -219,7 +219,7 @@ fn items_come_back_for_each_reason() {
         let delayed = true;
         assert_eq!(of_items(ItemEvent::Returned { why, delayed }), What::Returned(returned));
         let reason = "because".to_owned();
-        let dead = v1::QueueDeadEvent {
+        let dead = proto::QueueDeadEvent {
             items: vec![1, 300],
             why: expected.into(),
             reason: reason.clone(),
@@ -232,11 +232,11 @@ fn items_come_back_for_each_reason() {
 fn a_worker_comes_drains_and_goes() {
     use worker_event::What;
     let (lease, capacity) = (LEASE, 4);
-    let registered = v1::WorkerRegisteredEvent {
+    let registered = proto::WorkerRegisteredEvent {
         lease: lease.0,
         capacity,
     };
-    let offline = v1::WorkerOfflineEvent { lease: lease.0 };
+    let offline = proto::WorkerOfflineEvent { lease: lease.0 };
     let expected = [
         (
             WorkerEvent::Registered { lease, capacity },
@@ -244,14 +244,14 @@ fn a_worker_comes_drains_and_goes() {
         ),
         (
             WorkerEvent::Updated { capacity },
-            What::Updated(v1::WorkerUpdatedEvent { capacity }),
+            What::Updated(proto::WorkerUpdatedEvent { capacity }),
         ),
-        (WorkerEvent::Draining, What::Draining(v1::WorkerDrainingEvent {})),
-        (WorkerEvent::Resumed, What::Resumed(v1::WorkerResumedEvent {})),
+        (WorkerEvent::Draining, What::Draining(proto::WorkerDrainingEvent {})),
+        (WorkerEvent::Resumed, What::Resumed(proto::WorkerResumedEvent {})),
         (WorkerEvent::Offline { lease }, What::Offline(offline)),
         (
             WorkerEvent::Deregistered,
-            What::Deregistered(v1::WorkerDeregisteredEvent {}),
+            What::Deregistered(proto::WorkerDeregisteredEvent {}),
         ),
     ];
     for (event, expected) in expected {
@@ -265,7 +265,7 @@ fn a_task_is_assigned_waits_and_ends() {
     let generation = 5;
     let from = || Some("v".to_owned());
     let worker = || "w".to_owned();
-    let assigned = v1::TaskAssignedEvent {
+    let assigned = proto::TaskAssignedEvent {
         worker: worker(),
         generation,
         from: "v".to_owned(),
@@ -283,7 +283,7 @@ fn a_task_is_assigned_waits_and_ends() {
     ];
     for (why, expected) in reasons {
         let from = None;
-        let waiting = v1::TaskWaitingEvent {
+        let waiting = proto::TaskWaitingEvent {
             generation,
             from: String::new(),
             why: expected.into(),
@@ -293,7 +293,7 @@ fn a_task_is_assigned_waits_and_ends() {
             What::Waiting(waiting)
         );
     }
-    let completed = v1::TaskCompletedEvent {
+    let completed = proto::TaskCompletedEvent {
         worker: worker(),
         generation,
     };
@@ -302,7 +302,7 @@ fn a_task_is_assigned_waits_and_ends() {
         generation,
     };
     assert_eq!(of_task(event), What::Completed(completed));
-    let cancelled = v1::TaskCancelledEvent {
+    let cancelled = proto::TaskCancelledEvent {
         generation,
         from: "v".to_owned(),
     };

@@ -1,0 +1,185 @@
+//! Watches: many on one stream.
+//!
+//! Requests are read one by one, and only while the client reads the answers to those before. What needs a round with
+//! the quorum (a start now, a linearizable probe) is waited for beside the stream, so that rounds are shared.
+
+mod request;
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::Stream;
+use prost::Message;
+use quorate_proto::v1::watch_server::Watch;
+use quorate_proto::v1::{self as proto, WatchMark, WatchRequest, WatchResponse, watch_request};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::api::Api;
+use super::error::{self, invalid};
+use super::validate;
+use super::work::{TIMEOUT_DEFAULT, timed_out};
+use crate::types::Revision;
+use crate::watch::{Ending, WatchStream};
+use request::Start;
+
+/// The watch service.
+pub struct WatchService(pub Arc<Api>);
+
+#[tonic::async_trait]
+impl Watch for WatchService {
+    type OpenStream = Pin<Box<dyn Stream<Item = Result<WatchResponse, Status>> + Send>>;
+
+    async fn open(&self, request: Request<Streaming<WatchRequest>>) -> Result<Response<Self::OpenStream>, Status> {
+        let stream = self.0.watches.open();
+        tokio::spawn(receive(
+            Arc::clone(&self.0),
+            request.into_inner(),
+            Arc::downgrade(&stream),
+        ));
+        // The stream of responses owns the watches: when the connection drops it, they end.
+        let responses = futures::stream::unfold(Some(stream), |stream| async move {
+            let stream = stream?;
+            match stream.outbox().take().await? {
+                Ok(response) => Some((Ok(response), Some(stream))),
+                Err(broken) => Some((Err(error::status(broken)), None)),
+            }
+        });
+        Ok(Response::new(Box::pin(responses)))
+    }
+}
+
+/// Ends when the client closes its side, when the connection breaks, or at a request that breaks the rules of the stream.
+async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: std::sync::Weak<WatchStream>) {
+    loop {
+        let message = requests.message().await;
+        let Some(stream) = stream.upgrade() else { return };
+        let outbox = Arc::clone(stream.outbox());
+        match message {
+            Ok(Some(request)) => {
+                if let Err(broken) = take(&api, &stream, request) {
+                    return outbox.fail(broken);
+                }
+            }
+            Ok(None) => return outbox.close(),
+            Err(status) => {
+                tracing::debug!(%status, "a stream of watches ended");
+                return outbox.close();
+            }
+        }
+        drop(stream);
+        outbox.room_for_answers().await;
+    }
+}
+
+/// Does one request. An error ends the stream: the client does not know what it says.
+fn take(api: &Arc<Api>, stream: &Arc<WatchStream>, request: WatchRequest) -> Result<(), proto::Error> {
+    validate::request_size(&api.limits, request.encoded_len())?;
+    match request.request {
+        None => Err(invalid(
+            "request",
+            "the request is empty, or of a kind that this version does not know",
+        )),
+        Some(watch_request::Request::Cancel(cancel)) => {
+            stream.cancel(cancel.watch_id);
+            Ok(())
+        }
+        Some(watch_request::Request::Create(create)) => create_watch(api, stream, &create),
+        Some(watch_request::Request::Probe(probe)) => {
+            if probe.probe_id == 0 {
+                return Err(invalid("probe_id", "the id of a probe is at least 1"));
+            }
+            answer_probe(api, stream, probe);
+            Ok(())
+        }
+    }
+}
+
+fn create_watch(api: &Arc<Api>, stream: &Arc<WatchStream>, create: &proto::WatchCreate) -> Result<(), proto::Error> {
+    let id = create.watch_id;
+    if id == 0 {
+        return Err(invalid("watch_id", "the id of a watch is at least 1"));
+    }
+    let engine = api.store.engine();
+    let checked = request::start(create)
+        .and_then(|start| Ok((start, request::spec(&api.limits, engine.view().as_ref(), create)?)));
+    let (start, spec) = match checked {
+        Ok(checked) => checked,
+        Err(refused) => {
+            stream.outbox().refused(id, refused);
+            return Ok(());
+        }
+    };
+    let key = match stream.add(id, spec) {
+        Ok(key) => key,
+        Err(broken @ Ending::IdInUse(_)) => return Err(broken.error()),
+        Err(refused) => {
+            stream.outbox().refused(id, refused.error());
+            return Ok(());
+        }
+    };
+    match start {
+        Start::From(revision) => {
+            let oldest = api.store.applied().compacted;
+            match revision < oldest {
+                true => stream.fail(
+                    key,
+                    Ending::Compacted {
+                        asked: revision,
+                        oldest,
+                    }
+                    .error(),
+                ),
+                false => stream.begin(key, Revision(revision.0 - 1)),
+            }
+        }
+        Start::Now => {
+            let (api, stream) = (Arc::clone(api), Arc::downgrade(stream));
+            tokio::spawn(async move {
+                let newest = newest(&api, TIMEOUT_DEFAULT).await;
+                let Some(stream) = stream.upgrade() else { return };
+                match newest {
+                    Ok(newest) => stream.begin(key, newest),
+                    Err(refused) => stream.fail(key, refused),
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+fn answer_probe(api: &Arc<Api>, stream: &Arc<WatchStream>, probe: proto::WatchProbe) {
+    let permit = match stream.admit_probe() {
+        Ok(permit) => permit,
+        Err(refused) => return stream.outbox().mark(unanswered(probe.probe_id, refused.error())),
+    };
+    let (api, stream) = (Arc::clone(api), Arc::downgrade(stream));
+    tokio::spawn(async move {
+        let at_least = match probe.linearizable {
+            true => newest(&api, TIMEOUT_DEFAULT).await,
+            false => Ok(api.store.applied().revision),
+        };
+        let Some(stream) = stream.upgrade() else { return };
+        match at_least {
+            Ok(at_least) => stream.probe(probe.probe_id, permit, &probe.watch_ids, at_least),
+            Err(refused) => stream.outbox().mark(unanswered(probe.probe_id, refused)),
+        }
+    });
+}
+
+fn unanswered(probe_id: u64, error: proto::Error) -> WatchMark {
+    WatchMark {
+        probe_id,
+        error: Some(error),
+        ..WatchMark::default()
+    }
+}
+
+/// The newest revision of the cluster, which this member has applied by then.
+async fn newest(api: &Api, timeout: Duration) -> Result<Revision, proto::Error> {
+    match tokio::time::timeout(timeout, api.reads.strong()).await {
+        Ok(Ok(_)) => Ok(api.store.applied().revision),
+        Ok(Err(failed)) => Err(error::read(&failed)),
+        Err(_) => Err(timed_out(timeout)),
+    }
+}

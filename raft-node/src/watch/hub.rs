@@ -1,0 +1,275 @@
+//! Where watches are asked for, and where what was applied finds those who want it.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate_proto::v1::{self as proto, ResponseHeader};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+
+use super::catch_up;
+use super::ending::Ending;
+use super::marks::Marks;
+use super::outbox::Outbox;
+use super::ready::ReadyQueue;
+use super::revision::RevisionEvents;
+use super::spec::WatchSpec;
+use super::watches::{Watch, WatchKey, Watches};
+use super::wire::DomainNames;
+use crate::environment::Clock;
+use crate::feed::Fed;
+use crate::state_machine::StateStore;
+use crate::types::Revision;
+
+/// Revisions that are routed before others may take the lock.
+const REVISIONS_PER_TURN: usize = 256;
+/// Time between two looks for clients that do not read.
+const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// Probes of one stream that may wait.
+const PROBES_MAX: usize = 16;
+
+/// Who says from which point of the log a message speaks.
+pub type Header = Box<dyn Fn(Revision) -> ResponseHeader + Send + Sync>;
+
+/// The watches of a member.
+pub struct Hub {
+    pub(super) store: Arc<StateStore>,
+    pub(super) ready: Arc<ReadyQueue>,
+    pub(super) watches: Mutex<Watches>,
+    marks: Mutex<Marks>,
+    streams: Mutex<HashMap<usize, Arc<Outbox>>>,
+    names: Arc<DomainNames>,
+    clock: Arc<dyn Clock>,
+    header: Header,
+    limits: HubLimits,
+    /// The times at which something is due have changed.
+    rescheduled: Notify,
+}
+
+/// What the watches of a member may take.
+#[derive(Clone, Copy, Debug)]
+pub struct HubLimits {
+    /// Watches at a time.
+    pub watches_max: u64,
+    /// A client that lets a watch wait for so long is slow no more but gone.
+    pub stall_max: Duration,
+}
+
+/// A stream of a client; dropping it ends its watches.
+pub struct WatchStream {
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    /// One permit for each probe that may wait.
+    probes: Arc<Semaphore>,
+}
+
+impl Hub {
+    /// Serves watches of this store from now on, on the runtime of the caller.
+    pub fn start(store: Arc<StateStore>, clock: Arc<dyn Clock>, header: Header, limits: HubLimits) -> Arc<Self> {
+        let names = Arc::<DomainNames>::default();
+        let ready = Arc::<ReadyQueue>::default();
+        let routed = store.applied().revision;
+        let hub = Arc::new(Self {
+            watches: Mutex::new(Watches::new(routed, Arc::clone(&names), Arc::clone(&ready))),
+            store,
+            ready,
+            marks: Mutex::default(),
+            streams: Mutex::default(),
+            names,
+            clock,
+            header,
+            limits,
+            rescheduled: Notify::new(),
+        });
+        tokio::spawn(Arc::clone(&hub).run());
+        tokio::spawn(catch_up::run(Arc::clone(&hub)));
+        hub
+    }
+
+    /// Opens a stream.
+    pub fn open(self: &Arc<Self>) -> Arc<WatchStream> {
+        let outbox = Outbox::new(Arc::clone(&self.clock), Arc::clone(&self.ready));
+        let place = Arc::as_ptr(&outbox).addr();
+        self.streams.lock().insert(place, Arc::clone(&outbox));
+        Arc::new(WatchStream {
+            hub: Arc::clone(self),
+            outbox,
+            probes: Arc::new(Semaphore::new(PROBES_MAX)),
+        })
+    }
+
+    /// Ends every stream: the member stops.
+    pub fn close(&self) {
+        for outbox in self.streams.lock().values() {
+            outbox.close();
+        }
+    }
+
+    async fn run(self: Arc<Self>) {
+        let mut next_check = self.clock.monotonic() + STALL_CHECK_INTERVAL;
+        loop {
+            let due = self
+                .marks
+                .lock()
+                .next_due()
+                .map_or(next_check, |due| due.min(next_check));
+            let wait = due.saturating_sub(self.clock.monotonic());
+            tokio::select! {
+                () = self.store.feed().published() => {}
+                () = self.rescheduled.notified() => {}
+                () = tokio::time::sleep(wait) => {}
+            }
+            while self.route() {
+                tokio::task::yield_now().await;
+            }
+            self.answer_probes();
+            let now = self.clock.monotonic();
+            self.marks.lock().send_due(now, &self.watches.lock(), &self.header);
+            if now >= next_check {
+                self.cancel_stalled();
+                next_check = now + STALL_CHECK_INTERVAL;
+            }
+        }
+    }
+
+    /// Routes some of what was applied; whether there may be more.
+    fn route(&self) -> bool {
+        let mut watches = self.watches.lock();
+        match self.store.feed().after(watches.routed, REVISIONS_PER_TURN) {
+            Fed::Gap { newest } => watches.gap(newest),
+            Fed::Revisions(revisions) if revisions.is_empty() => return false,
+            Fed::Revisions(revisions) => {
+                for applied in revisions {
+                    let newest = applied.revision;
+                    if let Err(error) = watches.route(&RevisionEvents::new(applied)) {
+                        // What apply has just made does not decode. The store says the same to whoever reads it.
+                        tracing::error!(%error, revision = newest.0, "a revision could not be sent to those who watch");
+                        watches.gap(newest);
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    pub(super) fn answer_probes(&self) {
+        self.marks.lock().answer(&self.watches.lock(), &self.header);
+    }
+
+    /// Ends the watches of clients that do not read, with the revision to resume from.
+    fn cancel_stalled(&self) {
+        let stall_max = self.limits.stall_max;
+        let streams: Vec<_> = self.streams.lock().values().cloned().collect();
+        for outbox in streams {
+            if outbox.stalled_for() < stall_max {
+                continue;
+            }
+            for key in outbox.starving() {
+                self.cancel_lagging(key);
+            }
+        }
+    }
+
+    fn cancel_lagging(&self, key: WatchKey) {
+        let Some(watch) = self.remove(key) else { return };
+        let withdrawn = watch.outbox.withdraw(watch.slot);
+        let ending = Ending::Lagged {
+            resume: withdrawn.unwrap_or(watch.position.next()),
+            stall_ms: u64::try_from(self.limits.stall_max.as_millis()).unwrap_or(u64::MAX),
+        };
+        watch.outbox.ended(watch.slot, Some(ending.error()));
+    }
+
+    /// Ends a watch that cannot go on.
+    pub(super) fn end(&self, key: WatchKey, ending: &Ending) {
+        if let Some(watch) = self.remove(key) {
+            watch.outbox.ended(watch.slot, Some(ending.error()));
+        }
+    }
+
+    fn remove(&self, key: WatchKey) -> Option<Watch> {
+        let mut watches = self.watches.lock();
+        let removed = watches.remove(key);
+        self.store.feed().set_watched(watches.len() > 0);
+        removed
+    }
+}
+
+impl WatchStream {
+    /// What is on its way to the client.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Takes a watch in. It gets nothing before [`begin`](Self::begin). The refusals: too many watches, an id in use.
+    pub(crate) fn add(&self, id: u64, spec: WatchSpec) -> Result<WatchKey, Ending> {
+        let mut all = self.hub.watches.lock();
+        let watches_max = self.hub.limits.watches_max;
+        let watches = all.len() as u64;
+        if watches >= watches_max {
+            return Err(Ending::TooMany { watches, watches_max });
+        }
+        self.hub.names.learn(&spec.domains);
+        let key = all.add(spec, &self.outbox, id).ok_or(Ending::IdInUse(id))?;
+        self.hub.store.feed().set_watched(true);
+        Ok(key)
+    }
+
+    /// The watch gets everything after `position`.
+    pub(crate) fn begin(&self, key: WatchKey, position: Revision) {
+        let mut watches = self.hub.watches.lock();
+        let Some(watch) = watches.get(key) else { return };
+        let (id, interval) = (watch.id, watch.spec.mark_interval);
+        self.outbox.created((self.hub.header)(watches.routed), id, position);
+        watches.begin(key, position);
+        drop(watches);
+        if let Some(interval) = interval {
+            let due = self.hub.clock.monotonic() + interval;
+            self.hub.marks.lock().schedule(due, key);
+            self.hub.rescheduled.notify_one();
+        }
+    }
+
+    /// Ends a watch that cannot begin.
+    pub(crate) fn fail(&self, key: WatchKey, error: proto::Error) {
+        if let Some(watch) = self.hub.remove(key) {
+            watch.outbox.ended(watch.slot, Some(error));
+        }
+    }
+
+    /// Ends a watch because the client asked for it; nothing if there is none of this id.
+    pub(crate) fn cancel(&self, id: u64) {
+        if let Some(watch) = self.outbox.find(id).and_then(|key| self.hub.remove(key)) {
+            watch.outbox.ended(watch.slot, None);
+        }
+    }
+
+    /// Room for a probe. The refusal: too many wait.
+    pub(crate) fn admit_probe(&self) -> Result<OwnedSemaphorePermit, Ending> {
+        let probes_max = PROBES_MAX as u64;
+        let permit = Arc::clone(&self.probes).try_acquire_owned();
+        permit.map_err(|_| Ending::TooManyProbes { probes_max })
+    }
+
+    /// Asks for marks at `at_least` or later: of these watches, or of all.
+    pub(crate) fn probe(&self, id: u64, permit: OwnedSemaphorePermit, ids: &[u64], at_least: Revision) {
+        let watches = match ids {
+            [] => self.outbox.watches(),
+            ids => ids.iter().filter_map(|id| self.outbox.find(*id)).collect(),
+        };
+        self.hub.marks.lock().ask(id, permit, &self.outbox, watches, at_least);
+        self.hub.rescheduled.notify_one();
+    }
+}
+
+impl Drop for WatchStream {
+    fn drop(&mut self) {
+        self.hub.streams.lock().remove(&Arc::as_ptr(&self.outbox).addr());
+        for key in self.outbox.watches() {
+            self.hub.remove(key);
+        }
+        self.hub.marks.lock().forget(&self.outbox);
+        self.outbox.close();
+    }
+}

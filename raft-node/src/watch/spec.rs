@@ -1,0 +1,53 @@
+//! What a watch asks for.
+
+use std::time::Duration;
+
+use crate::mvcc::{ChangeKind, Selector};
+use crate::types::{DomainId, Space};
+
+/// A watch, checked.
+#[derive(Clone, Debug)]
+pub struct WatchSpec {
+    /// What is watched; an event that several select comes once.
+    pub selectors: Vec<(Space, Selector)>,
+    /// The names of the domains in `selectors`: they come with the events.
+    pub domains: Vec<(DomainId, String)>,
+    /// Leave out writes of keys.
+    pub no_puts: bool,
+    /// Leave out deletions and expiries of keys.
+    pub no_deletes: bool,
+    /// What of an event comes.
+    pub shape: Shape,
+    /// A mark is sent this often.
+    pub mark_interval: Option<Duration>,
+}
+
+/// How an event of a key is sent. Watches of one shape share its encoding.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Shape {
+    /// With the record before.
+    pub previous: bool,
+    /// Records without values.
+    pub keys_only: bool,
+}
+
+impl WatchSpec {
+    /// Whether the filters let events of this kind pass; none is an event of something else than a key.
+    pub(super) fn passes(&self, kind: Option<ChangeKind>) -> bool {
+        match kind {
+            Some(ChangeKind::Put) => !self.no_puts,
+            Some(ChangeKind::Delete | ChangeKind::Expire) => !self.no_deletes,
+            None => true,
+        }
+    }
+}
+
+impl Shape {
+    /// How many there are.
+    pub(super) const COUNT: usize = 4;
+
+    /// Its number, below [`Shape::COUNT`].
+    pub(super) fn number(self) -> usize {
+        usize::from(self.previous) + 2 * usize::from(self.keys_only)
+    }
+}

@@ -1,0 +1,330 @@
+//! The watches of a member: which are live, which are behind, and who gets a revision.
+
+use std::sync::Arc;
+
+use slab::Slab;
+
+use super::index::Index;
+use super::outbox::{Delivery, Outbox};
+use super::ready::ReadyQueue;
+use super::revision::{RevisionEvents, Subject};
+use super::spec::{Shape, WatchSpec};
+use super::wire::DomainNames;
+use crate::storage::StorageError;
+use crate::types::Revision;
+
+/// Names a watch of this member; never used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WatchKey {
+    place: usize,
+    number: u64,
+}
+
+/// Whether a watch gets what the hub routes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It was asked for; where it starts is still being found out.
+    Starting,
+    /// It has everything up to what was routed, and is in the index.
+    Live,
+    /// It reads what it lacks from the store.
+    Behind,
+}
+
+/// One watch.
+pub(super) struct Watch {
+    number: u64,
+    /// Its name on its stream.
+    pub(super) id: u64,
+    pub(super) spec: Arc<WatchSpec>,
+    pub(super) outbox: Arc<Outbox>,
+    pub(super) slot: usize,
+    pub(super) standing: Standing,
+    /// Nothing up to here is sent any more. A live watch has got what was routed, even where that is later; where this is
+    /// later, the watch waits for its start.
+    pub(super) position: Revision,
+    /// Its outbox has refused what comes after the position; it says when there is room.
+    refused: bool,
+}
+
+/// All watches.
+pub(super) struct Watches {
+    watches: Slab<Watch>,
+    numbers: u64,
+    index: Index,
+    /// Live watches have everything up to here.
+    pub(super) routed: Revision,
+    names: Arc<DomainNames>,
+    ready: Arc<ReadyQueue>,
+}
+
+/// Events that one watch gets: a run of numbers in [`Deliveries::numbers`].
+struct Share {
+    outbox: usize,
+    shape: Shape,
+    place: usize,
+    from: usize,
+    to: usize,
+}
+
+impl Watches {
+    pub(super) fn new(routed: Revision, names: Arc<DomainNames>, ready: Arc<ReadyQueue>) -> Self {
+        Self {
+            watches: Slab::new(),
+            numbers: 0,
+            index: Index::default(),
+            routed,
+            names,
+            ready,
+        }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.watches.len()
+    }
+
+    /// Takes a watch in; none if its id is in use on its stream.
+    pub(super) fn add(&mut self, spec: WatchSpec, outbox: &Arc<Outbox>, id: u64) -> Option<WatchKey> {
+        let entry = self.watches.vacant_entry();
+        let key = WatchKey {
+            place: entry.key(),
+            number: self.numbers,
+        };
+        let slot = outbox.add(id, key)?;
+        self.numbers += 1;
+        entry.insert(Watch {
+            number: key.number,
+            id,
+            spec: Arc::new(spec),
+            outbox: Arc::clone(outbox),
+            slot,
+            standing: Standing::Starting,
+            position: Revision(0),
+            refused: false,
+        });
+        Some(key)
+    }
+
+    pub(super) fn get(&self, key: WatchKey) -> Option<&Watch> {
+        self.watches.get(key.place).filter(|watch| watch.number == key.number)
+    }
+
+    fn get_mut(&mut self, key: WatchKey) -> Option<&mut Watch> {
+        let found = self.watches.get_mut(key.place);
+        found.filter(|watch| watch.number == key.number)
+    }
+
+    /// Forgets a watch.
+    pub(super) fn remove(&mut self, key: WatchKey) -> Option<Watch> {
+        self.get(key)?;
+        self.set_standing(key.place, Standing::Behind);
+        Some(self.watches.remove(key.place))
+    }
+
+    /// The watch gets what comes after `position`.
+    pub(super) fn begin(&mut self, key: WatchKey, position: Revision) {
+        if let Some(watch) = self.get_mut(key) {
+            watch.position = position;
+            self.resume(key);
+        }
+    }
+
+    /// A watch that is not live becomes so if it lacks nothing; otherwise it is read for.
+    pub(super) fn resume(&mut self, key: WatchKey) {
+        let Some(watch) = self.get(key) else { return };
+        if watch.position >= self.routed {
+            self.set_standing(key.place, Standing::Live);
+        } else {
+            self.set_standing(key.place, Standing::Behind);
+            self.ready.push(key);
+        }
+    }
+
+    /// A watch that is behind is about to be read for; none if it is not behind any more.
+    pub(super) fn begin_reading(&mut self, key: WatchKey) -> Option<&Watch> {
+        let watch = self.get_mut(key).filter(|watch| watch.standing == Standing::Behind)?;
+        watch.refused = false;
+        Some(watch)
+    }
+
+    /// Everything up to `position` was read for the watch; unless its outbox was full, it goes on from there.
+    pub(super) fn end_reading(&mut self, key: WatchKey, position: Revision) {
+        let reading = |watch: &&mut Watch| watch.standing == Standing::Behind && !watch.refused;
+        if let Some(watch) = self.get_mut(key).filter(|watch| reading(&watch)) {
+            watch.position = watch.position.max(position);
+            self.resume(key);
+        }
+    }
+
+    /// Up to where the watch has got everything; none before its start.
+    pub(super) fn reached(&self, watch: &Watch) -> Option<Revision> {
+        match watch.standing {
+            Standing::Starting => None,
+            Standing::Live => (watch.position <= self.routed).then_some(self.routed),
+            Standing::Behind => Some(watch.position),
+        }
+    }
+
+    /// Sends the events of the next revision to the live watches that want them.
+    pub(super) fn route(&mut self, revision: &RevisionEvents) -> Result<(), StorageError> {
+        let mut shares = Vec::new();
+        let mut found = Vec::new();
+        for (number, subject) in (0_u32..).zip(revision.subjects()) {
+            found.clear();
+            self.index.find(subject.space, &subject.name, &mut found);
+            for place in &found {
+                let watch = self.watches.get(*place);
+                if watch.is_some_and(|watch| watch.lacks(revision.revision()) && watch.spec.passes(subject.kind)) {
+                    shares.push((*place, number));
+                }
+            }
+        }
+        self.deliver(revision, shares)?;
+        self.routed = revision.revision();
+        Ok(())
+    }
+
+    /// Sends the events of a revision to watches that are behind. `wanted` says which; those that the filters of a watch
+    /// hold back are left out.
+    pub(super) fn catch_up(
+        &mut self,
+        revision: &RevisionEvents,
+        mut wanted: impl FnMut(&Subject<'_>, &mut Vec<WatchKey>),
+    ) -> Result<(), StorageError> {
+        let mut shares = Vec::new();
+        let mut found = Vec::new();
+        for (number, subject) in (0_u32..).zip(revision.subjects()) {
+            found.clear();
+            wanted(&subject, &mut found);
+            for key in &found {
+                let watch = self.get(*key);
+                let wants = |watch: &Watch| {
+                    watch.standing == Standing::Behind
+                        && !watch.refused
+                        && watch.lacks(revision.revision())
+                        && watch.spec.passes(subject.kind)
+                };
+                if watch.is_some_and(wants) {
+                    shares.push((key.place, number));
+                }
+            }
+        }
+        self.deliver(revision, shares)
+    }
+
+    /// `shares` are places of watches with the number of an event each.
+    fn deliver(&mut self, revision: &RevisionEvents, mut pairs: Vec<(usize, u32)>) -> Result<(), StorageError> {
+        if pairs.is_empty() {
+            return Ok(());
+        }
+        pairs.sort_unstable();
+        let numbers: Vec<u32> = pairs.iter().map(|(_, number)| *number).collect();
+        let mut shares = self.shares(&pairs);
+        // Watches of one stream that get the same events stand together.
+        let order = |share: &Share| (share.outbox, share.shape, &numbers[share.from..share.to]);
+        shares.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        for alike in shares.chunk_by(|a, b| order(a) == order(b)) {
+            let Some(first) = alike.first() else { continue };
+            let events = numbers[first.from..first.to].iter();
+            let delivery = Delivery {
+                revision: revision.revision(),
+                wall_ms: revision.wall_ms(),
+                events: events
+                    .map(|number| revision.encoded(*number, first.shape, &self.names))
+                    .collect::<Result<_, _>>()?,
+            };
+            self.push(alike, delivery);
+        }
+        Ok(())
+    }
+
+    /// One share a watch; `pairs` are sorted.
+    fn shares(&self, pairs: &[(usize, u32)]) -> Vec<Share> {
+        let mut shares = Vec::new();
+        let mut from = 0;
+        for run in pairs.chunk_by(|a, b| a.0 == b.0) {
+            let to = from + run.len();
+            if let Some(watch) = self.watches.get(pairs[from].0) {
+                shares.push(Share {
+                    outbox: Arc::as_ptr(&watch.outbox).addr(),
+                    shape: watch.spec.shape,
+                    place: pairs[from].0,
+                    from,
+                    to,
+                });
+            }
+            from = to;
+        }
+        shares
+    }
+
+    /// Those for whom there is no room are behind from here on.
+    fn push(&mut self, alike: &[Share], delivery: Delivery) {
+        let before = Revision(delivery.revision.0 - 1);
+        let watches = &self.watches;
+        let slots: Vec<usize> = alike.iter().map(|share| watches[share.place].slot).collect();
+        let mut refused = Vec::new();
+        if let Some(first) = alike.first() {
+            watches[first.place].outbox.push(&slots, delivery, &mut refused);
+        }
+        if refused.is_empty() {
+            return;
+        }
+        refused.sort_unstable();
+        for share in alike {
+            if refused.binary_search(&self.watches[share.place].slot).is_ok() {
+                self.set_standing(share.place, Standing::Behind);
+                let watch = &mut self.watches[share.place];
+                watch.position = watch.position.max(before);
+                watch.refused = true;
+            }
+        }
+    }
+
+    /// What the hub had to route next is not there: every live watch reads it from the store.
+    pub(super) fn gap(&mut self, newest: Revision) {
+        let live: Vec<usize> = self
+            .watches
+            .iter()
+            .filter(|(_, watch)| watch.standing == Standing::Live && watch.position < newest)
+            .map(|(place, _)| place)
+            .collect();
+        let routed = self.routed;
+        self.routed = newest;
+        for place in live {
+            self.set_standing(place, Standing::Behind);
+            let watch = &mut self.watches[place];
+            watch.position = watch.position.max(routed);
+            let number = watch.number;
+            self.ready.push(WatchKey { place, number });
+        }
+    }
+
+    fn set_standing(&mut self, place: usize, standing: Standing) {
+        let Some(watch) = self.watches.get_mut(place) else {
+            return;
+        };
+        let before = std::mem::replace(&mut watch.standing, standing);
+        let (was, is) = (before == Standing::Live, standing == Standing::Live);
+        if was == is {
+            return;
+        }
+        for (space, selector) in &watch.spec.selectors {
+            if is {
+                self.index.insert(*space, selector, place);
+            } else {
+                self.index.remove(*space, selector, place);
+            }
+        }
+    }
+}
+
+impl Watch {
+    pub(super) fn is_live(&self) -> bool {
+        self.standing == Standing::Live
+    }
+
+    fn lacks(&self, revision: Revision) -> bool {
+        revision > self.position
+    }
+}

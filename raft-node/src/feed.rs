@@ -171,7 +171,7 @@ mod tests {
     fn memory_is_bounded_by_bytes_and_by_revisions() {
         let feed = Feed::default();
         for number in 2..=4 {
-            feed.publish(Revision(number), vec![revision(number, BYTES_MAX / 2 - 100)]);
+            feed.publish(Revision(number), vec![revision(number, BYTES_MAX / 2 - 1000)]);
         }
         assert_eq!(numbers(feed.after(Revision(1), 9)), None);
         assert_eq!(numbers(feed.after(Revision(2), 9)), Some(vec![3, 4]));

@@ -9,6 +9,9 @@
 //!   is. The heads of queues are found in [`Table::Coordination`](crate::storage::Table), which is kept in memory.
 //! * Nothing here reads a clock or a random number, or depends on the order of a hash table.
 //! * A verb that is refused names its operation, and nothing of its transaction is done.
+//! * Whoever changes what clients can see says so: in an [`Event`](crate::types::Event), which is stored, replicated and
+//!   watched, and from which the change can be replayed; in a [`Signal`](crate::types::Signal) to those who wait here. What
+//!   changes nothing says nothing.
 
 pub mod locks;
 pub mod queues;

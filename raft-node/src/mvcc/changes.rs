@@ -3,7 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::record::corrupt;
-use crate::codec::{self, Record as _};
+use crate::codec::{self, CodecError, Record as _};
 use crate::storage::StorageError;
 use crate::types::{DomainId, Event, Revision};
 
@@ -56,7 +56,8 @@ impl AppliedRevision {
     pub fn bytes(&self) -> usize {
         let keys = self.changes.keys.iter().map(|changed| changed.key.len() + 48);
         let records = self.records.iter().map(ChangedRecords::bytes);
-        keys.sum::<usize>() + records.sum::<usize>() + 64 * self.changes.events.len() + 128
+        let events = self.changes.events.iter().map(Event::bytes);
+        keys.sum::<usize>() + records.sum::<usize>() + events.sum::<usize>() + 128
     }
 }
 
@@ -94,12 +95,41 @@ impl codec::Record for KeyChanges {
     const VERSION: u8 = 1;
 }
 
+/// Events that did not fit the envelope before this one.
+#[derive(Encode, Decode)]
+struct MoreEvents {
+    events: Vec<Event>,
+}
+
+impl codec::Record for MoreEvents {
+    const ID: u16 = 0x020A;
+    const VERSION: u8 = 1;
+}
+
+/// Events in one envelope. Decoding counts each at its size in memory against the limit of an envelope.
+const EVENTS_MAX: usize = 1 << 16;
+
+/// Bytes of events in one envelope. With the keys of a transaction, which may be 40 MiB of deleted ones, they are below
+/// what an envelope holds.
+const EVENT_BYTES_MAX: usize = 16 << 20;
+
 impl Changes {
     /// The row of these changes. Returns them, too: watchers want them next.
-    pub fn into_row(self) -> Result<(Self, Vec<u8>), StorageError> {
+    ///
+    /// What one release of a lock hands on to those who wait has no limit, and what cannot be stored would stop every
+    /// member; so events that do not fit one envelope go on in further ones behind it.
+    pub fn into_row(mut self) -> Result<(Self, Vec<u8>), StorageError> {
         let failed = |error| corrupt("writing changes", &error);
         if !self.events.is_empty() {
-            let row = codec::encode(&self).map_err(failed)?;
+            let mut rest = self.events.split_off(fitting(&self.events));
+            let mut row = codec::encode(&self).map_err(failed)?;
+            while !rest.is_empty() {
+                let next = rest.split_off(fitting(&rest));
+                let more = MoreEvents { events: rest };
+                codec::encode_into(&more, &mut row).map_err(failed)?;
+                self.events.extend(more.events);
+                rest = next;
+            }
             return Ok((self, row));
         }
         let Self { wall_ms, keys, .. } = self;
@@ -113,11 +143,105 @@ impl Changes {
     /// Reads a row.
     pub fn from_row(row: &[u8]) -> Result<Self, StorageError> {
         let failed = |error| corrupt("reading changes", &error);
-        if codec::header(row).map_err(failed)?.version != KeyChanges::VERSION {
-            return codec::decode(row).map_err(failed);
+        if codec::header(row).map_err(failed)?.version == KeyChanges::VERSION {
+            let KeyChanges { wall_ms, keys } = codec::decode(row).map_err(failed)?;
+            let events = Vec::new();
+            return Ok(Self { wall_ms, keys, events });
         }
-        let KeyChanges { wall_ms, keys } = codec::decode(row).map_err(failed)?;
-        let events = Vec::new();
-        Ok(Self { wall_ms, keys, events })
+        let (mut changes, mut rest) = first::<Self>(row).map_err(failed)?;
+        while !rest.is_empty() {
+            let (more, behind) = first::<MoreEvents>(rest).map_err(failed)?;
+            changes.events.extend(more.events);
+            rest = behind;
+        }
+        Ok(changes)
+    }
+}
+
+/// How many of these events one envelope holds; at least one.
+fn fitting(events: &[Event]) -> usize {
+    let mut bytes = 0;
+    let over = events.iter().take(EVENTS_MAX).skip(1).position(|event| {
+        bytes += event.bytes();
+        bytes > EVENT_BYTES_MAX
+    });
+    over.map_or(events.len().min(EVENTS_MAX), |over| over + 1)
+}
+
+/// The record in the first envelope of a row, and what stands behind it.
+fn first<R: codec::Record>(row: &[u8]) -> Result<(R, &[u8]), CodecError> {
+    let (header, payload, rest) = codec::open(row)?;
+    if (header.id, header.version) != (R::ID, R::VERSION) {
+        return Err(CodecError::Unknown {
+            id: header.id,
+            version: header.version,
+        });
+    }
+    Ok((codec::payload_as(header.id, payload)?, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{LeaseId, TaskEvent, TaskWait, WorkerEvent};
+
+    fn waiting(task: String) -> Event {
+        let what = TaskEvent::Waiting {
+            generation: 1,
+            from: None,
+            why: TaskWait::WorkerGone,
+        };
+        Event::Task { task, what }
+    }
+
+    fn read_back(events: Vec<Event>) -> usize {
+        let changes = Changes {
+            events,
+            ..Changes::default()
+        };
+        let (written, row) = changes.clone().into_row().unwrap();
+        assert_eq!(written, changes);
+        assert_eq!(Changes::from_row(&row).unwrap(), changes);
+        let mut envelopes = 0;
+        let mut rest = row.as_slice();
+        while !rest.is_empty() {
+            rest = codec::open(rest).unwrap().2;
+            envelopes += 1;
+        }
+        envelopes
+    }
+
+    #[test]
+    fn more_events_than_an_envelope_holds_go_on_behind_it() {
+        let event = Event::Worker {
+            worker: "w".to_owned(),
+            what: WorkerEvent::Offline { lease: LeaseId(1) },
+        };
+        assert_eq!(read_back(vec![event.clone(); EVENTS_MAX]), 1);
+        assert_eq!(read_back(vec![event; EVENTS_MAX * 2 + 1]), 3);
+    }
+
+    #[test]
+    fn events_with_long_names_go_on_behind_the_envelope_too() {
+        let long = || waiting("t".repeat(1024));
+        let most = EVENT_BYTES_MAX / long().bytes();
+        assert_eq!(read_back((0..=most).map(|_| long()).collect()), 1);
+        assert_eq!(read_back((0..5 * most).map(|_| long()).collect()), 5);
+    }
+
+    #[test]
+    fn one_event_stands_in_one_envelope() {
+        assert_eq!(read_back(vec![waiting("t".to_owned())]), 1);
+    }
+
+    #[test]
+    fn what_is_no_event_behind_an_envelope_is_damage() {
+        let changes = Changes {
+            events: vec![waiting("t".to_owned())],
+            ..Changes::default()
+        };
+        let (_, mut row) = changes.into_row().unwrap();
+        row.extend_from_within(..);
+        Changes::from_row(&row).unwrap_err();
     }
 }

@@ -170,7 +170,8 @@ impl StateStore {
         self.feed.publish(state.revision(), state.take_revisions());
     }
 
-    fn publish(&self, state: &State) {
+    /// Shows what was applied to those who read.
+    pub(crate) fn publish(&self, state: &State) {
         let applied = applied_of(state);
         if applied.index.is_multiple_of(HASH_POINT_ENTRIES) {
             let mut points = self.hash_points.lock();

@@ -9,11 +9,14 @@ mod log_time;
 mod queue_refusal;
 mod rejection;
 mod revision;
+mod share;
 mod signal;
 mod tier;
 mod worker_refusal;
 
-pub use event::{Event, LeaseEvent, Space};
+pub use event::{
+    ClaimEnd, Event, HoldEnd, ItemEvent, LeaseEvent, LockEvent, QueueEvent, Space, TaskEvent, TaskWait, WorkerEvent,
+};
 pub use ids::{ClientId, DirectoryId, DomainId, LeaseId, MemberId};
 pub use lease_refusal::LeaseRefusal;
 pub use lock_kind::LockKind;
@@ -22,6 +25,7 @@ pub use log_time::LogTimeMs;
 pub use queue_refusal::QueueRefusal;
 pub use rejection::{Refusal, Rejection};
 pub use revision::Revision;
+pub use share::Share;
 pub use signal::Signal;
 pub use tier::Tier;
 pub use worker_refusal::WorkerRefusal;

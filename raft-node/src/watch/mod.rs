@@ -31,6 +31,9 @@ mod spec;
 mod watches;
 mod wire;
 
+#[cfg(test)]
+mod tests;
+
 pub use ending::Ending;
 pub use hub::{Header, Hub, HubLimits, WatchStream};
 pub use outbox::Outbox;

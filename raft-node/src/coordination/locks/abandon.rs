@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::end::{Cause, end};
+use super::end::end;
 use super::operation::LockReply;
 use super::rows::{AcquisitionId, acquisition};
 use super::serve::serve;
 use crate::mvcc::{Edit, Failure};
-use crate::types::LeaseId;
+use crate::types::{HoldEnd, LeaseId};
 
 /// Leaves the queue that the acquisition waits in and releases what it holds. One that is not there changes nothing: a
 /// client that gives up need not know how far it came.
@@ -20,7 +20,7 @@ pub fn abandon(edit: &mut Edit<'_>, lease: LeaseId, request: u64) -> Result<Lock
         });
     };
     let mut freed = BTreeSet::new();
-    let holds = end(edit, id, &row, Cause::GivenUp, &mut freed)?;
+    let holds = end(edit, id, &row, &HoldEnd::Released, &mut freed)?;
     serve(edit, freed)?;
     Ok(LockReply::Abandoned {
         holds,

@@ -5,7 +5,7 @@ use super::rows::acquisition::AcquisitionRow;
 use super::rows::lock::{self, LockRow};
 use super::rows::{AcquisitionId, hold, waiter};
 use crate::mvcc::{Edit, Failure};
-use crate::types::{LockRefusal, Signal};
+use crate::types::{Event, LockEvent, LockRefusal, Signal};
 
 /// Takes the names that it does not have yet, in their order, until one of them is not free; in its queue it waits then.
 /// The row is the caller's to write.
@@ -28,18 +28,19 @@ pub fn advance(
         if lock.waiting > 0 || !lock.fits(row.share) {
             return queue(edit, id, row, name, lock);
         }
-        take(edit, id, row, name, lock)?;
+        take(edit, id, row, name, lock, false)?;
     }
     Ok(Ok(()))
 }
 
-/// Gives the acquisition its next name, which is free for it.
+/// Gives the acquisition its next name, which is free for it; `waited`: it stood in its queue.
 pub fn take(
     edit: &mut Edit<'_>,
     id: AcquisitionId,
     row: &mut AcquisitionRow,
     name: String,
     mut lock: LockRow,
+    waited: bool,
 ) -> Result<(), Failure> {
     assert!(lock.fits(row.share), "{name:?} is not free: {lock:?}");
     lock.take(row.share, edit.revision);
@@ -47,6 +48,16 @@ pub fn take(
     hold::put(edit.stage, &name, edit.revision, id);
     row.grants.push(edit.revision);
     row.ticket = 0;
+    edit.events.push(Event::Lock {
+        lock: name.clone(),
+        what: LockEvent::Acquired {
+            lease: id.lease,
+            request: id.request,
+            token: edit.revision,
+            share: row.share,
+            waited,
+        },
+    });
     edit.signals.push(Signal::Holders { lock: name });
     Ok(())
 }

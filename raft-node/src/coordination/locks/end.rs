@@ -2,22 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::operation::Share;
 use super::rows::acquisition::{self, AcquisitionRow};
 use super::rows::{AcquisitionId, hold, lock, value, waiter};
 use super::serve::serve;
 use crate::leases::{self, Attachment};
 use crate::mvcc::{Edit, Failure};
-use crate::types::{LeaseId, Revision, Signal};
-
-/// Why a hold ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
-    /// Somebody wanted it.
-    GivenUp,
-    /// Its lease has ended.
-    LeaseEnded,
-}
+use crate::types::{Event, HoldEnd, LeaseId, LockEvent, Revision, Share, Signal};
 
 /// A lease has ended that this request of it held locks with, or waited for them.
 pub fn lease_ended(edit: &mut Edit<'_>, lease: LeaseId, request: u64) -> Result<(), Failure> {
@@ -27,7 +17,7 @@ pub fn lease_ended(edit: &mut Edit<'_>, lease: LeaseId, request: u64) -> Result<
         return Ok(());
     };
     let mut freed = BTreeSet::new();
-    end(edit, id, &row, Cause::LeaseEnded, &mut freed)?;
+    end(edit, id, &row, &HoldEnd::LeaseEnded, &mut freed)?;
     serve(edit, freed)
 }
 
@@ -37,7 +27,7 @@ pub fn end(
     edit: &mut Edit<'_>,
     id: AcquisitionId,
     row: &AcquisitionRow,
-    cause: Cause,
+    why: &HoldEnd,
     freed: &mut BTreeSet<String>,
 ) -> Result<u32, Failure> {
     if let Some(name) = row.next_name() {
@@ -52,7 +42,7 @@ pub fn end(
     }
     let mut holds = 0;
     for (name, token) in row.holds() {
-        give_back(edit, id, name, token, row.share, cause)?;
+        give_back(edit, id, name, token, row.share, why)?;
         freed.insert(name.to_owned());
         holds += 1;
     }
@@ -77,15 +67,24 @@ pub fn give_back(
     name: &str,
     token: Revision,
     share: Share,
-    cause: Cause,
+    why: &HoldEnd,
 ) -> Result<(), Failure> {
     hold::remove(edit.stage, name, token, id);
     let mut lock = lock::require(edit.stage, name)?;
     lock.give_back(share, edit.revision);
-    if cause == Cause::LeaseEnded {
+    if *why == HoldEnd::LeaseEnded {
         lock.expirations += 1;
     }
     lock::write(edit.stage, name, &lock)?;
+    edit.events.push(Event::Lock {
+        lock: name.to_owned(),
+        what: LockEvent::Freed {
+            lease: id.lease,
+            request: id.request,
+            token,
+            why: why.clone(),
+        },
+    });
     edit.signals.push(Signal::Holders { lock: name.to_owned() });
     Ok(())
 }

@@ -9,7 +9,7 @@ use super::rows::lock::{self, Forced};
 use super::rows::{AcquisitionId, hold};
 use super::serve::serve;
 use crate::mvcc::{Edit, Failure};
-use crate::types::{Revision, Signal};
+use crate::types::{HoldEnd, Revision, Signal};
 
 /// Ends the holds with this token, or all of them, at most [`FORCED_MAX`]; writes down why while the lock exists. What is
 /// not held changes nothing.
@@ -24,8 +24,9 @@ pub fn force_release(
     found.truncate(FORCED_MAX);
     edit.charge_deletes(found.len() as u64, 0)?;
     let mut freed = BTreeSet::new();
+    let why = HoldEnd::Forced { reason: reason.clone() };
     for (token, id) in &found {
-        take_away(edit, *id, name, *token, &mut freed)?;
+        take_away(edit, *id, name, *token, &why, &mut freed)?;
         tell(edit, *id);
     }
     if let Some((newest, _)) = found.last() {

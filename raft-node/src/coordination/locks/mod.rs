@@ -41,9 +41,11 @@ mod set_value;
 mod tests;
 
 pub use end::lease_ended;
-pub use operation::{Acquire, Grant, Hold, LockOperation, LockReply, Share, operate};
+pub use operation::{Acquire, Grant, Hold, LockOperation, LockReply, operate};
 pub use query::{Acquisition, Holder, Lock, acquisition, changed, list, lock};
 pub use rows::lock::{Forced, LockRow};
+
+pub use crate::types::Share;
 
 /// Names in one acquisition.
 pub const NAMES_MAX: usize = 32;

@@ -2,12 +2,12 @@
 
 use std::ops::{Bound, ControlFlow};
 
-use super::operation::{Grant, Share};
+use super::operation::Grant;
 use super::rows::lock::{self as locks, LockRow};
 use super::rows::{AcquisitionId, acquisition as acquisitions, hold, value};
 use crate::rows;
 use crate::storage::{StorageError, Table, View, corrupt};
-use crate::types::{LeaseId, Revision};
+use crate::types::{LeaseId, Revision, Share};
 
 /// A lock that exists.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,12 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::advance::{advance, take};
-use super::end::{Cause, end};
+use super::end::end;
 use super::rows::{acquisition, lock, waiter};
 use crate::leases;
 use crate::mvcc::{Edit, Failure};
 use crate::storage::corrupt;
-use crate::types::Signal;
+use crate::types::{HoldEnd, Signal};
 
 /// Grants these locks to those who wait, each from its head for as long as the head fits. Always the lock with the least
 /// name goes first, so that every replica serves in the same order.
@@ -42,13 +42,13 @@ fn serve_head(edit: &mut Edit<'_>, name: &str, freed: &mut BTreeSet<String>) -> 
     }
     if leases::find(edit.stage, id.lease)?.is_none() {
         // The lease is ending right now, and this acquisition of it would have been ended next.
-        end(edit, id, &row, Cause::LeaseEnded, freed)?;
+        end(edit, id, &row, &HoldEnd::LeaseEnded, freed)?;
         return Ok(true);
     }
     waiter::remove(edit.stage, name, ticket, id);
     lock.waiting -= 1;
     lock.first_ticket = ticket + 1;
-    take(edit, id, &mut row, name.to_owned(), lock)?;
+    take(edit, id, &mut row, name.to_owned(), lock, true)?;
     match advance(edit, id, &mut row)? {
         Ok(()) => {
             acquisition::write(edit.stage, id, &row)?;
@@ -62,7 +62,7 @@ fn serve_head(edit: &mut Edit<'_>, name: &str, freed: &mut BTreeSet<String>) -> 
         // A later name has become another kind of lock, or too many wait for it. Whoever releases cannot be refused for
         // that; the acquisition ends, and is refused when its client asks again.
         Err(_) => {
-            end(edit, id, &row, Cause::GivenUp, freed)?;
+            end(edit, id, &row, &HoldEnd::Refused, freed)?;
         }
     }
     Ok(true)

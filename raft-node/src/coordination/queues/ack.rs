@@ -3,8 +3,10 @@
 use super::operation::QueueReply;
 use super::queue::Queue;
 use super::receipt::{self, Receipt};
+use super::tell::tell_item;
 use super::{item, put_back};
 use crate::mvcc::{Edit, Failure};
+use crate::types::ItemEvent;
 
 /// Removes the item. Its dedupe key is remembered until the window is over.
 pub fn ack(edit: &mut Edit<'_>, name: &str, receipt: Receipt) -> Result<QueueReply, Failure> {
@@ -12,6 +14,7 @@ pub fn ack(edit: &mut Edit<'_>, name: &str, receipt: Receipt) -> Result<QueueRep
     let claim = receipt::check(edit, &queue, receipt)?;
     put_back::end_claim(edit, &mut queue, receipt.item, &claim)?;
     item::remove(edit.stage, queue.id(), receipt.item, claim.standing.checkpoint);
+    tell_item(edit, name, receipt.item, ItemEvent::Acked);
     queue.store(edit)?;
     Ok(QueueReply::Acked)
 }

@@ -7,13 +7,14 @@ use super::operation::QueueReply;
 use super::order::{self, Head};
 use super::queue::Queue;
 use super::receipt::{self, Receipt};
+use super::tell::tell_items;
 use super::timers::{self, TimerRow};
 use crate::coordination::workers;
 use crate::leases::{self, Attachment};
 use crate::mvcc::{Edit, Failure, REPLY_BYTES_MAX};
 use crate::rows;
 use crate::storage::{StorageError, Table, View, corrupt};
-use crate::types::LeaseId;
+use crate::types::{ItemEvent, LeaseId};
 
 /// What is claimed, for whom and for how long.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -81,6 +82,15 @@ pub fn claim(edit: &mut Edit<'_>, claim: &Claim) -> Result<QueueReply, Failure> 
         edit.charge_reply(claimed.bytes())?;
         take(edit, &mut queue, &head, claim, visibility_ms)?;
         items.push(claimed);
+    }
+    if !items.is_empty() {
+        let what = ItemEvent::Claimed {
+            token: edit.revision,
+            lease: claim.lease,
+            worker: claim.worker.clone(),
+        };
+        let claimed = items.iter().map(|one| one.receipt.item).collect();
+        tell_items(edit, &claim.queue, claimed, what);
     }
     queue.store(edit)?;
     Ok(QueueReply::Claimed { items, visibility_ms })

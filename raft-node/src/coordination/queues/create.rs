@@ -3,8 +3,9 @@
 use super::config::{QUEUES_MAX, QueueConfig};
 use super::operation::QueueReply;
 use super::queue::{self, Queue, QueueRow};
+use super::tell::tell;
 use crate::mvcc::{Edit, Failure};
-use crate::types::QueueRefusal;
+use crate::types::{QueueEvent, QueueRefusal};
 
 /// Ids of queues are made of the revision and the number of the operation.
 const OPERATIONS_PER_REVISION: u64 = 4096;
@@ -12,7 +13,10 @@ const OPERATIONS_PER_REVISION: u64 = 4096;
 /// Makes the queue, or gives it this configuration if it is there. Its items stay as they are.
 pub fn create(edit: &mut Edit<'_>, name: String, config: QueueConfig) -> Result<QueueReply, Failure> {
     if let Some(mut found) = Queue::find(edit.stage, &name)? {
-        found.row.config = config;
+        if found.row.config != config {
+            found.row.config = config;
+            tell(edit, &name, QueueEvent::Configured);
+        }
         found.store(edit)?;
         return Ok(QueueReply::Created { new: false });
     }
@@ -20,6 +24,7 @@ pub fn create(edit: &mut Edit<'_>, name: String, config: QueueConfig) -> Result<
         return Err(edit.refused(QueueRefusal::TooManyQueues { queues_max: QUEUES_MAX }));
     }
     let id = edit.revision.0.saturating_mul(OPERATIONS_PER_REVISION) + u64::from(edit.operation);
+    tell(edit, &name, QueueEvent::Created);
     queue::insert(edit, name, &QueueRow::new(id, config))?;
     Ok(QueueReply::Created { new: true })
 }

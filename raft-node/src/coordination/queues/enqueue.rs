@@ -5,11 +5,12 @@ use bincode::{Decode, Encode};
 use super::item::{ItemRow, Standing, item_key};
 use super::operation::QueueReply;
 use super::queue::Queue;
+use super::tell::tell_items;
 use super::{dedupe, put_back};
 use crate::mvcc::{Edit, Failure};
 use crate::rows;
 use crate::storage::Table;
-use crate::types::QueueRefusal;
+use crate::types::{ItemEvent, QueueRefusal};
 
 /// An item to be enqueued.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
@@ -39,9 +40,17 @@ pub struct Enqueued {
 pub fn enqueue(edit: &mut Edit<'_>, name: &str, items: Vec<NewItem>) -> Result<QueueReply, Failure> {
     let mut queue = Queue::require(edit, name)?;
     let mut enqueued = Vec::with_capacity(items.len());
-    for item in items {
-        enqueued.push(one(edit, &mut queue, item)?);
+    let (mut ready, mut delayed) = (Vec::new(), Vec::new());
+    for new in items {
+        let told = if new.delay_ms == 0 { &mut ready } else { &mut delayed };
+        let one = one(edit, &mut queue, new)?;
+        if !one.duplicate {
+            told.push(one.item);
+        }
+        enqueued.push(one);
     }
+    tell_items(edit, name, ready, ItemEvent::Enqueued { delayed: false });
+    tell_items(edit, name, delayed, ItemEvent::Enqueued { delayed: true });
     queue.store(edit)?;
     Ok(QueueReply::Enqueued { items: enqueued })
 }

@@ -51,6 +51,7 @@ pub mod query;
 mod queue;
 mod receipt;
 mod redrive;
+mod tell;
 mod timers;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use super::put_back::Back;
 use super::receipt::Receipt;
 use super::redrive::redrive;
 use crate::mvcc::{Edit, Failure};
+use crate::types::ClaimEnd;
 
 /// An operation on queues.
 ///
@@ -200,7 +201,12 @@ pub fn operate(edit: &mut Edit<'_>, operation: QueueOperation) -> Result<QueueRe
             dead,
             reason,
         } => {
-            let back = Back { delay_ms, dead, reason };
+            let back = Back {
+                why: ClaimEnd::Nacked,
+                delay_ms,
+                dead,
+                reason,
+            };
             nack(edit, &queue, receipt, back)
         }
         QueueOperation::Redrive { queue, count, item } => redrive(edit, &queue, count, item),

@@ -5,10 +5,12 @@ use super::item::{
 };
 use super::operation::QueueReply;
 use super::queue::Queue;
+use super::tell::tell_item;
 use super::{item, order, put_back, timers};
 use crate::mvcc::{Edit, Failure};
 use crate::rows;
 use crate::storage::{StorageError, Table, corrupt};
+use crate::types::ItemEvent;
 
 /// Removes the first items of one state, at most `count`. The receipts of claimed ones are worth nothing then.
 pub fn purge(edit: &mut Edit<'_>, name: &str, state: ItemState, count: u32) -> Result<QueueReply, Failure> {
@@ -25,6 +27,7 @@ pub fn purge(edit: &mut Edit<'_>, name: &str, state: ItemState, count: u32) -> R
         };
         let checkpoint = take_out(edit, &mut queue, id, state, (key, &row))?;
         item::remove(edit.stage, queue.id(), id, checkpoint);
+        tell_item(edit, name, id, ItemEvent::Purged);
         items += 1;
     }
     let remaining = match state {

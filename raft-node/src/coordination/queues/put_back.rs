@@ -2,16 +2,19 @@
 
 use super::item::{ClaimRow, DeadRow, DelayedRow, ItemState, Standing, claimed_key, dead_key, delayed_key};
 use super::queue::Queue;
+use super::tell::tell_item;
 use super::timers::{self, Timer, TimerKind, TimerRow};
 use super::{order, receipt};
 use crate::leases::{self, Attachment};
 use crate::mvcc::{Edit, Failure};
 use crate::rows;
 use crate::storage::{StorageError, Table};
-use crate::types::LeaseId;
+use crate::types::{ClaimEnd, ItemEvent, LeaseId};
 
 /// How an item comes back.
 pub struct Back {
+    /// Why its claim ends.
+    pub why: ClaimEnd,
     /// It is ready after this many milliseconds.
     pub delay_ms: u64,
     /// It goes to the dead letters, however often it was claimed.
@@ -22,8 +25,9 @@ pub struct Back {
 
 impl Back {
     /// At once, unless it was claimed too often.
-    pub fn now(reason: &str) -> Back {
+    pub fn now(why: ClaimEnd, reason: &str) -> Back {
         Back {
+            why,
             delay_ms: 0,
             dead: false,
             reason: reason.to_owned(),
@@ -64,9 +68,17 @@ pub fn put_back(
         };
         rows::write(edit.stage, Table::Coordination, dead_key(queue.id(), item), &row)?;
         queue.row.dead += 1;
+        let (why, reason) = (back.why, row.reason);
+        tell_item(edit, &queue.name, item, ItemEvent::Dead { why, reason });
         return Ok(ItemState::Dead);
     }
-    place(edit, queue, item, standing, back.delay_ms)
+    let state = place(edit, queue, item, standing, back.delay_ms)?;
+    let what = ItemEvent::Returned {
+        why: back.why,
+        delayed: state == ItemState::Delayed,
+    };
+    tell_item(edit, &queue.name, item, what);
+    Ok(state)
 }
 
 /// Puts an item that is in no state where it waits; says where that is.
@@ -109,7 +121,7 @@ pub fn lease_ended(edit: &mut Edit<'_>, lease: LeaseId, queue: u64, item: u64) -
     if let Some(mut claim) = claim.filter(|claim| claim.lease == Some(lease)) {
         // It is attached to nothing any more.
         claim.lease = None;
-        let back = Back::now("the lease of its last claim ended");
+        let back = Back::now(ClaimEnd::LeaseEnded, "the lease of its last claim ended");
         put_back(edit, &mut queue, item, claim, back)?;
     }
     queue.store(edit)

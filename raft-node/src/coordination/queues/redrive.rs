@@ -4,10 +4,11 @@ use super::item::{DeadRow, ItemState, dead_key, decode_item, item_key, state_pre
 use super::operation::QueueReply;
 use super::put_back;
 use super::queue::Queue;
+use super::tell::tell_item;
 use crate::mvcc::{Edit, Failure};
 use crate::rows;
 use crate::storage::{Table, corrupt};
-use crate::types::QueueRefusal;
+use crate::types::{ItemEvent, QueueRefusal};
 
 /// Makes dead letters ready again, as if they had never been claimed; their checkpoints stay. Either one of them, or the
 /// oldest up to `count`.
@@ -46,6 +47,7 @@ fn revive(edit: &mut Edit<'_>, queue: &mut Queue, item: u64, row: DeadRow) -> Re
     let mut standing = row.standing;
     standing.attempts = 0;
     put_back::place(edit, queue, item, standing, 0)?;
+    tell_item(edit, &queue.name, item, ItemEvent::Redriven);
     Ok(())
 }
 

@@ -8,12 +8,13 @@ use bincode::{Decode, Encode};
 use super::item::{ClaimRow, DelayedRow, claimed_key, delayed_key};
 use super::put_back::{Back, put_back};
 use super::queue::Queue;
+use super::tell::tell_item;
 use super::{dedupe, order};
 use crate::codec::Record;
 use crate::mvcc::{Edit, Failure};
 use crate::rows::{self, Key, Parts};
 use crate::storage::{Stage, StorageError, Table, View, corrupt};
-use crate::types::LogTimeMs;
+use crate::types::{ClaimEnd, ItemEvent, LogTimeMs};
 
 const TIMER: u8 = 29;
 
@@ -99,7 +100,8 @@ fn run(edit: &mut Edit<'_>, timer: Timer, row: &TimerRow) -> Result<(), Failure>
     if timer.kind == TimerKind::Delay {
         delay_is_over(edit, &mut queue, item)?;
     } else if let Some(claim) = rows::read::<ClaimRow>(edit.stage, Table::Coordination, &claimed_key(id, item))? {
-        put_back(edit, &mut queue, item, claim, Back::now("its last claim timed out"))?;
+        let back = Back::now(ClaimEnd::TimedOut, "its last claim timed out");
+        put_back(edit, &mut queue, item, claim, back)?;
     }
     queue.store(edit)
 }
@@ -110,6 +112,7 @@ fn delay_is_over(edit: &mut Edit<'_>, queue: &mut Queue, item: u64) -> Result<()
         edit.stage.delete(Table::Coordination, key);
         queue.row.delayed = queue.row.delayed.saturating_sub(1);
         order::push(edit.stage, queue, item, &delayed.standing, edit.log_time)?;
+        tell_item(edit, &queue.name, item, ItemEvent::Ready);
     }
     Ok(())
 }

@@ -2,9 +2,10 @@
 
 use super::operation::{Destination, WorkerReply};
 use super::rows::{self, Labels, TaskRow};
+use super::tell::{tell_assigned, tell_waiting};
 use super::{STEPS_MAX, TASKS_MAX, load, place};
 use crate::mvcc::{Edit, Failure};
-use crate::types::WorkerRefusal;
+use crate::types::{TaskWait, WorkerRefusal};
 
 /// What is to be stored of the task.
 pub struct Wanted {
@@ -36,16 +37,23 @@ pub fn assign(
     if found.is_none() && rows::counts(edit.stage)?.tasks >= TASKS_MAX {
         return Err(edit.refused(WorkerRefusal::TooManyTasks { tasks_max: TASKS_MAX }));
     }
+    let from = found.as_ref().and_then(|task| task.worker.clone());
     let before = found.map(|task| place::take(edit, name, task)).transpose()?;
     let chosen = choose(edit, name, to, &wanted.labels)?;
     if let (None, Some(waiting)) = (&chosen, before.as_ref().filter(|_| same)) {
+        if from.is_some() {
+            tell_waiting(edit, name, from, waiting.generation, TaskWait::NoWorker);
+        }
         return Ok(answer(waiting));
     }
     let task = store_wanted(edit, name, before.as_ref(), wanted)?;
     let Some(worker) = chosen else {
-        return Ok(answer(&place::wait(edit, name, before.as_ref(), task)?));
+        let waiting = place::wait(edit, name, before.as_ref(), task)?;
+        tell_waiting(edit, name, from, waiting.generation, TaskWait::NoWorker);
+        return Ok(answer(&waiting));
     };
     let generation = place::give(edit, name, before.as_ref(), task, &worker)?;
+    tell_assigned(edit, name, from, &worker, generation);
     Ok(WorkerReply::Assigned {
         worker: Some(worker),
         generation,

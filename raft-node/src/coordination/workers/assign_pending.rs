@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 
 use super::operation::{Placed, WorkerReply};
 use super::rows::{self, Cursor, Labels, TaskRow};
+use super::tell::tell_assigned;
 use super::{STEPS_MAX, load, place};
 use crate::mvcc::{Edit, Failure};
 use crate::storage::StorageError;
@@ -39,6 +40,7 @@ pub fn assign_pending(edit: &mut Edit<'_>, count: u32, after: Option<&Cursor>) -
 fn give(edit: &mut Edit<'_>, task: String, row: TaskRow, worker: String) -> Result<Placed, Failure> {
     edit.charge_reply((task.len() + worker.len()) as u64)?;
     let generation = place::give(edit, &task, Some(&row.clone()), row, &worker)?;
+    tell_assigned(edit, &task, None, &worker, generation);
     Ok(Placed {
         task,
         worker,

@@ -3,8 +3,9 @@
 use super::operation::WorkerReply;
 use super::place;
 use super::rows::{self, WorkerRow, WorkerState};
+use super::tell::tell_worker;
 use crate::mvcc::{Edit, Failure};
-use crate::types::WorkerRefusal;
+use crate::types::{WorkerEvent, WorkerRefusal};
 
 /// Sets whether a worker drains; what it has, it keeps. Whoever waits for its assignments is told.
 pub fn drain(edit: &mut Edit<'_>, worker: &str, draining: bool) -> Result<WorkerReply, Failure> {
@@ -29,6 +30,12 @@ pub fn drain(edit: &mut Edit<'_>, worker: &str, draining: bool) -> Result<Worker
             ..before.clone()
         };
         rows::set_worker(edit.stage, worker, Some(&before), Some(&after))?;
+        let what = if draining {
+            WorkerEvent::Draining
+        } else {
+            WorkerEvent::Resumed
+        };
+        tell_worker(edit, worker, what);
         place::tell(edit, worker);
     }
     Ok(WorkerReply::Drained { assigned })

@@ -2,8 +2,9 @@
 
 use super::place;
 use super::rows::{self, WorkerRow, WorkerState};
+use super::tell::{tell_waiting, tell_worker};
 use crate::mvcc::{Edit, Failure};
-use crate::types::LeaseId;
+use crate::types::{LeaseId, TaskWait, WorkerEvent};
 
 /// A lease has ended that a worker was registered under: it is offline, and its tasks wait.
 pub fn lease_ended(edit: &mut Edit<'_>, lease: LeaseId, worker: &str) -> Result<(), Failure> {
@@ -18,6 +19,7 @@ pub fn lease_ended(edit: &mut Edit<'_>, lease: LeaseId, worker: &str) -> Result<
         ..before.clone()
     };
     rows::set_worker(edit.stage, worker, Some(&before), Some(&after))?;
+    tell_worker(edit, worker, WorkerEvent::Offline { lease });
     tasks_wait(edit, worker)?;
     place::tell(edit, worker);
     Ok(())
@@ -27,7 +29,14 @@ pub fn lease_ended(edit: &mut Edit<'_>, lease: LeaseId, worker: &str) -> Result<
 pub fn tasks_wait(edit: &mut Edit<'_>, worker: &str) -> Result<(), Failure> {
     for name in rows::tasks_of(edit.stage, worker)? {
         if let Some(task) = rows::find_task(edit.stage, &name)? {
-            place::wait(edit, &name, Some(&task.clone()), task)?;
+            let waiting = place::wait(edit, &name, Some(&task.clone()), task)?;
+            tell_waiting(
+                edit,
+                &name,
+                Some(worker.to_owned()),
+                waiting.generation,
+                TaskWait::WorkerGone,
+            );
         }
     }
     Ok(())

@@ -45,6 +45,7 @@ mod plan;
 mod query;
 mod register;
 mod rows;
+mod tell;
 mod unassign;
 mod update;
 

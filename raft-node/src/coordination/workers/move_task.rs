@@ -1,6 +1,7 @@
 //! Assigns a task to another worker.
 
 use super::operation::WorkerReply;
+use super::tell::tell_assigned;
 use super::{fence, place, rows};
 use crate::mvcc::{Edit, Failure};
 use crate::types::WorkerRefusal;
@@ -24,6 +25,7 @@ pub fn move_task(
     let waiting = place::take(edit, name, task)?;
     place::check_can_take(edit, to, &waiting.labels)?;
     let generation = place::give(edit, name, Some(&waiting.clone()), waiting, to)?;
+    tell_assigned(edit, name, Some(from.to_owned()), to, generation);
     Ok(WorkerReply::Assigned {
         worker: Some(to.to_owned()),
         generation,

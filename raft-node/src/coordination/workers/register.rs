@@ -2,10 +2,11 @@
 
 use super::operation::WorkerReply;
 use super::rows::{self, Labels, WorkerRow, WorkerState};
+use super::tell::tell_worker;
 use super::{WORKERS_MAX, place};
 use crate::leases::{self, Attachment};
 use crate::mvcc::{Edit, Failure};
-use crate::types::{LeaseId, WorkerRefusal};
+use crate::types::{LeaseId, WorkerEvent, WorkerRefusal};
 
 /// Registers a worker under a lease. One that is offline comes back; one that is registered under the same lease says
 /// something new of itself, and goes on draining if it does.
@@ -46,6 +47,7 @@ pub fn register(
         since_wall_ms: edit.wall_ms,
     };
     rows::set_worker(edit.stage, worker, before.as_ref(), Some(&after))?;
+    tell_worker(edit, worker, WorkerEvent::Registered { lease, capacity });
     place::tell(edit, worker);
     Ok(WorkerReply::Registered {
         registered: after.registered,
@@ -89,5 +91,7 @@ pub fn say(
         }));
     }
     rows::set_worker(edit.stage, worker, Some(before), Some(&after))?;
+    let capacity = after.capacity;
+    tell_worker(edit, worker, WorkerEvent::Updated { capacity });
     Ok(())
 }

@@ -2,14 +2,19 @@
 
 use super::operation::WorkerReply;
 use super::rows::{self, TaskRow};
+use super::tell::tell_waiting;
 use super::{assign, place};
 use crate::mvcc::{Edit, Failure};
-use crate::types::WorkerRefusal;
+use crate::types::{TaskWait, WorkerRefusal};
 
 /// Takes a task from the worker that has it; it waits. One that waits already goes on waiting.
 pub fn unassign(edit: &mut Edit<'_>, name: &str, generation: Option<u64>) -> Result<WorkerReply, Failure> {
     let task = expected(edit, name, generation)?;
+    let from = task.worker.clone();
     let generation = place::take(edit, name, task)?.generation;
+    if from.is_some() {
+        tell_waiting(edit, name, from, generation, TaskWait::Unassigned);
+    }
     Ok(WorkerReply::Unassigned { generation })
 }
 

@@ -1,21 +1,41 @@
-//! Events of leases, locks, queues, workers and assignments.
+//! Events of leases, locks, queues, workers and assignments, as they travel: a file for each kind of thing that they
+//! happen to.
 
-use quorate_proto::v1::{self as proto, lease_event, watch_event};
+mod lease;
+mod lock;
+mod queue;
+mod task;
+mod worker;
 
-use crate::types::{Event, LeaseEvent};
+#[cfg(test)]
+mod tests;
 
-/// The event as it travels.
+use quorate_proto::v1::{self as proto, watch_event};
+
+use crate::types::Event;
+
+/// An event as it travels.
 pub fn coordination(event: &Event) -> watch_event::Event {
     match event {
         Event::Lease { lease, what } => watch_event::Event::Lease(proto::LeaseEvent {
             lease: lease.0,
-            what: Some(match what {
-                LeaseEvent::Granted { name, ttl_ms } => lease_event::What::Granted(proto::LeaseGrantedEvent {
-                    name: name.clone(),
-                    ttl_ms: *ttl_ms,
-                }),
-                LeaseEvent::Ended { expired } => lease_event::What::Ended(proto::LeaseEndedEvent { expired: *expired }),
-            }),
+            what: Some(lease::what(what)),
+        }),
+        Event::Lock { lock, what } => watch_event::Event::Lock(proto::LockEvent {
+            lock: lock.clone(),
+            what: Some(lock::what(what)),
+        }),
+        Event::Queue { queue, what } => watch_event::Event::Queue(proto::QueueEvent {
+            queue: queue.clone(),
+            what: Some(queue::what(what)),
+        }),
+        Event::Worker { worker, what } => watch_event::Event::Worker(proto::WorkerEvent {
+            worker: worker.clone(),
+            what: Some(worker::what(what)),
+        }),
+        Event::Task { task, what } => watch_event::Event::Task(proto::TaskEvent {
+            task: task.clone(),
+            what: Some(task::what(what)),
         }),
     }
 }

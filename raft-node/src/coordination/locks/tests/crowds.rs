@@ -2,10 +2,15 @@
 
 use super::check::check;
 use super::{acquire, acquisition, apply, expire_leases, hold, lock, store};
-use crate::coordination::locks::{Acquisition, LockOperation, LockReply, Share, WAITING_MAX};
+use crate::codec;
+use crate::coordination::locks::{
+    Acquire, Acquisition, LockOperation, LockReply, NAME_BYTES_MAX, NAMES_MAX, Share, WAITING_MAX,
+};
+use crate::mvcc::keys;
+use crate::state_machine::testing::events::Told;
 use crate::state_machine::testing::{Store, transaction};
 use crate::state_machine::{Command, Operation};
-use crate::storage::Engine;
+use crate::storage::{Engine, Table, View as _};
 use crate::types::{LockRefusal, Rejection};
 
 /// Under each lease at most so many, as at most 10,000 things are attached to one.
@@ -123,4 +128,33 @@ fn a_lease_with_thousands_of_waiters_ends_in_one_revision_and_the_next_lease_is_
         })
     );
     assert_eq!(lock(&store, "a"), None);
+}
+
+#[test]
+fn what_a_whole_crowd_is_granted_at_one_revision_is_told_however_much_it_is() {
+    const WAITING: u64 = 600;
+    let mut store = store(1..=2);
+    let first = acquire(1, 1, &["a"], Share::Exclusive);
+    apply(&mut store, LockOperation::Acquire(first)).unwrap();
+    for request in 1..=WAITING {
+        let others = (1..NAMES_MAX).map(|number| format!("{:b>NAME_BYTES_MAX$}", format!("{request}/{number:02}")));
+        let names: Vec<String> = std::iter::once("a".to_owned()).chain(others).collect();
+        let asked = Acquire {
+            names,
+            ..acquire(2, request, &[], Share::Shared)
+        };
+        apply(&mut store, LockOperation::Acquire(asked)).unwrap();
+    }
+    let mut told = Told::new(&store);
+    let token = held_by(&store).2;
+    apply(&mut store, LockOperation::Release(hold("a", 1, token))).unwrap();
+    let events = told.read(&store);
+    assert_eq!(events.len() as u64, 1 + WAITING * NAMES_MAX as u64);
+    let row = store.engine.get(Table::Changes, &keys::changes(store.state.revision()));
+    let row = row.unwrap().unwrap();
+    let (_, _, further) = codec::open(&row).unwrap();
+    assert!(
+        !further.is_empty(),
+        "all of it fits one envelope, so this shows nothing"
+    );
 }

@@ -7,9 +7,10 @@ use crate::coordination::locks::rows::lock::{self, Forced, LockRow};
 use crate::coordination::locks::rows::value::ValueRow;
 use crate::coordination::locks::rows::{AcquisitionId, hold as holds, waiter};
 use crate::coordination::locks::{Acquire, Grant, Hold, LockOperation, LockReply, Share};
+use crate::state_machine::testing::events::check_frozen;
 use crate::state_machine::testing::transaction;
 use crate::state_machine::{Command, Operation, OperationReply, Reply, TransactionReply};
-use crate::types::{LeaseId, LockKind, LockRefusal, Rejection, Revision};
+use crate::types::{Event, HoldEnd, LeaseId, LockEvent, LockKind, LockRefusal, Rejection, Revision};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -199,5 +200,49 @@ fn keys_are_frozen() {
     assert_eq!(
         hex(&waiter::key("a", 4, id)),
         "00000d610000000000000000000400000000000001020000000000000003"
+    );
+}
+
+#[test]
+fn events_are_frozen() {
+    let (lease, request, token) = (LeaseId(300), 2, Revision(400));
+    let acquired = |share, waited| LockEvent::Acquired {
+        lease,
+        request,
+        token,
+        share,
+        waited,
+    };
+    let freed = |why| LockEvent::Freed {
+        lease,
+        request,
+        token,
+        why,
+    };
+    let reason = "reason".to_owned();
+    let all = [
+        acquired(Share::Exclusive, false),
+        acquired(Share::Shared, true),
+        acquired(permits(2, 3), false),
+        freed(HoldEnd::Released),
+        freed(HoldEnd::LeaseEnded),
+        freed(HoldEnd::Forced { reason }),
+        freed(HoldEnd::Refused),
+        LockEvent::ValueSet { lease, request, token },
+    ];
+    let lock = || "lock".to_owned();
+    let events = all.into_iter().map(|what| Event::Lock { lock: lock(), what });
+    check_frozen(
+        events.collect(),
+        &[
+            "01046c6f636b00fb2c0102fb90010000",
+            "01046c6f636b00fb2c0102fb90010101",
+            "01046c6f636b00fb2c0102fb900102020300",
+            "01046c6f636b01fb2c0102fb900100",
+            "01046c6f636b01fb2c0102fb900101",
+            "01046c6f636b01fb2c0102fb90010206726561736f6e",
+            "01046c6f636b01fb2c0102fb900103",
+            "01046c6f636b02fb2c0102fb9001",
+        ],
     );
 }

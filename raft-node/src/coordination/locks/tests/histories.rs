@@ -6,13 +6,15 @@ use proptest::prelude::*;
 
 use super::check::{check, queue, rows_count};
 use super::model::{Id, Model};
+use super::replay::Replay;
 use super::{expire_leases, grant_lease, lock, permits, revoke_lease};
 use crate::coordination::locks::{Acquire, Hold, LockOperation, LockReply, Share};
 use crate::coordination::sessions::{LeaseOperation, LeaseReply};
+use crate::state_machine::testing::events::Told;
 use crate::state_machine::testing::{Store, check_rules, transaction};
 use crate::state_machine::{Command, Operation, OperationReply, Reply};
 use crate::storage::Engine;
-use crate::types::{LeaseId, Rejection, Revision, Signal};
+use crate::types::{HoldEnd, LeaseId, Rejection, Revision, Signal};
 
 const MUTEXES: [&str; 4] = ["a", "a\0", "b", "c"];
 const SEMAPHORES: [&str; 2] = ["s", "t"];
@@ -243,6 +245,32 @@ fn compare(store: &Store, model: &Model) {
     }
 }
 
+/// Whoever has seen every event knows the holders, and why they changed. `acts`: of a transaction.
+fn check_events(replay: &Replay, before: &Model, after: &Model, acts: &[Act]) {
+    assert_eq!(replay.leases, after.leases);
+    for name in [MUTEXES.as_slice(), &SEMAPHORES].concat() {
+        assert_eq!(replay.holders(name), after.holders(name), "{name}");
+        for ((_, id), share) in replay.holds.get(name).into_iter().flatten() {
+            assert_eq!(*share, after.asked[id].share, "{name}");
+        }
+        if let Some(lock) = after.locks.get(name) {
+            assert_eq!(replay.changed[name], lock.changed, "{name}");
+        }
+    }
+    let [act] = acts else { return };
+    let waited = |name: &str| before.locks.get(name).map_or(&[][..], |lock| &lock.queue);
+    assert!(replay.waited.iter().all(|(name, id)| waited(name).contains(id)));
+    let ends = replay.ends.iter().filter(|why| **why != HoldEnd::Refused);
+    let expected = match act {
+        Act::Revoke(_) => HoldEnd::LeaseEnded,
+        Act::Force(..) => HoldEnd::Forced {
+            reason: "because".to_owned(),
+        },
+        _ => HoldEnd::Released,
+    };
+    ends.for_each(|why| assert_eq!(*why, expected, "{act:?}"));
+}
+
 /// Whoever could have waited for what changed has been told.
 fn check_signals(before: &Model, after: &Model, signals: &[Signal]) {
     let queued = |model: &Model| -> Vec<Id> { model.locks.values().flat_map(|lock| lock.queue.clone()).collect() };
@@ -273,6 +301,7 @@ fn check_signals(before: &Model, after: &Model, signals: &[Signal]) {
 
 fn run(steps: Vec<Step>) {
     let (mut store, mut model, mut revision) = (Store::new(), Model::default(), 1);
+    let (mut told, mut replay) = (Told::new(&store), Replay::default());
     for lease in LEASES {
         transact(&mut model, &mut revision, &[grant_lease(lease)]).unwrap();
         store.transact(transaction(vec![grant_lease(lease)]));
@@ -280,8 +309,10 @@ fn run(steps: Vec<Step>) {
     for step in steps {
         let before = model.clone();
         store.state.take_signals();
+        let mut done = Vec::new();
         match step {
             Step::Transact(acts) => {
+                done.clone_from(&acts);
                 let operations: Vec<_> = acts.iter().map(|act| operation(&model, act)).collect();
                 let expected = transact(&mut model, &mut revision, &operations);
                 match store.apply_one(Command::Transaction(transaction(operations))) {
@@ -307,6 +338,11 @@ fn run(steps: Vec<Step>) {
         }
         check_signals(&before, &model, &store.state.take_signals());
         compare(&store, &model);
+        replay.forget();
+        told.read(&store)
+            .into_iter()
+            .for_each(|(at, event)| replay.see(at, event));
+        check_events(&replay, &before, &model, &done);
     }
     let all: Vec<u64> = LEASES.collect();
     store.apply_one(expire_leases(&all));

@@ -5,6 +5,7 @@ mod crowds;
 mod golden;
 mod histories;
 mod model;
+mod replay;
 mod script_tests;
 
 use super::{Acquire, Acquisition, Hold, Lock, LockOperation, LockReply, Share};

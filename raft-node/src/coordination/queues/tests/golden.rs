@@ -17,7 +17,7 @@ use crate::coordination::queues::{
 };
 use crate::state_machine::testing;
 use crate::state_machine::{Command, Operation, OperationReply, Reply, TransactionReply};
-use crate::types::{LeaseId, LogTimeMs, QueueRefusal, Refusal, Revision};
+use crate::types::{ClaimEnd, Event, ItemEvent, LeaseId, LogTimeMs, QueueEvent, QueueRefusal, Refusal, Revision};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -399,6 +399,68 @@ fn every_refusal_is_frozen() {
             "0802010d0000003f6c5e22030d0107017102fb2c01fb2c01",
             "0802010a000000ee9938fc030d0108017102fb2c01",
             "0802010a0000001f3c19f6030d0109017101fb2c01",
+        ],
+    );
+}
+
+#[test]
+fn events_are_frozen() {
+    let what = [
+        ItemEvent::Enqueued { delayed: true },
+        ItemEvent::Ready,
+        ItemEvent::Claimed {
+            token: Revision(400),
+            lease: Some(LeaseId(7)),
+            worker: "w".to_owned(),
+        },
+        ItemEvent::Acked,
+        ItemEvent::Returned {
+            why: ClaimEnd::Nacked,
+            delayed: true,
+        },
+        ItemEvent::Returned {
+            why: ClaimEnd::TimedOut,
+            delayed: false,
+        },
+        ItemEvent::Dead {
+            why: ClaimEnd::LeaseEnded,
+            reason: "reason".to_owned(),
+        },
+        ItemEvent::Redriven,
+        ItemEvent::Purged,
+    ];
+    let items = what.into_iter().map(|what| QueueEvent::Items {
+        items: vec![1, 300],
+        what,
+    });
+    let all = [
+        QueueEvent::Created,
+        QueueEvent::Configured,
+        QueueEvent::Deleted,
+        QueueEvent::Paused,
+        QueueEvent::Resumed,
+    ];
+    let events = all.into_iter().chain(items).map(|what| Event::Queue {
+        queue: "q".to_owned(),
+        what,
+    });
+    testing::events::check_frozen(
+        events.collect(),
+        &[
+            "02017100",
+            "02017101",
+            "02017102",
+            "02017103",
+            "02017104",
+            "020171050201fb2c010001",
+            "020171050201fb2c0101",
+            "020171050201fb2c0102fb900101070177",
+            "020171050201fb2c0103",
+            "020171050201fb2c01040001",
+            "020171050201fb2c01040100",
+            "020171050201fb2c01050206726561736f6e",
+            "020171050201fb2c0106",
+            "020171050201fb2c0107",
         ],
     );
 }

@@ -4,6 +4,7 @@ mod golden;
 mod limits;
 mod model;
 mod model_queue;
+mod replay;
 mod rules;
 mod script_tests;
 

@@ -4,11 +4,13 @@
 use proptest::prelude::*;
 
 use super::model_queue::{Handed, ModelQueue, Place, Worthless};
+use super::replay::{Replay, Seen};
 use super::{check_rules, operate, rules, run_timers};
 use crate::coordination::queues::{
     Claim, Enqueued, ItemState, NewItem, QueueConfig, QueueOperation, QueueReply, Receipt, query,
 };
 use crate::coordination::sessions::LeaseOperation;
+use crate::state_machine::testing::events::Told;
 use crate::state_machine::testing::{self, Store};
 use crate::state_machine::{Command, Operation, Reply};
 use crate::storage::Engine;
@@ -143,11 +145,14 @@ struct Run {
     /// Every receipt that was ever handed out, and its queue.
     receipts: Vec<(usize, Receipt)>,
     lease: LeaseId,
+    told: Told,
+    replay: Replay,
 }
 
 impl Run {
     fn new() -> Run {
         let mut store = Store::new();
+        let told = Told::new(&store);
         for name in QUEUES {
             operate(&mut store, super::create(name, QueueConfig::default())).unwrap();
         }
@@ -156,6 +161,8 @@ impl Run {
             queues: [ModelQueue::default(), ModelQueue::default()],
             receipts: Vec::new(),
             lease: LeaseId(1),
+            told,
+            replay: Replay::default(),
         };
         run.grant();
         run
@@ -452,6 +459,26 @@ impl Run {
         self.grant();
     }
 
+    /// Whoever has seen every event knows where every item is.
+    fn check_events(&mut self) {
+        for (revision, event) in self.told.read(&self.store) {
+            self.replay.see(revision, event);
+        }
+        for (name, model) in QUEUES.iter().zip(&self.queues) {
+            let replayed = &self.replay.queues[*name];
+            assert_eq!(replayed.paused, model.paused, "{name}");
+            let items = model.items.iter().map(|(id, item)| {
+                let claim = match item.place {
+                    Place::Claimed { token, lease, .. } => Some((token, lease)),
+                    Place::Ready | Place::Delayed { .. } | Place::Dead => None,
+                };
+                let state = item.state();
+                (*id, Seen { state, claim })
+            });
+            assert!(items.eq(replayed.items.clone()), "{name}: {:?}", replayed.items);
+        }
+    }
+
     fn check(&self) {
         check_rules(&self.store);
         let view = self.store.engine.view();
@@ -500,6 +527,7 @@ proptest! {
         for step in steps {
             run.step(step);
             run.check();
+            run.check_events();
         }
     }
 }

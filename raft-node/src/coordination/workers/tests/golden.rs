@@ -11,8 +11,9 @@ use crate::coordination::workers::rows::{Counts, TaskData, WorkerOfLease};
 use crate::coordination::workers::{
     Cursor, Destination, Placed, TaskRow, WorkerOperation, WorkerReply, WorkerRow, WorkerState,
 };
+use crate::state_machine::testing::events::check_frozen;
 use crate::storage::Table;
-use crate::types::{LeaseId, LogTimeMs, Revision, WorkerRefusal};
+use crate::types::{Event, LeaseId, LogTimeMs, Revision, TaskEvent, TaskWait, WorkerEvent, WorkerRefusal};
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut hex, byte| {
@@ -334,4 +335,69 @@ fn refusals_are_frozen() {
 fn states_are_frozen() {
     use WorkerState::{Active, Draining, Offline};
     check_all(&[Active, Draining, Offline], &["00", "01", "02"]);
+}
+
+#[test]
+fn events_of_workers_are_frozen() {
+    let lease = LeaseId(7);
+    let all = [
+        WorkerEvent::Registered { lease, capacity: 300 },
+        WorkerEvent::Updated { capacity: 300 },
+        WorkerEvent::Draining,
+        WorkerEvent::Resumed,
+        WorkerEvent::Offline { lease },
+        WorkerEvent::Deregistered,
+    ];
+    let events = all.into_iter().map(|what| Event::Worker {
+        worker: "w".to_owned(),
+        what,
+    });
+    check_frozen(
+        events.collect(),
+        &[
+            "0301770007fb2c01",
+            "03017701fb2c01",
+            "03017702",
+            "03017703",
+            "0301770407",
+            "03017705",
+        ],
+    );
+}
+
+#[test]
+fn events_of_tasks_are_frozen() {
+    let generation = 300 * 4096 + 1;
+    let worker = || "w".to_owned();
+    let waiting = |from, why| TaskEvent::Waiting { generation, from, why };
+    let all = [
+        TaskEvent::Assigned {
+            worker: worker(),
+            generation,
+            from: Some("v".to_owned()),
+        },
+        waiting(None, TaskWait::NoWorker),
+        waiting(Some(worker()), TaskWait::Unassigned),
+        waiting(Some(worker()), TaskWait::WorkerGone),
+        TaskEvent::Completed {
+            worker: worker(),
+            generation,
+        },
+        TaskEvent::Cancelled { generation, from: None },
+    ];
+    let events = all.into_iter().map(|what| Event::Task {
+        task: "task".to_owned(),
+        what,
+    });
+    check_frozen(
+        events.collect(),
+        &[
+            "04047461736b000177fc01c01200010176",
+            "04047461736b01fc01c012000000",
+            "04047461736b01fc01c0120001017701",
+            "04047461736b01fc01c0120001017702",
+            "04047461736b020177fc01c01200",
+            "04047461736b03fc01c0120000",
+        ],
+    );
 }

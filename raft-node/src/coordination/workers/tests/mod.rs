@@ -5,6 +5,7 @@ mod limits;
 mod model;
 mod plans;
 mod reference;
+mod replay;
 mod rules;
 mod scripts;
 mod words;

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::reference::Model;
+use super::replay::{Replay, ReplayedWorker};
 use super::{grant, labels, revoke, rules};
 use crate::coordination::sessions::LeaseReply;
 use crate::coordination::workers::{self, Destination, Which, WorkerOperation, WorkerState};
+use crate::state_machine::testing::events::Told;
 use crate::state_machine::testing::{self, Store, check_rules};
 use crate::state_machine::{Command, ExpireLeases, Operation, OperationReply, Reply};
 use crate::storage::Engine;
@@ -281,6 +283,25 @@ fn compare(store: &Store, model: &Model) {
     }
 }
 
+/// Whoever has seen every event knows who has which task.
+fn check_events(replay: &Replay, model: &Model) {
+    let workers = model.workers.iter().map(|(name, worker)| {
+        let worker = ReplayedWorker {
+            lease: worker.lease,
+            live: worker.live,
+            draining: worker.draining,
+            capacity: worker.capacity,
+        };
+        (name.clone(), worker)
+    });
+    assert_eq!(replay.workers, workers.collect());
+    let tasks = model
+        .tasks
+        .iter()
+        .map(|(name, task)| (name.clone(), (task.worker.clone(), task.generation)));
+    assert_eq!(replay.tasks, tasks.collect());
+}
+
 fn expect(store: &Store, model: &Model, reply: &Reply, expected: Result<Vec<OperationReply>, Rejection>) {
     match (reply, expected) {
         (Reply::Transaction(reply), Ok(results)) => assert_eq!(reply.results, results),
@@ -297,6 +318,7 @@ proptest! {
     fn a_history_leaves_what_the_model_says(steps in prop::collection::vec(step(), 1..60)) {
         let mut store = Store::new();
         let mut model = Model { revision: store.state.revision().0, ..Model::default() };
+        let (mut told, mut replay) = (Told::new(&store), Replay::default());
         for step in steps {
             match step {
                 Step::Transact(acts) => {
@@ -320,6 +342,8 @@ proptest! {
             }
             rules::check(&store);
             compare(&store, &model);
+            told.read(&store).into_iter().for_each(|(_, event)| replay.see(event));
+            check_events(&replay, &model);
         }
         check_rules(&store);
     }

@@ -7,7 +7,9 @@
 mod asking;
 mod raw;
 mod recorder;
+mod sdk;
 
 pub use asking::{FUTURE, create, random_asked, random_start};
 pub use raw::{Connected, RawStream, Whims};
 pub use recorder::{Clock, Recorder};
+pub use sdk::SdkWatcher;

@@ -20,4 +20,5 @@ mod retries;
 mod startup;
 mod tidy;
 mod watch_lies;
+mod watch_rounds;
 mod workers;

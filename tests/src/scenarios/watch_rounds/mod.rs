@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::cluster::{Cluster, EqualState, Network, Settings};
 use crate::log_replay::replay;
 use crate::watch_check::{Summary, Truth, Verdict, Watcher, check};
-use crate::watchers::{Clock, Connected, FUTURE, RawStream, Whims};
+use crate::watchers::{Clock, Connected, FUTURE, RawStream, SdkWatcher, Whims};
 use crate::{HarnessError, wait};
 
 use nemesis::Nemesis;
@@ -41,7 +41,10 @@ const STALL_MS_MAX: u64 = 1000;
 /// Watches that share a stream.
 const WATCHES_PER_STREAM_MAX: usize = 4;
 
-/// Between two compactions.
+/// Clients that SDK watchers share.
+const SDK_CLIENTS: usize = 4;
+
+/// Between two compactions, in milliseconds.
 const COMPACT_EVERY: std::ops::Range<u64> = 100..200;
 
 /// Revisions that a compaction leaves, at most.
@@ -125,13 +128,35 @@ impl Run {
             due,
             client,
         };
-        run.start_watchers();
+        run.start_watchers().await?;
         run.writers.wait_for_more("before the first fault").await?;
         Ok(run)
     }
 
-    fn start_watchers(&mut self) {
-        let mut left = usize::try_from(self.plan.watchers).unwrap_or(usize::MAX);
+    /// Half of them over plain gRPC, and half through the SDK.
+    async fn start_watchers(&mut self) -> Result<(), HarnessError> {
+        let raw = self.plan.watchers / 2;
+        self.start_raw(usize::try_from(raw).unwrap_or(usize::MAX));
+        let mut clients = Vec::new();
+        for _ in 0..SDK_CLIENTS {
+            clients.push(self.nemesis.cluster().client().await?);
+        }
+        for number in raw..self.plan.watchers {
+            let watcher = SdkWatcher {
+                name: format!("sdk-{number}"),
+                clients: clients.clone(),
+                whims: self.random_whims(),
+                seed: self.random.random(),
+                clock: self.clock,
+                newest: Arc::clone(self.writers.newest()),
+                due: self.due.subscribe(),
+            };
+            self.watchers.spawn(watcher.run());
+        }
+        Ok(())
+    }
+
+    fn start_raw(&mut self, mut left: usize) {
         let endpoints = self.nemesis.cluster().endpoints();
         for number in 0.. {
             let watchers = self.random.random_range(1..=WATCHES_PER_STREAM_MAX).min(left);
@@ -148,7 +173,7 @@ impl Run {
                 name: format!("raw-{number}"),
                 endpoints,
                 watchers,
-                whims: [Whims::None, Whims::Restless, Whims::Restless, Whims::Slow][number % 4],
+                whims: self.random_whims(),
                 seed: self.random.random(),
                 clock: self.clock,
                 newest: Arc::clone(self.writers.newest()),
@@ -156,6 +181,14 @@ impl Run {
                 connected,
             };
             self.watchers.spawn(stream.run());
+        }
+    }
+
+    fn random_whims(&mut self) -> Whims {
+        match self.random.random_range(0..4) {
+            0 => Whims::None,
+            1 => Whims::Slow,
+            _ => Whims::Restless,
         }
     }
 

@@ -4,6 +4,9 @@ use super::events::Event;
 use super::record::{Cancel, Incarnation, Start, Told, Watcher};
 use super::violation::{Violation, Wrong};
 
+/// Things told at the beginning and at the end that a violation shows.
+const SHOWN: usize = 20;
+
 /// Whole revisions and marks, in the order in which they came.
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -120,6 +123,7 @@ impl<'a> Assembled<'a> {
             incarnation: self.number,
             start: self.incarnation.start,
             asked: Box::new(self.watcher.asked.clone()),
+            told: in_short(&self.incarnation.told),
             wrong,
         }
     }
@@ -127,6 +131,35 @@ impl<'a> Assembled<'a> {
     fn split(&self, revision: u64, how: String) -> Violation {
         self.broken(Wrong::Atomic { revision, how })
     }
+}
+
+/// The first and the last things, without what is in them.
+fn in_short(told: &[Told]) -> String {
+    let shown = told
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| *index < SHOWN || index + SHOWN >= told.len());
+    let mut words = Vec::new();
+    let mut next = 0;
+    for (index, told) in shown {
+        if index > next {
+            words.push(format!("{} more", index - next));
+        }
+        next = index + 1;
+        words.push(match told {
+            Told::Created { revision, .. } => format!("created after {revision}"),
+            Told::Events { revision, events, more } => {
+                let rest = if *more { " and more" } else { "" };
+                format!("{revision} ({}{rest})", events.len())
+            }
+            Told::Mark { revision, probed } => {
+                let kind = if probed.is_some() { "probed mark" } else { "mark" };
+                format!("{kind} {revision}")
+            }
+            Told::Canceled(cancel) => format!("{cancel:?}"),
+        });
+    }
+    words.join(", ")
 }
 
 impl Step {

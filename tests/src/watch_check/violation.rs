@@ -7,7 +7,9 @@ use super::record::{Asked, Start};
 
 /// Proof that a watch broke its promise.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
-#[error("watcher {watcher}, incarnation {incarnation} from {start:?}: {wrong}\n  it asked for {asked:?}")]
+#[error(
+    "watcher {watcher}, incarnation {incarnation} from {start:?}: {wrong}\n  it asked for {asked:?}\n  and was told: {told}"
+)]
 pub struct Violation {
     /// Whose.
     pub watcher: String,
@@ -17,6 +19,8 @@ pub struct Violation {
     pub start: Start,
     /// What the watch asked for.
     pub asked: Box<Asked>,
+    /// What this incarnation was told, in short.
+    pub told: String,
     /// What was wrong.
     pub wrong: Wrong,
 }

@@ -197,10 +197,14 @@ impl Run {
         let end = Instant::now() + Duration::from_secs(self.plan.seconds);
         while Instant::now() < end || !self.nemesis.faults().is_complete(self.partitions) {
             self.check_watchers()?;
+            let began = Instant::now();
             let line = self.nemesis.next(&self.writers, self.partitions).await?;
             let watches: u64 = self.connected.iter().map(Connected::watches).sum();
             let newest = self.writers.newest().load(Ordering::Acquire);
-            progress(format!("{line}; revision {newest}, {watches} watches are there"));
+            let took = began.elapsed().as_secs_f32();
+            progress(format!(
+                "{line}, over after {took:.1} s; revision {newest}, {watches} raw watches are there"
+            ));
             self.writers.wait_for_more("between two faults").await?;
         }
         Ok(())
@@ -244,7 +248,10 @@ impl Run {
         self.client.close().await;
         let writes = self.writers.stop().await?;
         let (cluster, faults) = self.nemesis.end();
-        progress("the faults are over; the log is read".to_owned());
+        progress(format!(
+            "the faults are over; {} watchers have ended, and the log is read",
+            watchers.len()
+        ));
         let (truth, state) = truth(cluster).await?;
         writes.check(&truth)?;
         let summary = judge(&watchers, &truth, &writes)?;

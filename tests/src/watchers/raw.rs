@@ -215,7 +215,7 @@ impl Run {
                             self.take(&mut connection, message)?;
                         }
                         self.plan.connected.set(self.active.iter().filter(|recorder| recorder.is_there()).count());
-                        if self.plan.whims == Whims::Slow {
+                        if self.plan.whims == Whims::Slow && self.plan.due.borrow().is_none() {
                             let pause = Duration::from_millis(self.random.random_range(0..100));
                             tokio::time::sleep(pause).await;
                         }

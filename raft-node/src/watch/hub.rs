@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -40,6 +41,7 @@ pub struct Hub {
     marks: Mutex<Marks>,
     streams: Mutex<HashMap<usize, Arc<Outbox>>>,
     names: Arc<DomainNames>,
+    outbox_bytes: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
     header: Header,
     limits: HubLimits,
@@ -77,6 +79,7 @@ impl Hub {
             marks: Mutex::default(),
             streams: Mutex::default(),
             names,
+            outbox_bytes: Arc::default(),
             clock,
             header,
             limits,
@@ -89,7 +92,11 @@ impl Hub {
 
     /// Opens a stream.
     pub fn open(self: &Arc<Self>) -> Arc<WatchStream> {
-        let outbox = Outbox::new(Arc::clone(&self.clock), Arc::clone(&self.ready));
+        let outbox = Outbox::new(
+            Arc::clone(&self.clock),
+            Arc::clone(&self.ready),
+            Arc::clone(&self.outbox_bytes),
+        );
         let place = Arc::as_ptr(&outbox).addr();
         self.streams.lock().insert(place, Arc::clone(&outbox));
         Arc::new(WatchStream {
@@ -104,6 +111,11 @@ impl Hub {
         for outbox in self.streams.lock().values() {
             outbox.close();
         }
+    }
+
+    /// Bytes of events that wait in the outboxes of all streams.
+    pub fn outbox_bytes(&self) -> usize {
+        self.outbox_bytes.load(Ordering::Relaxed)
     }
 
     async fn run(self: Arc<Self>) {

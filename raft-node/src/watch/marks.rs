@@ -66,14 +66,13 @@ impl Marks {
     }
 
     /// Answers what can be answered: each probe first for those of its watches that are there already, perhaps none, and
-    /// then for the others as they arrive.
+    /// then for the others as they arrive. Watches that have reached different revisions get marks of their own.
     pub(super) fn answer(&mut self, watches: &Watches, header: impl Fn(Revision) -> ResponseHeader) {
         self.probes.retain_mut(|probe| {
             if watches.routed < probe.at_least {
                 return true;
             }
-            let mut ids = Vec::new();
-            let mut revision = watches.routed;
+            let mut there: BTreeMap<Revision, Vec<u64>> = BTreeMap::new();
             let at_least = probe.at_least;
             probe.watches.retain(|key| {
                 // Nobody waits for one that is gone, or that has not begun.
@@ -84,16 +83,17 @@ impl Marks {
                 if reached < at_least {
                     return true;
                 }
-                revision = revision.min(reached);
-                ids.push(watch.id);
+                there.entry(reached).or_default().push(watch.id);
                 false
             });
-            if !ids.is_empty() || !probe.told {
-                probe.told = true;
+            if !std::mem::replace(&mut probe.told, true) {
+                there.entry(watches.routed).or_default();
+            }
+            for (revision, watch_ids) in there {
                 probe.outbox.mark(WatchMark {
                     header: Some(header(revision)),
                     probe_id: probe.id,
-                    watch_ids: ids,
+                    watch_ids,
                     revision: revision.0,
                     error: None,
                 });

@@ -2,13 +2,15 @@
 //!
 //! A revision goes in whole or not at all. A watch may have so much in the outbox; past that, or past what all watches of
 //! the stream may have together, a revision is refused, and the watch reads it again from the store once there is room.
-//! A watch that has nothing in the outbox is refused only while the whole stream is full, so each gets its turn.
+//! A watch that has nothing in the outbox is refused only while the whole stream is full, so each gets its turn. When the
+//! outboxes of all streams together are full, each watch gets one revision at a time.
 
 mod frame;
 mod take;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -29,6 +31,8 @@ pub(super) const WATCH_BYTES_MAX: usize = 1 << 20;
 pub(super) const WATCH_MESSAGES_MAX: usize = 1024;
 /// Bytes of events that all watches of a stream may have together, unless the last revision brought more.
 const STREAM_BYTES_MAX: usize = 8 << 20;
+/// Bytes of events that all streams of the member may have together before each watch has to make do with one revision.
+const MEMBER_BYTES_MAX: usize = 256 << 20;
 /// A revision travels in messages of about this size.
 const FRAGMENT_BYTES: usize = 1 << 20;
 /// Answers and marks that may wait, before no more requests are read from the stream.
@@ -41,6 +45,8 @@ pub struct Outbox {
     state: Mutex<State>,
     clock: Arc<dyn Clock>,
     ready: Arc<ReadyQueue>,
+    /// Bytes of events in the outboxes of all streams.
+    member_bytes: Arc<AtomicUsize>,
     filled: Notify,
     drained: Notify,
 }
@@ -82,7 +88,7 @@ pub(super) struct Delivery {
 }
 
 impl Outbox {
-    pub(super) fn new(clock: Arc<dyn Clock>, ready: Arc<ReadyQueue>) -> Arc<Self> {
+    pub(super) fn new(clock: Arc<dyn Clock>, ready: Arc<ReadyQueue>, member_bytes: Arc<AtomicUsize>) -> Arc<Self> {
         let state = State {
             taken_at: clock.monotonic(),
             ..State::default()
@@ -91,6 +97,7 @@ impl Outbox {
             state: Mutex::new(state),
             clock,
             ready,
+            member_bytes,
             filled: Notify::new(),
             drained: Notify::new(),
         })
@@ -138,8 +145,9 @@ impl Outbox {
             .sum();
         let mut state = self.state.lock();
         let mut taken = Vec::with_capacity(slots.len());
+        let member_full = self.member_bytes.load(Ordering::Relaxed) >= MEMBER_BYTES_MAX;
         for slot in slots {
-            if state.accept(*slot, bytes) {
+            if state.accept(*slot, bytes, member_full) {
                 taken.push(*slot);
             } else {
                 refused.push(*slot);
@@ -150,6 +158,7 @@ impl Outbox {
         }
         frame::split(delivery, &taken, FRAGMENT_BYTES, EVENT_OVERHEAD_BYTES, |frame| {
             state.bytes += frame.bytes();
+            self.member_bytes.fetch_add(frame.bytes(), Ordering::Relaxed);
             for slot in &taken {
                 let slot = &mut state.slots[*slot];
                 slot.bytes += frame.bytes();
@@ -211,6 +220,7 @@ impl Outbox {
             is_wanted
         });
         state.bytes -= freed;
+        self.member_bytes.fetch_sub(freed, Ordering::Relaxed);
         if let Some(slot) = state.slots.get_mut(slot) {
             (slot.bytes, slot.messages) = (0, 0);
         }
@@ -283,14 +293,21 @@ impl Outbox {
     }
 }
 
+impl Drop for Outbox {
+    fn drop(&mut self) {
+        let bytes = self.state.get_mut().bytes;
+        self.member_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+}
+
 impl State {
     /// Whether a watch may have so many bytes more; if not, it is told when it may.
-    fn accept(&mut self, slot: usize, bytes: usize) -> bool {
+    fn accept(&mut self, slot: usize, bytes: usize, member_full: bool) -> bool {
         let full = self.bytes >= STREAM_BYTES_MAX;
         let Some(found) = self.slots.get_mut(slot).filter(|slot| !slot.ended) else {
             return false;
         };
-        let fits = found.bytes + bytes <= WATCH_BYTES_MAX && found.messages < WATCH_MESSAGES_MAX;
+        let fits = !member_full && found.bytes + bytes <= WATCH_BYTES_MAX && found.messages < WATCH_MESSAGES_MAX;
         if !full && (fits || found.messages == 0) {
             return true;
         }

@@ -1,5 +1,7 @@
 //! The way out: whatever waits, as one message of the stream.
 
+use std::sync::atomic::Ordering;
+
 use quorate_proto::v1::{self as proto, watch_message};
 
 use super::frame::Frame;
@@ -30,7 +32,7 @@ impl Outbox {
 
     fn take_from(&self, state: &mut State) -> proto::WatchResponse {
         let mut messages = Vec::with_capacity(state.queue.len().min(MESSAGES_MAX));
-        let mut bytes = 0;
+        let (mut bytes, bytes_before) = (0, state.bytes);
         let answers = state.answers;
         while messages.len() < MESSAGES_MAX && bytes < MESSAGE_BYTES {
             let Some(frame) = state.queue.pop_front() else { break };
@@ -39,6 +41,8 @@ impl Outbox {
             messages.push(proto::WatchMessage { message });
         }
         state.taken_at = self.clock.monotonic();
+        self.member_bytes
+            .fetch_sub(bytes_before - state.bytes, Ordering::Relaxed);
         if answers >= ANSWERS_MAX && state.answers < ANSWERS_MAX {
             self.drained.notify_one();
         }

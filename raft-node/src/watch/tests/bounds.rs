@@ -141,3 +141,21 @@ async fn nothing_is_collected_while_nobody_watches() {
     stream.cancel(1);
     assert!(!member.store.feed().is_watched());
 }
+
+#[tokio::test]
+async fn what_is_in_the_outboxes_is_counted_in_and_out() {
+    let mut member = Member::new(LIMITS);
+    let streams = [member.hub.open(), member.hub.open()];
+    for stream in &streams {
+        let watch = stream.add(1, everything()).unwrap();
+        stream.begin(watch, member.newest());
+    }
+    member.apply(put_command(put("k", vec![0; 1000])), true);
+    let [read, unread] = streams;
+    let got = |message| matches!(message, watch_message::Message::Events(_)).then_some(());
+    until(&read, got).await;
+    let held = member.hub.outbox_bytes();
+    assert!((1000..2000).contains(&held), "of the stream that is not read: {held}");
+    drop(unread);
+    assert_eq!(member.hub.outbox_bytes(), 0);
+}

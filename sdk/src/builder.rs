@@ -10,10 +10,12 @@ use crate::endpoint::CONNECT_TIMEOUT;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::retry::RetryBudget;
 use crate::routing::{ENDPOINTS_MAX, Routing};
+use crate::watch::Watches;
 
 const CONNECTIONS_MAX: u32 = 64;
 const NAME_BYTES_MAX: usize = 128;
 const OUTSTANDING_MAX: u32 = 1 << 20;
+const DAY_MS: u64 = 86_400_000;
 
 /// Settings of a [`Client`]. Only the endpoints must be given.
 #[derive(Clone, Debug)]
@@ -27,6 +29,7 @@ pub struct ClientBuilder {
     attempt_timeout: Duration,
     retry_burst: u32,
     retries_per_second: u32,
+    watch_probe: Duration,
 }
 
 impl Default for ClientBuilder {
@@ -40,6 +43,7 @@ impl Default for ClientBuilder {
             attempt_timeout: Duration::from_secs(2),
             retry_burst: 16_384,
             retries_per_second: 1_024,
+            watch_probe: Duration::from_secs(5),
         }
     }
 }
@@ -94,6 +98,13 @@ impl ClientBuilder {
         self
     }
 
+    /// How often a member that serves watches is asked whether it is in touch with a majority, and how long it has for the
+    /// answer before the watches go elsewhere, from 10 ms to a day. Default: 5 s.
+    pub fn watch_probe(mut self, interval: Duration) -> Self {
+        self.watch_probe = interval;
+        self
+    }
+
     /// Makes the client, and sees to it that one of the endpoints can be reached.
     ///
     /// # Errors
@@ -113,6 +124,7 @@ impl ClientBuilder {
             self.call_timeout,
             self.name,
             waits_max as usize,
+            Watches::new(self.watch_probe),
         );
         let endpoints = core.routing.endpoints();
         let mut reasons = Vec::new();
@@ -138,6 +150,8 @@ impl ClientBuilder {
         ] {
             check_timeout(field, timeout)?;
         }
+        let probe_ms = u64::try_from(self.watch_probe.as_millis()).unwrap_or(u64::MAX);
+        within("watch_probe", probe_ms, 10, DAY_MS)?;
         Ok(())
     }
 
@@ -148,10 +162,10 @@ impl ClientBuilder {
 /// A time-out is at least a millisecond, the unit of the wire, and at most a day.
 pub(crate) fn check_timeout(field: &str, timeout: Duration) -> Result<()> {
     let timeout_ms = u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX);
-    within(field, timeout_ms, 1, 86_400_000)
+    within(field, timeout_ms, 1, DAY_MS)
 }
 
-fn within(field: &str, value: u64, min: u64, max: u64) -> Result<()> {
+pub(crate) fn within(field: &str, value: u64, min: u64, max: u64) -> Result<()> {
     if (min..=max).contains(&value) {
         return Ok(());
     }

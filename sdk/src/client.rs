@@ -1,6 +1,7 @@
 //! The handle: what a program keeps and clones.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
@@ -12,10 +13,11 @@ use crate::core::{ClientStats, Core, unexpected};
 use crate::error::Result;
 use crate::kv::{Delete, Get, Put};
 use crate::range::Range;
-use crate::record::{IntoBytes, Keys};
+use crate::record::{IntoBytes, Keys, Record};
 use crate::routing::Route;
 use crate::swap::CompareAndSwap;
 use crate::txn::Txn;
+use crate::watch::{OpenWatch, WaitFor, Watched};
 
 /// A client of one cluster. Cloning it is cheap, and all clones share connections, registration and limits.
 #[derive(Clone)]
@@ -67,6 +69,20 @@ impl Client {
         value: impl IntoBytes,
     ) -> CompareAndSwap<'_> {
         CompareAndSwap::new(&self.core, key.into_bytes(), expected_mod_revision, value.into_bytes())
+    }
+
+    /// Every change of what a selector means, once, in order; text is a pattern of keys. Await the builder; see
+    /// [`OpenWatch`].
+    pub fn watch(&self, what: impl Into<Watched>) -> OpenWatch {
+        OpenWatch::new(Arc::clone(&self.core), what.into())
+    }
+
+    /// Waits until the record of a key, or that there is none, is as `wanted` says. Await the builder; see [`WaitFor`].
+    pub fn wait_for<P>(&self, key: impl IntoBytes, wanted: P, within: Duration) -> WaitFor<'_, P>
+    where
+        P: FnMut(Option<&Record>) -> bool + Send,
+    {
+        WaitFor::new(self, key.into_bytes(), wanted, within)
     }
 
     /// Forgets the history below `revision`: older revisions can no longer be read. Returns the store's revision.

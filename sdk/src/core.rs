@@ -19,6 +19,7 @@ use crate::lease::Keeper;
 use crate::retry::RetryBudget;
 use crate::routing::{Route, Routing};
 use crate::session::{Registration, Session};
+use crate::watch::Watches;
 
 /// A counter that is read for people, not for decisions.
 #[derive(Debug, Default)]
@@ -41,6 +42,7 @@ pub(crate) struct Counters {
     pub(crate) redirects: Counter,
     pub(crate) reconnects: Counter,
     pub(crate) unknown_outcomes: Counter,
+    pub(crate) watch_retries: Counter,
 }
 
 /// What a client has done since it was made.
@@ -57,6 +59,8 @@ pub struct ClientStats {
     pub reconnects: u64,
     /// Mutations that ended with [`Outcome::Unknown`].
     pub unknown_outcomes: u64,
+    /// Times that a watch was asked for again: its member was lost, refused it, or its consumer had fallen behind.
+    pub watch_retries: u64,
 }
 
 /// The highest revision seen, within the newest epoch of the store.
@@ -91,6 +95,7 @@ pub(crate) struct Core {
     pub(crate) routing: Routing,
     pub(crate) session: Session,
     pub(crate) keeper: Keeper,
+    pub(crate) watches: Watches,
     /// Places for calls that wait for something to happen.
     waits: Semaphore,
     pub(crate) budget: RetryBudget,
@@ -113,11 +118,13 @@ impl Core {
         call_timeout: Duration,
         name: String,
         waits_max: usize,
+        watches: Watches,
     ) -> Self {
         Self {
             routing,
             session: Session::default(),
             keeper: Keeper::default(),
+            watches,
             waits: Semaphore::new(waits_max),
             budget,
             stats: Counters::default(),
@@ -224,8 +231,12 @@ impl Core {
             Response::Error(_) => &None,
         };
         if let Some(header) = header {
-            self.seen.observe(header.store_epoch, header.revision);
+            self.observe_revision(header.store_epoch, header.revision);
         }
+    }
+
+    pub(crate) fn observe_revision(&self, epoch: u64, revision: u64) {
+        self.seen.observe(epoch, revision);
     }
 
     /// The highest revision this client has seen.
@@ -244,6 +255,7 @@ impl Core {
             redirects: self.stats.redirects.read(),
             reconnects: self.stats.reconnects.read(),
             unknown_outcomes: self.stats.unknown_outcomes.read(),
+            watch_retries: self.stats.watch_retries.read(),
         }
     }
 
@@ -267,6 +279,7 @@ impl Core {
         }
         self.closed.store(true, Ordering::SeqCst);
         self.routing.close();
+        self.watches.close();
     }
 }
 

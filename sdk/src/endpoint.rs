@@ -123,38 +123,63 @@ impl Endpoint {
     }
 
     async fn open(&self, cell: &Cell, reconnected: &AtomicU64) -> std::result::Result<Arc<Connection>, String> {
-        if self.closed.load(Ordering::Acquire) {
-            return Err("the client is closed".to_owned());
-        }
         self.forget_dead(cell);
-        if !self.breaker.lock().allow(Instant::now()) {
-            return Err(format!("{}: not tried, it failed a moment ago", self.address));
-        }
         let opening = Connection::open(&self.transport, self.outstanding_max);
-        let opened = match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
-            Ok(opened) => opened,
-            Err(_elapsed) => Err(format!("no connection within {CONNECT_TIMEOUT:?}")),
-        };
-        match opened {
+        match self.dial(opening).await {
             Ok(connection) => {
-                self.breaker.lock().succeeded();
                 let connection = Arc::new(connection);
                 *cell.current.lock() = Some(Arc::clone(&connection));
                 if cell.opened.swap(true, Ordering::Relaxed) {
                     reconnected.fetch_add(1, Ordering::Relaxed);
                 }
                 // Closing may have come between the check and here.
-                if self.closed.load(Ordering::Acquire) {
+                if self.is_closed() {
                     connection.close("the client is closed");
                 }
                 Ok(connection)
             }
             Err(reason) => {
                 cell.failures.fetch_add(1, Ordering::AcqRel);
-                self.breaker.lock().failed(Instant::now());
+                Err(reason)
+            }
+        }
+    }
+
+    /// Runs `opening`, which connects to it with [`transport`](Self::transport), if the breaker lets it, and tells the
+    /// breaker how it went. The error says why.
+    pub(crate) async fn dial<T>(
+        &self,
+        opening: impl Future<Output = std::result::Result<T, String>>,
+    ) -> std::result::Result<T, String> {
+        if self.is_closed() {
+            return Err("the client is closed".to_owned());
+        }
+        if !self.breaker.lock().allow(Instant::now()) {
+            return Err(format!("{}: not tried, it failed a moment ago", self.address));
+        }
+        let opened = match tokio::time::timeout(CONNECT_TIMEOUT, opening).await {
+            Ok(opened) => opened,
+            Err(_elapsed) => Err(format!("no connection within {CONNECT_TIMEOUT:?}")),
+        };
+        let mut breaker = self.breaker.lock();
+        match opened {
+            Ok(opened) => {
+                breaker.succeeded();
+                Ok(opened)
+            }
+            Err(reason) => {
+                breaker.failed(Instant::now());
                 Err(format!("{}: {reason}", self.address))
             }
         }
+    }
+
+    pub(crate) fn transport(&self) -> &tonic::transport::Endpoint {
+        &self.transport
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
     }
 
     /// A connection broke: lets the breaker know, once per connection.

@@ -44,7 +44,7 @@
 //!
 //! # What it lacks
 //!
-//! TLS, watches and the cache.
+//! TLS and the cache.
 
 #![allow(
     clippy::disallowed_methods,
@@ -67,6 +67,7 @@ mod range;
 mod snapshot;
 mod swap;
 mod txn;
+mod watch;
 mod worker;
 
 // What calls are made of.
@@ -109,6 +110,10 @@ pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};
+pub use watch::{
+    KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, OpenWatch, QueueEvent, TaskEvent, WaitFor, Watch,
+    WatchBatch, WatchEvent, WatchItem, Watched, WorkerEvent,
+};
 pub use worker::{
     Assign, AssignOp, Assignment, AssignmentChanges, Assignments, ListAssignments, ListWorkers, PlacedTask, Plan,
     PlanApplied, PlanTasks, PlannedMove, RegisterWorker, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord,

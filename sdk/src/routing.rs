@@ -30,6 +30,14 @@ struct Table {
     cursor: usize,
 }
 
+impl Table {
+    fn turn_from(&mut self, endpoint: &Arc<Endpoint>) {
+        if let Some(index) = self.endpoints.iter().position(|known| Arc::ptr_eq(known, endpoint)) {
+            self.cursor = (index + 1) % self.endpoints.len();
+        }
+    }
+}
+
 /// The endpoints of a client.
 pub(crate) struct Routing {
     table: RwLock<Table>,
@@ -75,6 +83,27 @@ impl Routing {
         found.or_else(|| avoid.filter(|avoided| avoided.is_ready(now))).cloned()
     }
 
+    /// The endpoint for a stream that any member can serve: one of the `favoured`, then one that is connected, then the next
+    /// in turn. Those that are in `refused_by` or that are to be avoided come last.
+    pub(crate) fn pick_any(
+        &self,
+        favoured: impl Fn(&Endpoint) -> bool,
+        refused_by: &[Arc<Endpoint>],
+        avoid: Option<&Arc<Endpoint>>,
+        now: Instant,
+    ) -> Option<Arc<Endpoint>> {
+        let table = self.table.read();
+        let (before, after) = table.endpoints.split_at(table.cursor.min(table.endpoints.len()));
+        let ready = after.iter().chain(before).filter(|endpoint| endpoint.is_ready(now));
+        let last = |endpoint: &Arc<Endpoint>| {
+            let mut unwanted = refused_by.iter().chain(avoid);
+            unwanted.any(|unwanted| Arc::ptr_eq(unwanted, endpoint))
+        };
+        ready
+            .min_by_key(|endpoint| (last(endpoint), !favoured(endpoint), !endpoint.is_connected()))
+            .cloned()
+    }
+
     /// A write succeeded there: it leads.
     pub(crate) fn confirm_leader(&self, endpoint: &Arc<Endpoint>) {
         let known = |table: &Table| {
@@ -111,9 +140,12 @@ impl Routing {
         {
             table.leader = None;
         }
-        if let Some(index) = table.endpoints.iter().position(|known| Arc::ptr_eq(known, endpoint)) {
-            table.cursor = (index + 1) % table.endpoints.len();
-        }
+        table.turn_from(endpoint);
+    }
+
+    /// The endpoint does not serve a stream, which says nothing about who leads: the search goes on behind it.
+    pub(crate) fn turn_from(&self, endpoint: &Arc<Endpoint>) {
+        self.table.write().turn_from(endpoint);
     }
 
     /// The endpoint of an address, added if it is new.

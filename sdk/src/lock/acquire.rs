@@ -313,6 +313,7 @@ mod tests {
             second,
             String::new(),
             1,
+            crate::watch::Watches::new(second),
         );
         Client::new(std::sync::Arc::new(core))
     }

@@ -12,3 +12,5 @@ mod calls;
 mod cluster;
 mod failures;
 mod retries;
+mod wait_for;
+mod watch;

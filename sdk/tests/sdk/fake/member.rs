@@ -14,11 +14,13 @@ use quorate_proto::v1::call::Request;
 use quorate_proto::v1::calls_server::{Calls, CallsServer};
 use quorate_proto::v1::cluster_server::ClusterServer;
 use quorate_proto::v1::reply::Response;
+use quorate_proto::v1::watch_server::WatchServer;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 
 use super::Store;
+use super::watch::WatchScript;
 
 /// What happens to one call, registrations left out.
 #[derive(Clone, Debug)]
@@ -75,7 +77,9 @@ pub struct Shared {
     /// While true, calls are taken in and nothing is answered.
     held: watch::Sender<bool>,
     /// Counts the times that all streams were broken.
-    broken: watch::Sender<u64>,
+    pub broken: watch::Sender<u64>,
+    /// How it serves watches, and what it was asked.
+    pub watches: Mutex<WatchScript>,
 }
 
 impl FakeCluster {
@@ -97,6 +101,7 @@ impl FakeCluster {
                 late_replies: AtomicU64::new(0),
                 held: watch::Sender::new(false),
                 broken: watch::Sender::new(0),
+                watches: Mutex::default(),
             });
             let member = FakeMember::start(shared).await;
             addresses.lock().push(member.address.clone());
@@ -130,6 +135,7 @@ impl FakeMember {
         let server = tonic::transport::Server::builder()
             .add_service(CallsServer::new(Service(Arc::clone(&shared))))
             .add_service(ClusterServer::new(Service(Arc::clone(&shared))))
+            .add_service(WatchServer::new(Service(Arc::clone(&shared))))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let server = tokio::spawn(async move {
             server.await.unwrap();

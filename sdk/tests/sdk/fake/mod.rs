@@ -3,6 +3,8 @@
 mod admin;
 mod member;
 mod store;
+mod watch;
 
 pub use member::{Behaviour, FakeCluster, error};
 use store::Store;
+pub use watch::refusal;

@@ -26,6 +26,14 @@ pub struct Store {
     pub stamps: Vec<v1::ClientStamp>,
     /// Every request in the order of arrival.
     pub requests: Vec<Request>,
+    /// What each revision did to keys.
+    pub changes: Vec<(u64, Vec<v1::KeyEvent>)>,
+    /// The oldest revision that a watch can start from.
+    pub watchable_from: u64,
+    /// What the mutation that runs did to keys.
+    pending: Vec<v1::KeyEvent>,
+    /// The newest revision, for those who wait for it.
+    pub newest: tokio::sync::watch::Sender<u64>,
 }
 
 impl Default for Store {
@@ -38,6 +46,10 @@ impl Default for Store {
             applied: 0,
             stamps: Vec::new(),
             requests: Vec::new(),
+            changes: Vec::new(),
+            watchable_from: 1,
+            pending: Vec::new(),
+            newest: tokio::sync::watch::Sender::new(1),
         }
     }
 }
@@ -74,12 +86,27 @@ impl Store {
             return error(v1::ErrorCode::AnswerForgotten, v1::Outcome::Unknown);
         }
         let response = self.mutate(request);
+        self.commit();
         self.applied += 1;
         self.answers
             .get_mut(&stamp.client_id)
             .unwrap()
             .insert(stamp.sequence, response.clone());
         response
+    }
+
+    fn commit(&mut self) {
+        let mut events = std::mem::take(&mut self.pending);
+        if events.is_empty() {
+            return;
+        }
+        for event in &mut events {
+            if let Some(record) = &mut event.record {
+                record.mod_revision = self.revision;
+            }
+        }
+        self.changes.push((self.revision, events));
+        self.newest.send_replace(self.revision);
     }
 
     fn unstamped(&mut self, request: Request) -> Response {
@@ -144,6 +171,12 @@ impl Store {
             expires_at_ms: put.ttl_ms,
             tags: put.tags,
         };
+        self.pending.push(v1::KeyEvent {
+            domain: "default".to_owned(),
+            kind: v1::KeyEventKind::Put.into(),
+            record: Some(record.clone()),
+            previous: old.clone(),
+        });
         self.records.insert(put.key, record);
         old.filter(|_| put.previous)
     }
@@ -152,6 +185,15 @@ impl Store {
         let gone = self.select(delete.keys.as_ref());
         for record in &gone {
             self.records.remove(&record.key);
+            self.pending.push(v1::KeyEvent {
+                domain: "default".to_owned(),
+                kind: v1::KeyEventKind::Delete.into(),
+                record: Some(v1::Record {
+                    key: record.key.clone(),
+                    ..Default::default()
+                }),
+                previous: Some(record.clone()),
+            });
         }
         gone
     }

@@ -1,0 +1,125 @@
+//! Whether a member still hears from the others: one that is cut off answers, and has no news. Pure.
+
+use std::time::Duration;
+
+use quorate_proto::v1;
+use tokio::time::Instant;
+
+use crate::error::{Error, ErrorKind, Outcome, Result};
+
+/// What was asked last, and what came since.
+#[derive(Debug, Default)]
+pub(super) struct Probing {
+    asked: Option<Asked>,
+    last_id: u64,
+}
+
+#[derive(Debug)]
+struct Asked {
+    probe_id: u64,
+    at: Instant,
+    /// It was answered, or events came, which a member that is cut off does not have. A watch that reads up on a long
+    /// history may get its mark late.
+    in_touch: bool,
+}
+
+impl Probing {
+    /// The first question, if none was asked.
+    pub(super) fn first(&mut self, now: Instant) -> Option<v1::WatchProbe> {
+        self.asked.is_none().then(|| self.ask(now))
+    }
+
+    /// When the last question was asked.
+    pub(super) fn asked_at(&self) -> Option<Instant> {
+        self.asked.as_ref().map(|asked| asked.at)
+    }
+
+    /// The next question. An error if the last one was not answered within its time, which is over.
+    pub(super) fn next(&mut self, now: Instant, patience: Duration) -> Result<v1::WatchProbe> {
+        if self.asked.as_ref().is_some_and(|asked| !asked.in_touch) {
+            let message = format!("no answer within {patience:?} whether the member is in touch with a majority");
+            return Err(Error::new(ErrorKind::Unavailable, Outcome::NotAMutation, message));
+        }
+        Ok(self.ask(now))
+    }
+
+    fn ask(&mut self, now: Instant) -> v1::WatchProbe {
+        self.last_id += 1;
+        self.asked = Some(Asked {
+            probe_id: self.last_id,
+            at: now,
+            in_touch: false,
+        });
+        v1::WatchProbe {
+            probe_id: self.last_id,
+            watch_ids: Vec::new(),
+            linearizable: true,
+        }
+    }
+
+    /// Events came.
+    pub(super) fn moved(&mut self) {
+        if let Some(asked) = &mut self.asked {
+            asked.in_touch = true;
+        }
+    }
+
+    /// A mark came; the error is the member's.
+    pub(super) fn answered(&mut self, probe_id: u64, error: Option<v1::Error>) -> Result<()> {
+        if let Some(error) = error {
+            let error = Error::of_reply(error).with_outcome(Outcome::NotAMutation);
+            return Err(error.with_context("the member is not in touch with a majority"));
+        }
+        match &mut self.asked {
+            Some(asked) if asked.probe_id == probe_id => asked.in_touch = true,
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    fn asked(now: Instant) -> Probing {
+        let mut probing = Probing::default();
+        assert_eq!(probing.first(now).unwrap().probe_id, 1);
+        assert_eq!(probing.first(now), None);
+        probing
+    }
+
+    #[test]
+    fn a_member_that_does_not_answer_in_time_is_out_of_touch() {
+        let now = Instant::now();
+        let mut probing = asked(now);
+        probing.answered(0, None).unwrap();
+        let error = probing.next(now + PATIENCE, PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Unavailable);
+    }
+
+    #[test]
+    fn an_answer_or_an_event_shows_that_it_is_in_touch() {
+        let now = Instant::now();
+        let mut probing = asked(now);
+        probing.answered(1, None).unwrap();
+        assert_eq!(probing.next(now + PATIENCE, PATIENCE).unwrap().probe_id, 2);
+        probing.answered(1, None).unwrap();
+        assert!(probing.next(now + 2 * PATIENCE, PATIENCE).is_err());
+        probing.moved();
+        assert_eq!(probing.next(now + 2 * PATIENCE, PATIENCE).unwrap().probe_id, 3);
+    }
+
+    #[test]
+    fn an_error_is_believed() {
+        let error = v1::Error {
+            code: v1::ErrorCode::Unavailable.into(),
+            message: "no quorum".to_owned(),
+            ..Default::default()
+        };
+        let error = asked(Instant::now()).answered(1, Some(error)).unwrap_err();
+        assert_eq!(error.message(), "the member is not in touch with a majority: no quorum");
+    }
+}

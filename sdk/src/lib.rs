@@ -111,8 +111,9 @@ pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};
 pub use watch::{
-    KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, OpenWatch, QueueEvent, TaskEvent, WaitFor, Watch,
-    WatchBatch, WatchEvent, WatchItem, Watched, WorkerEvent,
+    ClaimEnd, KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, LockEventKind, LockFreed, OpenWatch,
+    QueueEvent, QueueEventKind, TaskEvent, TaskEventKind, TaskWait, WaitFor, Watch, WatchBatch, WatchEvent, WatchItem,
+    Watched, WorkerEvent, WorkerEventKind,
 };
 pub use worker::{
     Assign, AssignOp, Assignment, AssignmentChanges, Assignments, ListAssignments, ListWorkers, PlacedTask, Plan,

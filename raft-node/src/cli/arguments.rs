@@ -6,7 +6,7 @@ use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
     assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range, run,
-    server, snapshot, txn, worker,
+    server, snapshot, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -44,6 +44,10 @@ pub enum Verb {
     /// Compare, then write, at one revision
     #[command(after_long_help = txn::EXAMPLE)]
     Txn(txn::TxnArguments),
+    /// Show what changes, as it changes
+    Watch(watch::WatchArguments),
+    /// Wait until a key is as wanted, no longer than --timeout
+    Wait(wait::WaitArguments),
     /// Forget the history before a revision
     Compact(compact::CompactArguments),
     /// Grant, renew, end and show leases

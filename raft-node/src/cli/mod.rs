@@ -17,6 +17,7 @@ mod arguments;
 mod bytes;
 mod connect;
 mod demo;
+mod events;
 mod exit;
 mod fence;
 mod labels;

@@ -18,7 +18,7 @@ pub enum Format {
     /// Tables and sentences.
     #[default]
     Table,
-    /// One JSON object a command.
+    /// One JSON object a command; of `watch`, one an event.
     Json,
 }
 
@@ -47,12 +47,20 @@ impl Format {
 
 /// Writes to standard output. A reader that has seen enough (`| head`) is not a failure.
 pub fn write_stdout(bytes: &[u8]) -> Result<(), Failure> {
+    write_to_reader(bytes).map(|_reads| ())
+}
+
+/// Writes one line to standard output, at once; false when nobody reads any more.
+pub fn write_line(line: &str) -> Result<bool, Failure> {
+    write_to_reader(format!("{line}\n").as_bytes())
+}
+
+fn write_to_reader(bytes: &[u8]) -> Result<bool, Failure> {
     let mut stdout = io::stdout().lock();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::local(format!("standard output: {error}")))
-        }
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(Failure::local(format!("standard output: {error}"))),
     }
 }
 

@@ -11,7 +11,7 @@ use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
     assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range,
-    run as run_verb, server, snapshot, status, txn, worker,
+    run as run_verb, server, snapshot, status, txn, wait, watch, worker,
 };
 
 /// What the binary does.
@@ -71,6 +71,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Del(arguments) => runtime()?.block_on(del::run(arguments, &global)),
         Verb::Range(arguments) => runtime()?.block_on(range::run(arguments, &global)),
         Verb::Txn(arguments) => runtime()?.block_on(txn::run(arguments, &global)),
+        Verb::Watch(arguments) => runtime()?.block_on(watch::run(arguments, &global)),
+        Verb::Wait(arguments) => runtime()?.block_on(wait::run(arguments, &global)),
         Verb::Compact(arguments) => runtime()?.block_on(compact::run(&arguments, &global)),
         Verb::Lease(verb) => runtime()?.block_on(lease::run(verb, &global)),
         Verb::Worker(verb) => runtime()?.block_on(worker::run(verb, &global)),

@@ -19,6 +19,8 @@ use crate::pipeline::REQUEST_BYTES_MAX;
 
 /// Selectors of one watch.
 const SELECTORS_MAX: u64 = 64;
+/// What an id and a start add to a request, at most.
+const ENVELOPE_BYTES: usize = 64;
 /// Marks do not come more often than that.
 const MARKS_MIN_MS: u64 = 100;
 const MARKS_MAX_MS: u64 = 86_400_000;
@@ -177,7 +179,7 @@ impl OpenWatch {
         };
         // A member ends the whole stream over a request that is too large.
         let bytes = create.encoded_len();
-        if bytes > REQUEST_BYTES_MAX {
+        if bytes + ENVELOPE_BYTES > REQUEST_BYTES_MAX {
             let (limit, value) = (REQUEST_BYTES_MAX as u64, bytes as u64);
             let field = "selectors".to_owned();
             let kind = ErrorKind::TooLarge { field, limit, value };

@@ -25,7 +25,8 @@ mod wait_for;
 
 pub use builder::OpenWatch;
 pub use event::{
-    KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, QueueEvent, TaskEvent, WatchEvent, WorkerEvent,
+    ClaimEnd, KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, LockEventKind, LockFreed, QueueEvent,
+    QueueEventKind, TaskEvent, TaskEventKind, TaskWait, WatchEvent, WorkerEvent, WorkerEventKind,
 };
 pub(crate) use hub::Watches;
 pub use item::{WatchBatch, WatchItem};

@@ -21,8 +21,9 @@ use crate::record::{Keys, Record};
 ///
 /// # Errors
 ///
-/// [`ErrorKind::DeadlineExceeded`], which names the key and the time, when it did not become so in time; what a read and a
-/// watch may return, except that it starts over when history was compacted away.
+/// [`ErrorKind::DeadlineExceeded`], which names the key and the time, when it was not so in time;
+/// [`ErrorKind::Unavailable`] when not even its first state could be read in time; what a read and a watch may return,
+/// except that it starts over when history was compacted away.
 #[must_use = "a wait begins when it is awaited"]
 pub struct WaitFor<'a, P> {
     client: &'a Client,
@@ -30,6 +31,8 @@ pub struct WaitFor<'a, P> {
     wanted: P,
     within: Duration,
     domain: String,
+    /// Some state of the key is known.
+    looked: bool,
 }
 
 impl<'a, P> WaitFor<'a, P>
@@ -43,6 +46,7 @@ where
             wanted,
             within,
             domain: String::new(),
+            looked: false,
         }
     }
 
@@ -56,10 +60,6 @@ where
         check_timeout("within", self.within).map_err(|error| error.with_outcome(Outcome::NotAMutation))?;
         let within = self.within;
         let shown = String::from_utf8_lossy(&self.key).into_owned();
-        let late = || {
-            let message = format!("key {shown:?} was not as wanted within {within:?}");
-            Error::new(ErrorKind::DeadlineExceeded, Outcome::NotAMutation, message)
-        };
         let waiting = async {
             loop {
                 match self.follow().await {
@@ -68,20 +68,31 @@ where
                 }
             }
         };
-        match tokio::time::timeout(within, waiting).await {
-            Ok(ended) => ended,
-            Err(_elapsed) => Err(late()),
+        if let Ok(ended) = tokio::time::timeout(within, waiting).await {
+            return ended;
         }
+        let (kind, message) = match self.looked {
+            true => (
+                ErrorKind::DeadlineExceeded,
+                format!("key {shown:?} was not as wanted within {within:?}"),
+            ),
+            false => (
+                ErrorKind::Unavailable,
+                format!("key {shown:?} could not be read and watched within {within:?}"),
+            ),
+        };
+        Err(Error::new(kind, Outcome::NotAMutation, message))
     }
 
     /// Until the key is as wanted, or the watch is over.
     async fn follow(&mut self) -> Result<Option<Record>> {
         let keys = Keys::key(&self.key);
-        // Both may take as long as the wait itself does.
+        // Both may take longer than is left: the wait itself ends them.
         let watch = self.client.watch(keys).domain(self.domain.clone()).timeout(self.within);
         let mut watch = watch.await?;
         let get = self.client.get(&self.key).domain(self.domain.clone());
         let read = get.timeout(self.within).await?;
+        self.looked = true;
         if (self.wanted)(read.record.as_ref()) {
             return Ok(read.record);
         }

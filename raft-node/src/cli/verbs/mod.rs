@@ -20,4 +20,6 @@ pub mod server;
 pub mod snapshot;
 pub mod status;
 pub mod txn;
+pub mod wait;
+pub mod watch;
 pub mod worker;

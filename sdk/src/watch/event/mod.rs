@@ -10,13 +10,13 @@ mod worker;
 use bytes::Bytes;
 pub use key::{KeyEvent, KeyEventKind};
 pub use lease::{LeaseEvent, LeaseEventKind};
-pub use lock::LockEvent;
+pub use lock::{LockEvent, LockEventKind, LockFreed};
 use prost::Message;
-pub use queue::QueueEvent;
+pub use queue::{ClaimEnd, QueueEvent, QueueEventKind};
 use quorate_proto::v1;
 use quorate_proto::v1::watch_event::Event;
-pub use task::TaskEvent;
-pub use worker::WorkerEvent;
+pub use task::{TaskEvent, TaskEventKind, TaskWait};
+pub use worker::{WorkerEvent, WorkerEventKind};
 
 use crate::error::{Error, ErrorKind, Outcome, Result};
 
@@ -58,10 +58,10 @@ impl WatchEvent {
         Ok(match event.event {
             Some(Event::Key(event)) => KeyEvent::from_wire(event).map_or(Self::Unknown, Self::Key),
             Some(Event::Lease(event)) => LeaseEvent::from_wire(event).map_or(Self::Unknown, Self::Lease),
-            Some(Event::Lock(event)) => Self::Lock(event.into()),
-            Some(Event::Queue(event)) => Self::Queue(event.into()),
-            Some(Event::Worker(event)) => Self::Worker(event.into()),
-            Some(Event::Task(event)) => Self::Task(event.into()),
+            Some(Event::Lock(event)) => LockEvent::from_wire(event).map_or(Self::Unknown, Self::Lock),
+            Some(Event::Queue(event)) => QueueEvent::from_wire(event).map_or(Self::Unknown, Self::Queue),
+            Some(Event::Worker(event)) => WorkerEvent::from_wire(event).map_or(Self::Unknown, Self::Worker),
+            Some(Event::Task(event)) => TaskEvent::from_wire(event).map_or(Self::Unknown, Self::Task),
             None => Self::Unknown,
         })
     }
@@ -75,9 +75,17 @@ mod tests {
     fn an_event_of_a_later_version_is_told_as_unknown() {
         let of = |event: v1::WatchEvent| WatchEvent::decode(event.encode_to_vec().into()).unwrap();
         assert_eq!(of(v1::WatchEvent { event: None }), WatchEvent::Unknown);
-        let without_kind = Event::Key(v1::KeyEvent::default());
-        let event = Some(without_kind);
-        assert_eq!(of(v1::WatchEvent { event }), WatchEvent::Unknown);
+        for without_what in [
+            Event::Key(v1::KeyEvent::default()),
+            Event::Lease(v1::LeaseEvent::default()),
+            Event::Lock(v1::LockEvent::default()),
+            Event::Queue(v1::QueueEvent::default()),
+            Event::Worker(v1::WorkerEvent::default()),
+            Event::Task(v1::TaskEvent::default()),
+        ] {
+            let event = Some(without_what);
+            assert_eq!(of(v1::WatchEvent { event }), WatchEvent::Unknown);
+        }
     }
 
     #[test]

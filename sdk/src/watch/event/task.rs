@@ -1,18 +1,89 @@
 //! What happened to an assignment.
 
 use quorate_proto::v1;
+use quorate_proto::v1::task_event::What;
 
-/// What happened to an assignment.
+/// What happened to an assignment. Its labels and its data are not here: [`Client::task`](crate::Client::task) reads them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct TaskEvent {
     /// The name of the task.
     pub task: String,
+    /// The generation of the assignment; of one that was cancelled, until now.
+    pub generation: u64,
+    /// Who had it before, if anybody; of one that is done, who did it.
+    pub from: Option<String>,
+    /// What happened.
+    pub kind: TaskEventKind,
 }
 
-impl From<v1::TaskEvent> for TaskEvent {
-    fn from(event: v1::TaskEvent) -> Self {
-        let v1::TaskEvent { task } = event;
-        Self { task }
+/// What happened to an assignment. New kinds may be added.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum TaskEventKind {
+    /// A worker has it from now on.
+    #[non_exhaustive]
+    Assigned {
+        /// Which.
+        worker: String,
+    },
+    /// It waits from now on, or goes on waiting as something else.
+    #[non_exhaustive]
+    Waiting {
+        /// Why.
+        why: TaskWait,
+    },
+    /// It is done, and gone.
+    Completed,
+    /// It is gone without being done.
+    Cancelled,
+}
+
+/// Why a task waits. New reasons may be added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskWait {
+    /// Nobody can take it.
+    NoWorker,
+    /// It was taken from its worker.
+    Unassigned,
+    /// Its worker is gone: the lease has ended, or it was deregistered.
+    WorkerGone,
+    /// For a reason that this version does not know.
+    Unknown,
+}
+
+impl TaskEvent {
+    /// None for something that this version does not know.
+    pub(super) fn from_wire(event: v1::TaskEvent) -> Option<Self> {
+        let (generation, from, kind) = match event.what? {
+            What::Assigned(what) => {
+                let worker = what.worker;
+                (what.generation, what.from, TaskEventKind::Assigned { worker })
+            }
+            What::Waiting(what) => {
+                let why = TaskWait::from_wire(what.why());
+                (what.generation, what.from, TaskEventKind::Waiting { why })
+            }
+            What::Completed(what) => (what.generation, what.worker, TaskEventKind::Completed),
+            What::Cancelled(what) => (what.generation, what.from, TaskEventKind::Cancelled),
+        };
+        Some(Self {
+            task: event.task,
+            generation,
+            from: (!from.is_empty()).then_some(from),
+            kind,
+        })
+    }
+}
+
+impl TaskWait {
+    fn from_wire(why: v1::TaskWaitReason) -> Self {
+        match why {
+            v1::TaskWaitReason::NoWorker => Self::NoWorker,
+            v1::TaskWaitReason::Unassigned => Self::Unassigned,
+            v1::TaskWaitReason::WorkerGone => Self::WorkerGone,
+            v1::TaskWaitReason::Unspecified => Self::Unknown,
+        }
     }
 }

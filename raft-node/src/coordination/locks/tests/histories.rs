@@ -258,8 +258,15 @@ fn check_events(replay: &Replay, before: &Model, after: &Model, acts: &[Act]) {
         }
     }
     let [act] = acts else { return };
-    let waited = |name: &str| before.locks.get(name).map_or(&[][..], |lock| &lock.queue);
-    assert!(replay.waited.iter().all(|(name, id)| waited(name).contains(id)));
+    for ((name, id), waited) in &replay.acquired {
+        let queued = before.locks.get(name).is_some_and(|lock| lock.queue.contains(id));
+        assert!(*waited || !queued, "{id:?} waited for {name:?}");
+        // It frees nothing, so whoever is granted something by it has not waited.
+        assert!(
+            !waited || !matches!(act, Act::Acquire(_)),
+            "{id:?} has not waited for {name:?}"
+        );
+    }
     let ends = replay.ends.iter().filter(|why| **why != HoldEnd::Refused);
     let expected = match act {
         Act::Revoke(_) => HoldEnd::LeaseEnded,

@@ -14,15 +14,15 @@ pub struct Replay {
     pub holds: BTreeMap<String, BTreeMap<(u64, Id), Share>>,
     /// When something last happened to a lock.
     pub changed: BTreeMap<String, u64>,
-    /// Of the events since the last [`Replay::forget`].
-    pub waited: BTreeSet<(String, Id)>,
+    /// Whether they waited, and why holds ended, since the last [`Replay::forget`].
+    pub acquired: BTreeMap<(String, Id), bool>,
     pub ends: Vec<HoldEnd>,
 }
 
 impl Replay {
     /// Before the events of the next step.
     pub fn forget(&mut self) {
-        self.waited.clear();
+        self.acquired.clear();
         self.ends.clear();
     }
 
@@ -52,9 +52,7 @@ impl Replay {
                 assert_eq!(token, revision, "a token is the revision of its grant");
                 let id = (lease.0, request);
                 assert_eq!(holds.insert((token.0, id), share), None, "{lock:?} is acquired twice");
-                if waited {
-                    self.waited.insert((lock, id));
-                }
+                self.acquired.insert((lock, id), waited);
             }
             LockEvent::Freed {
                 lease,

@@ -436,6 +436,10 @@ impl Model {
             return Err(WorkerRefusal::NotThere { task, from, generation });
         }
         let moved = self.known(&task)?;
+        // While it is on its way nobody has it.
+        if let Some(task) = self.tasks.get_mut(&task) {
+            task.worker = None;
+        }
         match self.why_not(to, &moved.labels) {
             Some(refusal) => Err(refusal),
             None => Ok(self.put(

@@ -10,6 +10,8 @@ use crate::leases::Leases;
 use crate::load::Load;
 use crate::scale::Scale;
 use crate::target::System;
+use crate::watch::WatchLoad;
+use crate::watchers::IdleWatchers;
 use crate::work::Op;
 
 /// Between two questions for the leader.
@@ -31,6 +33,10 @@ enum Command {
     Failover(FailoverArgs),
     /// What it costs to keep many leases alive; Quorate only.
     Leases(LeasesArgs),
+    /// Events to watchers, and how long they take from their put.
+    Watch(WatchArgs),
+    /// What many watchers cost that nothing happens to; Quorate only.
+    Watchers(WatchersArgs),
     /// What an operation costs the state machine when there is little or much else; in this process.
     Scale(ScaleArgs),
     /// Waits until there is a leader and prints its endpoint.
@@ -118,6 +124,55 @@ struct LeasesArgs {
 }
 
 #[derive(Debug, Args)]
+struct WatchArgs {
+    #[command(flatten)]
+    members: Members,
+    /// Writers, each with one put at a time.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=4096))]
+    writers: u16,
+    /// Watchers of all that is written.
+    #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    watchers: u16,
+    /// Connections that the watchers share.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: u16,
+    /// Bytes of a value.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(8..=1_048_576))]
+    value_bytes: u32,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Seconds before that.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=600))]
+    warmup_seconds: u64,
+    /// A server whose CPU time is measured; may be given several times.
+    #[arg(long = "pid", value_name = "PID:ROLE")]
+    servers: Vec<Process>,
+}
+
+#[derive(Debug, Args)]
+struct WatchersArgs {
+    /// Members, separated by commas.
+    #[arg(long, value_delimiter = ',', required = true, value_name = "HOST:PORT")]
+    endpoints: Vec<String>,
+    /// Watchers, all at the first of the members.
+    #[arg(long, default_value_t = 9_990, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    watchers: u32,
+    /// Connections that they share.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    connections: u16,
+    /// Process id of the first member.
+    #[arg(long)]
+    pid: u32,
+    /// Rounds, in each of which puts are measured without and with them.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    rounds: u32,
+    /// Seconds of each measurement.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+}
+
+#[derive(Debug, Args)]
 struct ScaleArgs {
     /// Rounds, in which all sizes take turns; one more comes before them and does not count.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -149,6 +204,8 @@ impl Cli {
             Command::Load(args) => load(args).await,
             Command::Failover(args) => failover(args).await,
             Command::Leases(args) => leases(args).await,
+            Command::Watch(args) => watch(args).await,
+            Command::Watchers(args) => watchers(args).await,
             Command::Scale(args) => scale(args).await,
             Command::Leader(args) => leader(&args).await,
         }
@@ -197,6 +254,35 @@ async fn leases(args: LeasesArgs) -> Result<String, String> {
         servers: args.servers,
     };
     let report = leases.run().await?;
+    serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn watch(args: WatchArgs) -> Result<String, String> {
+    let load = WatchLoad {
+        system: args.members.target,
+        endpoints: args.members.endpoints,
+        writers: args.writers.into(),
+        watchers: args.watchers.into(),
+        connections: args.connections.into(),
+        value_bytes: args.value_bytes as usize,
+        window: Duration::from_secs(args.seconds),
+        warmup: Duration::from_secs(args.warmup_seconds),
+        servers: args.servers,
+    };
+    let report = load.run().await?;
+    serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn watchers(args: WatchersArgs) -> Result<String, String> {
+    let idle = IdleWatchers {
+        endpoints: args.endpoints,
+        watchers: args.watchers as usize,
+        connections: args.connections.into(),
+        pid: args.pid,
+        rounds: args.rounds,
+        window: Duration::from_secs(args.seconds),
+    };
+    let report = idle.run().await?;
     serde_json::to_string(&report).map_err(|error| error.to_string())
 }
 

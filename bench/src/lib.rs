@@ -31,5 +31,9 @@ pub mod load;
 pub mod scale;
 // The systems under load.
 pub mod target;
+// Events to watchers.
+pub mod watch;
+// Many watchers that nothing happens to.
+pub mod watchers;
 // What the clients of the closed loop do.
 pub mod work;

@@ -9,20 +9,32 @@ mod etcd;
 mod session;
 mod stream;
 mod unary;
+mod watch;
 
 pub use coordination::{Verb, Verbs};
 pub use session::{Session, Swap, System, Target};
+pub use watch::{Received, Watchers};
 
 /// Opens a channel to `host:port`.
 async fn channel(endpoint: &str) -> Result<tonic::transport::Channel, String> {
-    tonic::transport::Endpoint::from_shared(format!("http://{endpoint}"))
+    connect(endpoint, |channel| channel.timeout(CALL_TIMEOUT)).await
+}
+
+/// Opens a channel to `host:port` whose calls last as long as they do.
+async fn lasting_channel(endpoint: &str) -> Result<tonic::transport::Channel, String> {
+    connect(endpoint, |channel| channel).await
+}
+
+async fn connect(
+    endpoint: &str,
+    limit: impl FnOnce(tonic::transport::Endpoint) -> tonic::transport::Endpoint,
+) -> Result<tonic::transport::Channel, String> {
+    let channel = tonic::transport::Endpoint::from_shared(format!("http://{endpoint}"))
         .map_err(|error| format!("{endpoint:?} is not host:port: {error}"))?
         .tcp_nodelay(true)
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .connect()
-        .await
-        .map_err(|error| format!("cannot connect to {endpoint}: {error}"))
+        .connect_timeout(CONNECT_TIMEOUT);
+    let connected = limit(channel).connect().await;
+    connected.map_err(|error| format!("cannot connect to {endpoint}: {error}"))
 }
 
 /// A server on the same machine that does not answer by then is not there.

@@ -122,7 +122,9 @@ impl WatchLoad {
         let seconds = self.window.as_secs_f64();
         let count = events.operations();
         let all_us: u64 = spent.iter().map(|(_, time)| time.user_us + time.system_us).sum();
-        let cpu = spent.into_iter().map(|(process, time)| ProcessCost::per_operation(process, time, count));
+        let cpu = spent
+            .into_iter()
+            .map(|(process, time)| ProcessCost::per_operation(process, time, count));
         WatchReport {
             target: self.system.name(),
             op: "watch",

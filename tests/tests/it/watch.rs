@@ -293,7 +293,7 @@ async fn a_watch_too_many_is_refused_with_the_limit_until_another_ends() {
 
 #[tokio::test]
 async fn a_client_that_never_reads_is_cancelled_with_the_revision_to_resume_from() {
-    let (cluster, client) = one_member("watch_stall_ms_max = 300").await;
+    let (cluster, client) = one_member("watch_stall_ms_max = 300\nwatches_max = 2").await;
     let mut deaf = Stream::open(&cluster).await;
     deaf.create(9, "k", Start::Now(v1::WatchNow {})).await;
     assert!(matches!(deaf.next().await, Message::Created(_)));
@@ -304,8 +304,9 @@ async fn a_client_that_never_reads_is_cancelled_with_the_revision_to_resume_from
         written.push(client.put("k", vec![7; 100_000]).await.unwrap().revision);
         assert_eq!(batch(&mut other).await.revision, written[written.len() - 1]);
     }
-    // Longer than a stall may last: nobody reads meanwhile, and what was sent arrives after all.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // The member has room for another watch when it has cancelled this one.
+    let room = wait::until("the watch to be cancelled", PATIENCE, async || client.watch("k").await);
+    drop(room.await.unwrap());
     let mut told = Vec::new();
     let error = loop {
         match deaf.next().await {

@@ -32,7 +32,11 @@ pub(super) async fn open(
         requests.send(request).await.map_err(|error| error.to_string())?;
     }
     let outgoing = tokio_stream::wrappers::ReceiverStream::new(outgoing);
-    let mut responses = client.watch(outgoing).await.map_err(|status| describe(&status))?.into_inner();
+    let mut responses = client
+        .watch(outgoing)
+        .await
+        .map_err(|status| describe(&status))?
+        .into_inner();
     for _ in 0..watchers {
         created(&mut responses).await?;
     }

@@ -14,7 +14,11 @@ pub(super) async fn open(
     received: &mpsc::Sender<Received>,
 ) -> Result<(), String> {
     let said = |error: quorate::Error| error.to_string();
-    let client = Client::builder().endpoints(endpoints.to_vec()).connect().await.map_err(said)?;
+    let client = Client::builder()
+        .endpoints(endpoints.to_vec())
+        .connect()
+        .await
+        .map_err(said)?;
     for _ in 0..watchers {
         let mut watch = client.watch(Keys::prefix(prefix.to_owned())).await.map_err(said)?;
         let received = received.clone();

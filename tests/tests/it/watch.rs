@@ -319,8 +319,16 @@ async fn a_client_that_never_reads_is_cancelled_with_the_revision_to_resume_from
     assert!(told.len() < written.len());
     assert_eq!(told, written[..told.len()], "what came has no gap");
     assert_eq!(error.boundary, written[told.len()]);
-    deaf.create(10, "k", Start::FromRevision(error.boundary)).await;
-    assert!(matches!(deaf.next().await, Message::Created(_)));
+    // The other one that took its room is cancelled by and by.
+    let resumed = async || {
+        deaf.create(10, "k", Start::FromRevision(error.boundary)).await;
+        match deaf.next().await {
+            Message::Created(created) => Ok(created.revision),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let resumed = wait::until("the watch to resume", PATIENCE, resumed).await;
+    assert_eq!(resumed.unwrap(), error.boundary - 1);
     for expected in &written[told.len()..] {
         match deaf.next().await {
             Message::Events(events) => assert_eq!(events.revision, *expected),

@@ -37,8 +37,10 @@
 //!   sequence. An error says through [`Error::outcome`] whether it may have been applied.
 //! * **Calls of many tasks share one stream.** Whatever waits is sent as one message; there is no timer, and nothing to
 //!   tune. Calls have no mutual order: await one before you make another that depends on it.
+//! * **A watch tells every change once, in order**, from any revision that is kept, and across the loss of members; see
+//!   [`Watch`].
 //! * **Everything is bounded**: calls outstanding on a connection (4,096), mutations outstanding (1,000), retries, the
-//!   size of a message. A caller beyond a bound waits, within its deadline.
+//!   size of a message, what a watch has fetched. A caller beyond a bound waits, within its deadline.
 //!
 //! Dropping the future of a call stops waiting for it. A mutation dropped like that may still be applied.
 //!
@@ -132,6 +134,9 @@ mod guide {
 
     #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
     struct Queues;
+
+    #[doc = include_str!("../../raft-node/docs/guide/watch.md")]
+    struct Watch;
 
     #[doc = include_str!("../../raft-node/docs/guide/workers.md")]
     struct Workers;

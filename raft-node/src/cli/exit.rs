@@ -27,7 +27,7 @@ pub enum Exit {
 pub const EXIT_CODES: &str = "\
 Exit codes:
   0  success
-  1  refused by the cluster, key not found, or the compares of a transaction did not hold
+  1  refused by the cluster, key not found or not as waited for, or the compares of a transaction did not hold
   2  wrong usage or configuration; nothing was sent
   3  the cluster cannot be reached or has no quorum; nothing was applied
   4  outcome unknown: a write may or may not have been applied; read before you repeat it

@@ -77,7 +77,7 @@ impl Watch {
     }
 
     /// Revisions that have come and were not yielded.
-    pub fn buffered(&self) -> usize {
+    pub fn backlog(&self) -> usize {
         self.subscription.buffered()
     }
 
@@ -131,7 +131,7 @@ impl std::fmt::Debug for Watch {
         f.debug_struct("Watch")
             .field("position", &self.position())
             .field("connected", &self.is_connected())
-            .field("buffered", &self.buffered())
+            .field("backlog", &self.backlog())
             .finish_non_exhaustive()
     }
 }

@@ -293,7 +293,7 @@ async fn a_slow_consumer_loses_nothing_and_holds_up_nobody() {
     write(&client, 20).await;
     let expected: Vec<u64> = (2..=21).collect();
     assert_eq!(revisions(&mut quick, 20).await, expected);
-    assert_eq!(slow.buffered(), 4);
+    assert_eq!(slow.backlog(), 4);
     assert!(!slow.is_connected());
     until("the slow one is cancelled", || {
         cluster.members[0].shared.watches.lock().cancels() == 1
@@ -428,7 +428,7 @@ async fn marks_move_the_position_and_are_yielded_only_if_asked_for() {
             break;
         }
     }
-    assert_eq!(silent.buffered(), 0);
+    assert_eq!(silent.backlog(), 0);
 }
 
 #[tokio::test]

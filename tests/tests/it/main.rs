@@ -18,4 +18,7 @@ mod reads;
 mod retries;
 mod startup;
 mod tidy;
+mod watch;
+mod watch_cli;
+mod watch_faults;
 mod workers;

@@ -110,3 +110,53 @@ impl LockFreed {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hold_that_is_over_says_why() {
+        let freed = |why: v1::LockFreedReason| {
+            let what = What::Freed(v1::LockFreedEvent {
+                lease: 1,
+                request: 2,
+                token: 3,
+                why: why.into(),
+                reason: "it is late".to_owned(),
+            });
+            let event = v1::LockEvent {
+                lock: "a".to_owned(),
+                what: Some(what),
+            };
+            let event = LockEvent::from_wire(event).unwrap();
+            assert_eq!((event.lease, event.request, event.token), (1, 2, 3));
+            match event.kind {
+                LockEventKind::Freed { why } => why,
+                other => panic!("{other:?}"),
+            }
+        };
+        let reason = "it is late".to_owned();
+        assert_eq!(freed(v1::LockFreedReason::Forced), LockFreed::Forced { reason });
+        assert_eq!(freed(v1::LockFreedReason::Released), LockFreed::Released);
+        assert_eq!(freed(v1::LockFreedReason::LeaseEnded), LockFreed::LeaseEnded);
+        assert_eq!(freed(v1::LockFreedReason::Refused), LockFreed::Refused);
+        assert_eq!(freed(v1::LockFreedReason::Unspecified), LockFreed::Unknown);
+    }
+
+    #[test]
+    fn permits_of_a_semaphore_have_no_mode() {
+        let acquired = v1::LockAcquiredEvent {
+            count: 2,
+            waited: true,
+            ..Default::default()
+        };
+        let event = v1::LockEvent {
+            lock: "a".to_owned(),
+            what: Some(What::Acquired(acquired)),
+        };
+        let (mode, count, waited) = (None, 2, true);
+        let kind = LockEventKind::Acquired { mode, count, waited };
+        assert_eq!(LockEvent::from_wire(event).unwrap().kind, kind);
+    }
+}

@@ -133,3 +133,48 @@ impl ClaimEnd {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(what: What) -> (QueueEventKind, Vec<u64>) {
+        let event = v1::QueueEvent {
+            queue: "q".to_owned(),
+            what: Some(what),
+        };
+        let event = QueueEvent::from_wire(event).unwrap();
+        assert_eq!(event.queue, "q");
+        (event.kind, event.items)
+    }
+
+    #[test]
+    fn what_happens_to_items_names_them() {
+        let claimed = v1::QueueClaimedEvent {
+            items: vec![4, 5],
+            token: 9,
+            lease: 0,
+            worker: "w".to_owned(),
+        };
+        let kind = QueueEventKind::Claimed {
+            token: 9,
+            lease: None,
+            worker: "w".to_owned(),
+        };
+        assert_eq!(told(What::Claimed(claimed)), (kind, vec![4, 5]));
+        let returned = v1::QueueReturnedEvent {
+            items: vec![4],
+            why: v1::QueueClaimEnd::TimedOut.into(),
+            delayed: true,
+        };
+        let (why, delayed) = (ClaimEnd::TimedOut, true);
+        let kind = QueueEventKind::Returned { why, delayed };
+        assert_eq!(told(What::Returned(returned)), (kind, vec![4]));
+    }
+
+    #[test]
+    fn what_happens_to_a_queue_names_no_items() {
+        let paused = What::Paused(v1::QueuePausedEvent {});
+        assert_eq!(told(paused), (QueueEventKind::Paused, Vec::new()));
+    }
+}

@@ -87,3 +87,32 @@ impl TaskWait {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_had_a_task_before_is_told_if_anybody_had_it() {
+        let told = |what: What| {
+            let event = v1::TaskEvent {
+                task: "t".to_owned(),
+                what: Some(what),
+            };
+            TaskEvent::from_wire(event).unwrap()
+        };
+        let assigned = told(What::Assigned(v1::TaskAssignedEvent {
+            worker: "b".to_owned(),
+            generation: 7,
+            from: "a".to_owned(),
+        }));
+        assert_eq!((assigned.generation, assigned.from.as_deref()), (7, Some("a")));
+        let waiting = told(What::Waiting(v1::TaskWaitingEvent {
+            generation: 8,
+            from: String::new(),
+            why: v1::TaskWaitReason::NoWorker.into(),
+        }));
+        let why = TaskWait::NoWorker;
+        assert_eq!((waiting.from, waiting.kind), (None, TaskEventKind::Waiting { why }));
+    }
+}

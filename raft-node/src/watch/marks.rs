@@ -72,8 +72,8 @@ impl Marks {
             if watches.routed < probe.at_least {
                 return true;
             }
-            let mut ids = Vec::new();
-            let mut revision = watches.routed;
+            // A mark at the least of them could be before the start of another.
+            let mut marks: BTreeMap<Revision, Vec<u64>> = BTreeMap::new();
             let at_least = probe.at_least;
             probe.watches.retain(|key| {
                 // Nobody waits for one that is gone, or that has not begun.
@@ -84,16 +84,18 @@ impl Marks {
                 if reached < at_least {
                     return true;
                 }
-                revision = revision.min(reached);
-                ids.push(watch.id);
+                marks.entry(reached).or_default().push(watch.id);
                 false
             });
-            if !ids.is_empty() || !probe.told {
+            if marks.is_empty() && !probe.told {
+                marks.insert(watches.routed, Vec::new());
+            }
+            for (revision, watch_ids) in marks {
                 probe.told = true;
                 probe.outbox.mark(WatchMark {
                     header: Some(header(revision)),
                     probe_id: probe.id,
-                    watch_ids: ids,
+                    watch_ids,
                     revision: revision.0,
                     error: None,
                 });

@@ -23,6 +23,8 @@ pub mod cluster;
 pub mod disk;
 // Every operation with its times and its answer.
 pub mod history;
+// What happened, from the log of a member.
+pub mod log_replay;
 // The sequential model.
 pub mod model;
 // A TCP relay that can lose replies.
@@ -31,6 +33,12 @@ pub mod relay;
 pub mod scenarios;
 // Conditions with deadlines.
 pub mod wait;
+// What watchers were told, held against the log.
+pub mod watch_check;
+// A relay of watches that can tell lies.
+pub mod watch_relay;
+// Watchers that record what they are told.
+pub mod watchers;
 // Clients that write, compare and read while faults happen.
 pub mod workload;
 

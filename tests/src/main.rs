@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
-use quorate_tests::scenarios::{KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker};
+use quorate_tests::scenarios::{KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a real cluster under faults and checks every answer.
@@ -29,6 +29,9 @@ enum Scenario {
     PowerLoss(Options),
     /// Items go through workers, which are processes, while workers and leaders are killed with SIGKILL.
     QueueRounds(QueueOptions),
+    /// Watchers follow while members are killed, paused, cut off and given snapshots, and history is compacted. Cutting
+    /// members off needs root.
+    WatchRounds(WatchOptions),
     /// A worker of `queue-rounds`.
     #[command(hide = true)]
     QueueWorker(WorkerOptions),
@@ -42,6 +45,19 @@ struct QueueOptions {
     /// Workers at a time.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=200))]
     workers: u64,
+    /// Repeats the decisions of an earlier run; drawn and printed when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct WatchOptions {
+    /// Watchers at a time.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(2..=1000))]
+    watchers: u64,
+    /// How long faults go on.
+    #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
     /// Repeats the decisions of an earlier run; drawn and printed when absent.
     #[arg(long)]
     seed: Option<u64>,
@@ -139,6 +155,14 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
                 workers: options.workers,
                 seed: options.seed.unwrap_or_else(rand::random),
                 program,
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::WatchRounds(options) => {
+            let scenario = WatchRounds {
+                watchers: options.watchers,
+                seconds: options.seconds,
+                seed: options.seed.unwrap_or_else(rand::random),
             };
             Ok(End::Passed(scenario.run(progress).await?.to_string()))
         }

@@ -39,3 +39,4 @@ pub use hub::{Header, Hub, HubLimits, WatchStream};
 pub use outbox::Outbox;
 pub use spec::{Shape, WatchSpec};
 pub use watches::WatchKey;
+pub use wire::coordination;

@@ -203,22 +203,29 @@ impl Outbox {
         })));
     }
 
-    /// Takes the events of a watch out again. Returns the first revision that was among them.
+    /// Takes the events of a watch out again, and the watch out of the marks behind them, which would speak of what never
+    /// came. Returns the first revision that was among the events.
     pub(super) fn withdraw(&self, slot: usize) -> Option<Revision> {
         let mut state = self.state.lock();
+        let id = state.slots.get(slot)?.id;
         let mut first = None;
-        let mut freed = 0;
+        let (mut freed, mut answers) = (0, 0);
         state.queue.retain_mut(|frame| {
-            let Some(revision) = frame.remove(slot) else {
-                return true;
-            };
-            first = first.or(Some(revision));
+            if first.is_some() {
+                frame.unmark(id);
+            }
+            first = first.or(frame.remove(slot));
             let is_wanted = frame.is_wanted();
             if !is_wanted {
                 freed += frame.bytes();
+                answers += usize::from(frame.is_answer());
             }
             is_wanted
         });
+        state.answers -= answers;
+        if answers > 0 {
+            self.drained.notify_one();
+        }
         state.bytes -= freed;
         self.member_bytes.fetch_sub(freed, Ordering::Relaxed);
         if let Some(slot) = state.slots.get_mut(slot) {

@@ -1,7 +1,7 @@
 //! One member: its addresses, its directory, its process.
 
 use std::fs::OpenOptions;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
@@ -72,21 +72,22 @@ impl Member {
         self.process.as_ref().map(Child::id)
     }
 
-    pub(super) fn start(&mut self, binary: &Path) -> Result<(), HarnessError> {
+    /// `command` is the server's program, wherever it is to run.
+    pub(super) fn start(&mut self, mut command: Command) -> Result<(), HarnessError> {
         if self.process.is_some() {
             return Err(self.problem("already runs"));
         }
         let log = OpenOptions::new().create(true).append(true).open(self.log());
         let log = log.map_err(HarnessError::io(format!("open {}", self.log().display())))?;
         let errors = log.try_clone().map_err(HarnessError::io("open the log twice"))?;
-        let child = Command::new(binary)
+        let child = command
             .args(["server", "--config"])
             .arg(self.configuration())
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
             .spawn()
-            .map_err(HarnessError::io(format!("start {}", binary.display())))?;
+            .map_err(HarnessError::io(format!("start {command:?}")))?;
         self.process = Some(child);
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use quorate::Client;
@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::settings::{Addresses, Settings};
-use super::{EqualState, Member, free_ports, server_binary, status_of};
+use super::{EqualState, Member, Network, free_ports, server_binary, status_of};
 use crate::{HarnessError, wait};
 
 /// Elections take a few hundred milliseconds; on a busy machine more.
@@ -26,10 +26,12 @@ const PAUSE_DEADLINE: Duration = Duration::from_secs(10);
 /// A call outlives an election with room to spare.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Server processes on loopback, killed when it is dropped.
+/// Server processes, killed when it is dropped.
 #[derive(Debug)]
 pub struct Cluster {
     members: BTreeMap<u64, Member>,
+    /// After the members, so that they have ended when it goes.
+    network: Option<Network>,
     settings: Settings,
     binary: PathBuf,
     root: PathBuf,
@@ -63,8 +65,10 @@ impl Cluster {
             }
         };
         let ids: Vec<u64> = (1..=settings.members).collect();
+        let network = settings.own_network.then(Network::new).transpose()?;
         let mut cluster = Cluster {
             members: BTreeMap::new(),
+            network,
             settings,
             binary,
             root,
@@ -72,7 +76,7 @@ impl Cluster {
         };
         let ports = free_ports(2 * ids.len())?;
         for (id, ports) in ids.into_iter().zip(ports.chunks(2)) {
-            cluster.add_member(id, ports);
+            cluster.add_member(id, ports)?;
         }
         let founders = cluster
             .members
@@ -91,7 +95,7 @@ impl Cluster {
             return Err(member.problem("was there before"));
         }
         let ports = free_ports(2)?;
-        self.add_member(id, &ports);
+        self.add_member(id, &ports)?;
         self.write_configuration(self.member(id)?, &[])?;
         self.restart(id)?;
         let peer = self.member(id)?.peer_address();
@@ -101,15 +105,17 @@ impl Cluster {
         .await
     }
 
-    fn add_member(&mut self, id: u64, ports: &[u16]) {
-        let address = |port: u16| format!("127.0.0.1:{port}");
-        let addresses = Addresses {
-            id,
-            client: address(ports[0]),
-            peer: address(ports[1]),
+    /// The ports are used on loopback.
+    fn add_member(&mut self, id: u64, ports: &[u16]) -> Result<(), HarnessError> {
+        let on_loopback = |port: u16| format!("127.0.0.1:{port}");
+        let (client, peer) = match &mut self.network {
+            Some(network) => network.add_member(id)?,
+            None => (on_loopback(ports[0]), on_loopback(ports[1])),
         };
+        let home = self.root.join(format!("n{id}"));
         self.members
-            .insert(id, Member::new(addresses, self.root.join(format!("n{id}"))));
+            .insert(id, Member::new(Addresses { id, client, peer }, home));
+        Ok(())
     }
 
     fn write_configuration(&self, member: &Member, founders: &[(u64, String)]) -> Result<(), HarnessError> {
@@ -169,8 +175,23 @@ impl Cluster {
 
     /// Starts a member that does not run.
     pub fn restart(&mut self, id: u64) -> Result<(), HarnessError> {
-        let binary = self.binary.clone();
-        self.member_mut(id)?.start(&binary)
+        let command = match &self.network {
+            Some(network) => network.command(id, &self.binary)?,
+            None => Command::new(&self.binary),
+        };
+        self.member_mut(id)?.start(command)
+    }
+
+    /// Cuts a member off from these others: they do not reach one another any more, and clients reach them all. Needs
+    /// [`Settings::in_own_network`].
+    pub fn cut(&mut self, id: u64, others: &[u64]) -> Result<(), HarnessError> {
+        let network = self.network.as_mut().ok_or_else(no_network)?;
+        others.iter().try_for_each(|other| network.cut(id, *other))
+    }
+
+    /// Ends every cut.
+    pub fn heal(&mut self) -> Result<(), HarnessError> {
+        self.network.as_mut().ok_or_else(no_network)?.heal()
     }
 
     /// SIGSTOP, and waits until every thread stands still: the process keeps its memory and its connections.
@@ -326,6 +347,10 @@ pub(crate) async fn connect(endpoints: Vec<String>, call_timeout: Duration) -> R
         .connect()
         .await
         .map_err(HarnessError::call(format!("connect to {shown}")))
+}
+
+fn no_network() -> HarnessError {
+    HarnessError::Broken("members on loopback cannot be cut off from one another".to_owned())
 }
 
 fn no_such(id: u64) -> HarnessError {

@@ -19,9 +19,16 @@ pub struct Settings {
     pub keep_log_entries: Option<u64>,
     /// Holds one directory a member, `n1` and so on; a temporary directory when absent.
     pub data_root: Option<PathBuf>,
+    /// Members that keep every entry of their log, whatever the others keep: what happened can be read there afterwards.
+    pub whole_logs: Vec<u64>,
+    /// Members have a [`Network`](super::Network) of their own, in which they can be cut off from one another.
+    pub own_network: bool,
     /// Tables appended to every configuration file.
     pub more_toml: String,
 }
+
+/// More than any run writes.
+const ALL_ENTRIES: u64 = 100_000_000;
 
 impl Settings {
     /// `members` founding members and otherwise the defaults.
@@ -31,6 +38,8 @@ impl Settings {
             snapshot_log_bytes: None,
             keep_log_entries: None,
             data_root: None,
+            whole_logs: Vec::new(),
+            own_network: false,
             more_toml: String::new(),
         }
     }
@@ -42,12 +51,21 @@ impl Settings {
         self
     }
 
+    /// Members can be cut off from one another; needs root.
+    pub fn in_own_network(mut self) -> Settings {
+        self.own_network = true;
+        self
+    }
+
     /// The configuration of a member. Founders are listed by peer address; a member that joins lists nobody.
     pub(super) fn node_toml(&self, own: &Addresses, data: &Path, founders: &[(u64, String)]) -> String {
         let Addresses { id, client, peer } = own;
         let mut text = format!(
             "member_id = {id}\ndata_directory = {data:?}\nlisten_client = {client:?}\nlisten_peer = {peer:?}\n\n"
         );
+        if self.own_network {
+            text.push_str("insecure_allow_non_loopback = true\n");
+        }
         match founders {
             [] => text.push_str("[cluster]\njoin = true\n"),
             founders => {
@@ -60,7 +78,8 @@ impl Settings {
         if let Some(bytes) = self.snapshot_log_bytes {
             let _ = writeln!(text, "snapshot_log_bytes = {bytes}");
         }
-        if let Some(entries) = self.keep_log_entries {
+        let whole = self.whole_logs.contains(id).then_some(ALL_ENTRIES);
+        if let Some(entries) = whole.or(self.keep_log_entries) {
             let _ = writeln!(text, "keep_log_entries = {entries}");
         }
         text.push('\n');

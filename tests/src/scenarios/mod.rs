@@ -9,9 +9,11 @@ mod power_loss;
 mod queue_rounds;
 mod queue_worker;
 mod run;
+mod watch_rounds;
 
 pub use kill_rounds::KillRounds;
 pub use power_loss::{PowerLoss, PowerLossEnd};
 pub use queue_rounds::{QueueReport, QueueRounds};
 pub use queue_worker::QueueWorker;
 pub use run::RunReport;
+pub use watch_rounds::{Faults, WatchReport, WatchRounds};

@@ -33,6 +33,11 @@ impl Frame {
         }
     }
 
+    /// It counts among the answers.
+    pub(super) fn is_answer(&self) -> bool {
+        !matches!(self, Frame::Events { .. })
+    }
+
     /// Leaves a slot out; its revision, if it was among those that get these events.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Revision> {
         let Frame::Events { slots, events, .. } = self else {
@@ -43,9 +48,21 @@ impl Frame {
         Some(Revision(events.revision))
     }
 
+    /// Leaves a watch out, if this is a mark.
+    pub(super) fn unmark(&mut self, id: u64) {
+        if let Frame::Answer(watch_message::Message::Mark(mark)) = self {
+            mark.watch_ids.retain(|one| *one != id);
+        }
+    }
+
     /// Somebody gets it.
     pub(super) fn is_wanted(&self) -> bool {
-        !matches!(self, Frame::Events { slots, .. } if slots.is_empty())
+        match self {
+            Frame::Events { slots, .. } => !slots.is_empty(),
+            // Who sent a probe waits for its answer, whichever watches are in it.
+            Frame::Answer(watch_message::Message::Mark(mark)) => mark.probe_id != 0 || !mark.watch_ids.is_empty(),
+            Frame::Answer(_) | Frame::Ended { .. } => true,
+        }
     }
 }
 

@@ -81,6 +81,48 @@ async fn a_client_that_does_not_read_is_cancelled_with_the_revision_to_resume_fr
 }
 
 #[tokio::test]
+async fn no_mark_speaks_of_what_was_given_back() {
+    let stall_max = Duration::from_millis(500);
+    let mut member = Member::new(HubLimits { stall_max, ..LIMITS });
+    let stream = member.hub.open();
+    for id in [7, 8] {
+        // The other is of something else, and keeps its mark.
+        let spec = if id == 7 {
+            everything()
+        } else {
+            keys(Selector::Key(b"other".to_vec()))
+        };
+        let watch = stream.add(id, spec).unwrap();
+        stream.begin(watch, member.newest());
+    }
+    for number in 0..3 {
+        member.apply(put_command(put([number], vec![0; WATCH_BYTES_MAX / 2])), true);
+    }
+    for probe in [1, 2] {
+        stream.probe(probe, stream.admit_probe().unwrap(), &[], member.newest());
+        stream.probe(probe + 2, stream.admit_probe().unwrap(), &[7], Revision(1));
+    }
+    let held = std::sync::Arc::clone(stream.outbox());
+    let waiting = async {
+        while held.watches().len() > 1 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), waiting).await.unwrap();
+    let mut marked = Vec::new();
+    until(&stream, |message| match message {
+        watch_message::Message::Mark(mark) => {
+            marked.extend(mark.watch_ids);
+            None
+        }
+        watch_message::Message::Canceled(canceled) => (canceled.watch_id == 7).then_some(()),
+        _ => None,
+    })
+    .await;
+    assert_eq!(marked, [8, 8]);
+}
+
+#[tokio::test]
 async fn a_slow_watch_gets_the_rest_from_the_store_and_holds_up_no_other() {
     let mut member = Member::new(LIMITS);
     let (slow, fast) = (member.hub.open(), member.hub.open());

@@ -3,11 +3,12 @@
 mod coordination;
 mod key;
 
+pub use coordination::coordination;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-pub(super) use coordination::coordination;
 use parking_lot::RwLock;
 use prost::Message;
 use quorate_proto::v1::{WatchEvent, watch_event};

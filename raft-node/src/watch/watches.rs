@@ -150,7 +150,7 @@ impl Watches {
     /// Everything up to `position` was read for the watch; unless its outbox was full, it goes on from there.
     pub(super) fn end_reading(&mut self, key: WatchKey, position: Revision) {
         let reading = |watch: &&mut Watch| watch.standing == Standing::Behind && !watch.refused;
-        if let Some(watch) = self.get_mut(key).filter(|watch| reading(&watch)) {
+        if let Some(watch) = self.get_mut(key).filter(|watch| reading(watch)) {
             watch.position = watch.position.max(position);
             self.resume(key);
         }

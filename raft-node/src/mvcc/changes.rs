@@ -54,10 +54,7 @@ pub struct AppliedRevision {
 impl AppliedRevision {
     /// Bytes that it keeps in memory, about.
     pub fn bytes(&self) -> usize {
-        let keys = self.changes.keys.iter().map(|changed| changed.key.len() + 48);
-        let records = self.records.iter().map(ChangedRecords::bytes);
-        let events = self.changes.events.iter().map(Event::bytes);
-        keys.sum::<usize>() + records.sum::<usize>() + events.sum::<usize>() + 128
+        self.changes.bytes() + self.records.iter().map(ChangedRecords::bytes).sum::<usize>()
     }
 }
 
@@ -114,6 +111,13 @@ const EVENTS_MAX: usize = 1 << 16;
 const EVENT_BYTES_MAX: usize = 16 << 20;
 
 impl Changes {
+    /// Bytes that they keep in memory, about.
+    pub fn bytes(&self) -> usize {
+        let keys = self.keys.iter().map(|changed| changed.key.len() + 48);
+        let events = self.events.iter().map(Event::bytes);
+        keys.sum::<usize>() + events.sum::<usize>() + 128
+    }
+
     /// The row of these changes. Returns them, too: watchers want them next.
     ///
     /// What one release of a lock hands on to those who wait has no limit, and what cannot be stored would stop every

@@ -6,7 +6,7 @@ use crate::mvcc::{self, AppliedRevision, ChangeKind, ChangedKey, ChangedRecords,
 use crate::storage::{StorageError, Table, View};
 use crate::types::Revision;
 
-/// Bytes of records that one step reads, unless a single revision has more.
+/// Bytes of changes, and of records, that one step reads, unless a single revision has more.
 const BYTES_MAX: usize = 4 << 20;
 
 /// What a step has read.
@@ -27,8 +27,9 @@ pub(super) fn replay(
     count: u64,
     mut wants: impl FnMut(Revision, &Changes) -> Vec<u32>,
 ) -> Result<Replayed, StorageError> {
-    let last = Revision(after.0.saturating_add(count)).min(newest);
+    let mut last = Revision(after.0.saturating_add(count)).min(newest);
     let mut found = Vec::new();
+    let mut bytes = 0;
     let mut failed = None;
     let (from, to) = (keys::changes(after), keys::changes(last));
     let (from, to) = (Bound::Excluded(from.as_slice()), Bound::Included(to.as_slice()));
@@ -41,9 +42,15 @@ pub(super) fn replay(
             Ok(changes) => {
                 let wanted = wants(revision, &changes);
                 if !wanted.is_empty() {
-                    found.push((revision, pick(changes, &wanted)));
+                    let changes = pick(changes, &wanted);
+                    bytes += changes.bytes();
+                    found.push((revision, changes));
                 }
-                ControlFlow::Continue(())
+                if bytes < BYTES_MAX {
+                    return ControlFlow::Continue(());
+                }
+                last = revision;
+                ControlFlow::Break(())
             }
             Err(error) => {
                 failed = Some(error);

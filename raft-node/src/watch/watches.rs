@@ -40,6 +40,8 @@ pub(super) struct Watch {
     pub(super) outbox: Arc<Outbox>,
     pub(super) slot: usize,
     pub(super) standing: Standing,
+    /// Everything after this is sent.
+    start: Revision,
     /// Nothing up to here is sent any more. A live watch has got what was routed, even where that is later; where this is
     /// later, the watch waits for its start.
     pub(super) position: Revision,
@@ -99,6 +101,7 @@ impl Watches {
             outbox: Arc::clone(outbox),
             slot,
             standing: Standing::Starting,
+            start: Revision(0),
             position: Revision(0),
             refused: false,
         });
@@ -124,6 +127,7 @@ impl Watches {
     /// The watch gets what comes after `position`.
     pub(super) fn begin(&mut self, key: WatchKey, position: Revision) {
         if let Some(watch) = self.get_mut(key) {
+            watch.start = position;
             watch.position = position;
             self.resume(key);
         }
@@ -150,7 +154,7 @@ impl Watches {
     /// Everything up to `position` was read for the watch; unless its outbox was full, it goes on from there.
     pub(super) fn end_reading(&mut self, key: WatchKey, position: Revision) {
         let reading = |watch: &&mut Watch| watch.standing == Standing::Behind && !watch.refused;
-        if let Some(watch) = self.get_mut(key).filter(|watch| reading(&watch)) {
+        if let Some(watch) = self.get_mut(key).filter(reading) {
             watch.position = watch.position.max(position);
             self.resume(key);
         }
@@ -158,9 +162,13 @@ impl Watches {
 
     /// Up to where the watch has got everything; none before its start.
     pub(super) fn reached(&self, watch: &Watch) -> Option<Revision> {
+        if watch.start > self.routed {
+            return None;
+        }
         match watch.standing {
             Standing::Starting => None,
-            Standing::Live => (watch.position <= self.routed).then_some(self.routed),
+            // What was read for it from the store can be later than what was routed.
+            Standing::Live => Some(self.routed.max(watch.position)),
             Standing::Behind => Some(watch.position),
         }
     }

@@ -157,7 +157,10 @@ impl OpenWatch {
         let watch = Watch::new(Arc::clone(&self.core), Subscription::new(asked, self.from));
         let opened = tokio::time::timeout(timeout, watch.subscription().opened()).await;
         match opened {
-            Ok(opened) => opened.map(|()| watch),
+            Ok(opened) => opened.map(|()| {
+                watch.observe();
+                watch
+            }),
             // The member has been asked and waits for the revision: so may the caller.
             Err(_elapsed) if self.from.is_some() && watch.subscription().is_asked() => Ok(watch),
             Err(_elapsed) => Err(not_opened(timeout, watch.trouble())),

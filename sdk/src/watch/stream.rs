@@ -81,6 +81,13 @@ impl Watch {
         self.subscription.buffered()
     }
 
+    /// Local reads of the client are never older than the start that it was told.
+    pub(super) fn observe(&self) {
+        if let Some((epoch, revision)) = self.subscription.start() {
+            self.core.observe_revision(epoch, revision);
+        }
+    }
+
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<WatchItem>>> {
         if self.failed {
             return Poll::Ready(None);

@@ -69,6 +69,8 @@ struct State {
     end: End,
     /// Cluster and epoch in which its revisions count.
     origin: Option<(u64, u64)>,
+    /// The start was given, perhaps a revision that is still to come.
+    from_given: bool,
     trouble: Option<Error>,
     consumer: Option<Waker>,
 }
@@ -94,6 +96,7 @@ impl Subscription {
             phase: Phase::Nowhere,
             end: End::NotYet,
             origin: None,
+            from_given: from.is_some(),
             trouble: None,
             consumer: None,
         };
@@ -121,6 +124,13 @@ impl Subscription {
 
     pub(super) fn buffered(&self) -> usize {
         self.state.lock().buffer.revisions()
+    }
+
+    /// The epoch, and the revision up to which everything was taken, once a member has it and if it started now.
+    pub(super) fn start(&self) -> Option<(u64, u64)> {
+        let state = self.state.lock();
+        let (_, epoch) = state.origin?;
+        (!state.from_given).then(|| (epoch, state.buffer.taken()))
     }
 
     /// A member was asked for it, or has it.

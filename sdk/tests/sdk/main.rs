@@ -14,3 +14,4 @@ mod failures;
 mod retries;
 mod wait_for;
 mod watch;
+mod watch_faults;

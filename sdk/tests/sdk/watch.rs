@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use quorate::{Client, Error, ErrorKind, KeyEventKind, Keys, Op, Outcome, Watch, WatchBatch, WatchItem, Watched};
+use quorate::{
+    Client, Consistency, Error, ErrorKind, KeyEventKind, Keys, Op, Outcome, Watch, WatchBatch, WatchItem, Watched,
+};
 use quorate_proto::v1;
 
 use crate::fake::{FakeCluster, refusal};
@@ -435,15 +437,20 @@ async fn marks_move_the_position_and_are_yielded_only_if_asked_for() {
 async fn what_a_watch_told_counts_as_seen() {
     let cluster = FakeCluster::start(1).await;
     let (writer, reader) = (cluster.client().await, cluster.client().await);
+    let seen = async || {
+        reader.get("k").consistency(Consistency::Local).await.unwrap();
+        let store = cluster.store.lock();
+        match store.requests.last() {
+            Some(v1::call::Request::Get(get)) => get.read.unwrap().min_revision,
+            other => panic!("{other:?}"),
+        }
+    };
+    let start = write(&writer, 2).await;
     let mut watch = reader.watch("jobs/*").await.unwrap();
+    assert_eq!(seen().await, start);
     let revision = write(&writer, 3).await;
     revisions(&mut watch, 3).await;
-    reader.get("k").consistency(quorate::Consistency::Local).await.unwrap();
-    let store = cluster.store.lock();
-    let Some(v1::call::Request::Get(get)) = store.requests.last() else {
-        panic!()
-    };
-    assert_eq!(get.read.unwrap().min_revision, revision);
+    assert_eq!(seen().await, revision);
 }
 
 #[tokio::test]

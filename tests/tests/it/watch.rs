@@ -231,6 +231,22 @@ async fn revision_zero_and_no_start_at_all_are_refused() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_too_large_ends_its_own_watch_only() {
+    let (cluster, client) = one_member("request_bytes_max = 65536\nvalue_bytes_max = 1024").await;
+    let mut stream = Stream::open(&cluster).await;
+    stream.create(1, "k", Start::Now(v1::WatchNow {})).await;
+    assert!(matches!(stream.next().await, Message::Created(_)));
+    stream.create(2, &"k".repeat(70_000), Start::Now(v1::WatchNow {})).await;
+    let error = stream.refusal().await;
+    assert_eq!((error.code(), error.limit), (v1::ErrorCode::TooLarge, 65_536));
+    let revision = client.put("k", "v").await.unwrap().revision;
+    match stream.next().await {
+        Message::Events(events) => assert_eq!((events.watch_ids, events.revision), (vec![1], revision)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn a_revision_that_was_not_reached_is_waited_for() {
     let (_cluster, client) = one_member("").await;
     let newest = client.put("k", "v").await.unwrap().revision;

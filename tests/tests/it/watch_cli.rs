@@ -76,7 +76,7 @@ async fn a_watch_shows_a_line_for_each_event_until_it_has_enough() {
     let mut watch = Process::start(directory.path(), &cluster.endpoints(), &arguments);
     watch
         .until("the watch to be there", |watch| {
-            watch.said().contains("watching after revision 1")
+            watch.said().contains("watching from revision 2")
         })
         .await;
     client.put("jobs/1", "a").await.unwrap();

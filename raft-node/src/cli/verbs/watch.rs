@@ -106,7 +106,7 @@ pub async fn run(arguments: WatchArguments, global: &Global) -> Result<Exit, Fai
     let watch = configure(client.watch(arguments.space.watched(keys)), &arguments);
     let watch = watch.await.map_err(failure)?;
     if global.output == Format::Table {
-        eprintln!("watching after revision {}", watch.position());
+        eprintln!("watching from revision {}", watch.position() + 1);
     }
     let showing = show(watch, &arguments, global.output);
     let over = async {

@@ -74,7 +74,13 @@ async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: s
 
 /// Does one request. An error ends the stream: the client does not know what it says.
 fn take(api: &Arc<Api>, stream: &Arc<WatchStream>, request: WatchRequest) -> Result<(), proto::Error> {
-    validate::request_size(&api.limits, request.encoded_len())?;
+    let size = validate::request_size(&api.limits, request.encoded_len());
+    if let (Err(refused), Some(watch_request::Request::Create(create))) = (&size, &request.request) {
+        // It concerns this watch, not the others of the stream.
+        stream.outbox().refused(create.watch_id, refused.clone());
+        return Ok(());
+    }
+    size?;
     match request.request {
         None => Err(invalid(
             "request",

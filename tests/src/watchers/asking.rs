@@ -14,8 +14,8 @@ const PAST: u64 = 600;
 /// Revisions in the future at which a watcher may start, at most.
 pub const FUTURE: u64 = 150;
 
-/// The request for a watch.
-pub fn create(watch_id: u64, asked: &Asked, start: Start) -> v1::WatchCreate {
+/// The request for a watch, with marks at this interval in milliseconds; 0: none.
+pub fn create(watch_id: u64, asked: &Asked, start: Start, mark_interval_ms: u64) -> v1::WatchCreate {
     v1::WatchCreate {
         watch_id,
         selectors: asked.wanted.iter().map(selector).collect(),
@@ -27,7 +27,7 @@ pub fn create(watch_id: u64, asked: &Asked, start: Start) -> v1::WatchCreate {
         no_deletes: !asked.deletes,
         previous: asked.previous,
         keys_only: asked.keys_only,
-        mark_interval_ms: 0,
+        mark_interval_ms,
     }
 }
 
@@ -74,11 +74,13 @@ pub fn random_asked(random: &mut SmallRng) -> Asked {
 
 fn random_wanted(random: &mut SmallRng) -> Wanted {
     let everything = || Names::Prefix(Bytes::new());
-    let (space, names) = match random.random_range(0..20) {
+    let (space, names) = match random.random_range(0..24) {
         0 => (Space::Leases, everything()),
         1 => (Space::Locks, everything()),
         2 => (Space::Queues, everything()),
-        3 => (Space::Keys("shared".to_owned()), everything()),
+        3 => (Space::Workers, everything()),
+        4 => (Space::Tasks, Names::Pattern("task/*/1".to_owned())),
+        5 => (Space::Keys("shared".to_owned()), everything()),
         _ => (Space::Keys("default".to_owned()), random_keys(random)),
     };
     Wanted { space, names }

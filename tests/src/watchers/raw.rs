@@ -34,6 +34,9 @@ const SILENCE_MAX: Duration = Duration::from_secs(8);
 /// Between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_millis(300);
 
+/// Marks that come without a probe, in milliseconds.
+const MARKS_MS: std::ops::Range<u64> = 100..500;
+
 /// A whole revision may be larger than what gRPC allows by default.
 const MESSAGE_BYTES_MAX: usize = 64 << 20;
 
@@ -285,7 +288,9 @@ impl Run {
         let start = recorder.begin(self.plan.clock.now());
         connection.last_id += 1;
         connection.ids.insert(connection.last_id, Some(index));
-        let request = create(connection.last_id, recorder.asked(), start);
+        let marks = self.random.random_bool(0.5);
+        let mark_interval_ms = if marks { self.random.random_range(MARKS_MS) } else { 0 };
+        let request = create(connection.last_id, recorder.asked(), start, mark_interval_ms);
         connection.send(watch_request::Request::Create(request))
     }
 

@@ -46,10 +46,11 @@ enum Kind {
     Leased,
     Lock,
     Queue,
+    Worker,
     Bulk,
 }
 
-const KINDS: [Kind; 8] = [
+const KINDS: [Kind; 9] = [
     Kind::Put,
     Kind::Delete,
     Kind::Transaction,
@@ -57,6 +58,7 @@ const KINDS: [Kind; 8] = [
     Kind::Leased,
     Kind::Lock,
     Kind::Queue,
+    Kind::Worker,
     Kind::Bulk,
 ];
 
@@ -210,7 +212,8 @@ impl Writer {
             750..820 => Kind::Expiring,
             820..870 => Kind::Leased,
             870..920 => Kind::Lock,
-            920..997 => Kind::Queue,
+            920..960 => Kind::Queue,
+            960..997 => Kind::Worker,
             _ => Kind::Bulk,
         }
     }
@@ -224,6 +227,7 @@ impl Writer {
             Kind::Leased => self.leased().await,
             Kind::Lock => self.lock().await,
             Kind::Queue => self.queue().await,
+            Kind::Worker => self.worker().await,
             Kind::Bulk => self.bulk().await,
         }
     }
@@ -307,6 +311,19 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// A worker comes, has a task for a moment, and goes; some tasks are left to wait for it.
+    async fn worker(&mut self) -> Result<(), Error> {
+        let worker = format!("worker/{}", self.number);
+        let task = format!("task/{}/{}", self.number, self.random.random_range(0..3));
+        let session = self.client.session(Duration::from_secs(2)).await?;
+        self.client.register_worker(&worker, &session).capacity(4).await?;
+        let assigned = self.client.assign(&task).to(&worker).await?;
+        if self.random.random_bool(0.6) {
+            self.client.cancel_task(&task, Some(assigned.generation)).await?;
+        }
+        session.end().await
     }
 
     /// Many long values in one revision, and all of them gone in another.

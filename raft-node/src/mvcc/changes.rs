@@ -92,23 +92,23 @@ impl codec::Record for KeyChanges {
     const VERSION: u8 = 1;
 }
 
-/// Events that did not fit the envelope before this one.
+/// What did not fit the envelope before this one.
 #[derive(Encode, Decode)]
-struct MoreEvents {
+struct MoreChanges {
+    keys: Vec<ChangedKey>,
     events: Vec<Event>,
 }
 
-impl codec::Record for MoreEvents {
+impl codec::Record for MoreChanges {
     const ID: u16 = 0x020A;
     const VERSION: u8 = 1;
 }
 
-/// Events in one envelope. Decoding counts each at its size in memory against the limit of an envelope.
-const EVENTS_MAX: usize = 1 << 16;
+/// Keys, and events, in one envelope. Decoding counts each at its size in memory against the limit of an envelope.
+const COUNT_MAX: usize = 1 << 16;
 
-/// Bytes of events in one envelope. With the keys of a transaction, which may be 40 MiB of deleted ones, they are below
-/// what an envelope holds.
-const EVENT_BYTES_MAX: usize = 16 << 20;
+/// Bytes of keys, and of events, in one envelope, unless a single one has more.
+const BYTES_MAX: usize = 16 << 20;
 
 impl Changes {
     /// Bytes that they keep in memory, about.
@@ -120,28 +120,52 @@ impl Changes {
 
     /// The row of these changes. Returns them, too: watchers want them next.
     ///
-    /// What one release of a lock hands on to those who wait has no limit, and what cannot be stored would stop every
-    /// member; so events that do not fit one envelope go on in further ones behind it.
+    /// A lease may take 64 MiB of keys with it, and what one release of a lock hands on to those who wait has no limit.
+    /// What cannot be stored would stop every member; so what does not fit one envelope goes on in further ones behind it.
     pub fn into_row(mut self) -> Result<(Self, Vec<u8>), StorageError> {
         let failed = |error| corrupt("writing changes", &error);
-        if !self.events.is_empty() {
-            let mut rest = self.events.split_off(fitting(&self.events));
-            let mut row = codec::encode(&self).map_err(failed)?;
-            while !rest.is_empty() {
-                let next = rest.split_off(fitting(&rest));
-                let more = MoreEvents { events: rest };
-                codec::encode_into(&more, &mut row).map_err(failed)?;
-                self.events.extend(more.events);
-                rest = next;
-            }
-            return Ok((self, row));
+        let (mut keys, mut events) = self.split();
+        if keys.is_empty() && events.is_empty() && self.events.is_empty() {
+            let Self { wall_ms, keys, events } = self;
+            let keys_alone = KeyChanges { wall_ms, keys };
+            let row = codec::encode(&keys_alone).map_err(failed)?;
+            let keys = keys_alone.keys;
+            return Ok((Self { wall_ms, keys, events }, row));
         }
-        let Self { wall_ms, keys, .. } = self;
-        let keys_alone = KeyChanges { wall_ms, keys };
-        let row = codec::encode(&keys_alone).map_err(failed)?;
-        let keys = keys_alone.keys;
-        let events = Vec::new();
-        Ok((Self { wall_ms, keys, events }, row))
+        let mut row = codec::encode(&self).map_err(failed)?;
+        while !keys.is_empty() || !events.is_empty() {
+            let mut next = Self {
+                wall_ms: self.wall_ms,
+                keys,
+                events,
+            };
+            (keys, events) = next.split();
+            let Self {
+                keys: own,
+                events: others,
+                ..
+            } = next;
+            let more = MoreChanges {
+                keys: own,
+                events: others,
+            };
+            codec::encode_into(&more, &mut row).map_err(failed)?;
+            self.keys.extend(more.keys);
+            self.events.extend(more.events);
+        }
+        Ok((self, row))
+    }
+
+    /// Leaves what one envelope holds, and returns the rest: events only once all keys have gone.
+    fn split(&mut self) -> (Vec<ChangedKey>, Vec<Event>) {
+        let keys = self
+            .keys
+            .split_off(fitting(&self.keys, |changed| changed.key.len() + 16));
+        let events = match keys.is_empty() {
+            true => self.events.split_off(fitting(&self.events, Event::bytes)),
+            false => std::mem::take(&mut self.events),
+        };
+        (keys, events)
     }
 
     /// Reads a row.
@@ -154,7 +178,8 @@ impl Changes {
         }
         let (mut changes, mut rest) = first::<Self>(row).map_err(failed)?;
         while !rest.is_empty() {
-            let (more, behind) = first::<MoreEvents>(rest).map_err(failed)?;
+            let (more, behind) = first::<MoreChanges>(rest).map_err(failed)?;
+            changes.keys.extend(more.keys);
             changes.events.extend(more.events);
             rest = behind;
         }
@@ -162,14 +187,14 @@ impl Changes {
     }
 }
 
-/// How many of these events one envelope holds; at least one.
-fn fitting(events: &[Event]) -> usize {
+/// How many of these one envelope holds; at least one, if there is one.
+fn fitting<T>(all: &[T], bytes_of: impl Fn(&T) -> usize) -> usize {
     let mut bytes = 0;
-    let over = events.iter().take(EVENTS_MAX).skip(1).position(|event| {
-        bytes += event.bytes();
-        bytes > EVENT_BYTES_MAX
+    let fits = all.iter().take(COUNT_MAX).take_while(|one| {
+        bytes += bytes_of(one);
+        bytes <= BYTES_MAX
     });
-    over.map_or(events.len().min(EVENTS_MAX), |over| over + 1)
+    fits.count().max(all.len().min(1))
 }
 
 /// The record in the first envelope of a row, and what stands behind it.
@@ -199,10 +224,13 @@ mod tests {
     }
 
     fn read_back(events: Vec<Event>) -> usize {
-        let changes = Changes {
+        envelopes(Changes {
             events,
             ..Changes::default()
-        };
+        })
+    }
+
+    fn envelopes(changes: Changes) -> usize {
         let (written, row) = changes.clone().into_row().unwrap();
         assert_eq!(written, changes);
         assert_eq!(Changes::from_row(&row).unwrap(), changes);
@@ -221,15 +249,35 @@ mod tests {
             worker: "w".to_owned(),
             what: WorkerEvent::Offline { lease: LeaseId(1) },
         };
-        assert_eq!(read_back(vec![event.clone(); EVENTS_MAX]), 1);
-        assert_eq!(read_back(vec![event; EVENTS_MAX * 2 + 1]), 3);
+        assert_eq!(read_back(vec![event.clone(); COUNT_MAX]), 1);
+        assert_eq!(read_back(vec![event; COUNT_MAX * 2 + 1]), 3);
+    }
+
+    #[test]
+    fn keys_that_an_envelope_cannot_hold_go_on_behind_it_before_any_event() {
+        let key = |number: u8| ChangedKey {
+            domain: DomainId(1),
+            kind: ChangeKind::Expire,
+            key: vec![number; 64 << 10],
+        };
+        let changes = Changes {
+            keys: (0..200).map(key).cycle().take(1_100).collect(),
+            events: vec![waiting("t".to_owned())],
+            ..Changes::default()
+        };
+        assert_eq!(envelopes(changes.clone()), 5, "68 MiB");
+        let keys_alone = Changes {
+            events: Vec::new(),
+            ..changes
+        };
+        assert_eq!(envelopes(keys_alone), 5);
     }
 
     #[test]
     fn events_with_long_names_go_on_behind_the_envelope_too() {
         let long = || waiting("t".repeat(1024));
-        let most = EVENT_BYTES_MAX / long().bytes();
-        assert_eq!(read_back((0..=most).map(|_| long()).collect()), 1);
+        let most = BYTES_MAX / long().bytes();
+        assert_eq!(read_back((0..most).map(|_| long()).collect()), 1);
         assert_eq!(read_back((0..5 * most).map(|_| long()).collect()), 5);
     }
 

@@ -20,8 +20,8 @@ use crate::types::{Revision, Space};
 
 /// Revisions that are read in one turn.
 const REVISIONS_PER_TURN: u64 = 1024;
-/// Watches that are read for in one turn.
-const WATCHES_PER_TURN: usize = 1024;
+/// Watches that are read for in one turn. A revision may be of 10,000 keys, and each of them for every watch.
+const WATCHES_PER_TURN: usize = 128;
 /// Revisions that were routed while the store was read, and are sent without reading it again.
 const RECENT_MAX: usize = 256;
 
@@ -167,7 +167,6 @@ fn end(hub: &Hub, mut turn: Turn, found: Result<Found, StorageError>) {
 }
 
 fn deliver(hub: &Hub, turn: &mut Turn, replayed: Replayed) {
-    let mut watches = hub.watches.lock();
     let Turn { members, index, .. } = turn;
     let members = members.as_slice();
     let mut numbers = Vec::new();
@@ -179,23 +178,26 @@ fn deliver(hub: &Hub, turn: &mut Turn, replayed: Replayed) {
             keys.extend(takers.map(|member| member.key));
         })
     };
-    let mut reached = replayed.reached;
-    let mut sent = Ok(());
     for applied in replayed.revisions {
-        sent = sent.and_then(|()| send(&mut watches, Arc::new(applied)));
+        // The lock is free between two revisions: those who have caught up do not wait for those who have not.
+        if let Err(error) = send(&mut hub.watches.lock(), Arc::new(applied)) {
+            return fail(hub, members, error);
+        }
     }
+    let mut reached = replayed.reached;
+    let mut watches = hub.watches.lock();
     // What was routed since the store was read is few: with it they have caught up, however fast revisions come.
     if let Fed::Revisions(recent) = hub.store.feed().after(reached, RECENT_MAX) {
         for applied in recent {
-            if applied.revision <= watches.routed && sent.is_ok() {
-                reached = applied.revision;
-                sent = send(&mut watches, applied);
+            if applied.revision > watches.routed {
+                break;
+            }
+            reached = applied.revision;
+            if let Err(error) = send(&mut watches, applied) {
+                drop(watches);
+                return fail(hub, members, error);
             }
         }
-    }
-    if let Err(error) = sent {
-        drop(watches);
-        return fail(hub, members, error);
     }
     for member in members {
         watches.end_reading(member.key, reached);

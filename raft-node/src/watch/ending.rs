@@ -8,13 +8,21 @@ use crate::types::Revision;
 /// Whatever it is, the client can resume elsewhere or later from the revision after the last one that it got.
 #[derive(Debug, thiserror::Error)]
 pub enum Ending {
-    /// The member serves no more.
+    /// The member serves as many as it may.
     #[error("{watches} watches are open at this member; the limit is {watches_max} (limits.watches_max)")]
     TooMany {
         /// How many there are.
         watches: u64,
         /// How many there may be.
         watches_max: u64,
+    },
+    /// The member remembers no more of what is watched.
+    #[error("the selectors of all watches at this member would have {bytes} bytes; the limit is {bytes_max}")]
+    TooLarge {
+        /// How many it would be.
+        bytes: u64,
+        /// How many it may be.
+        bytes_max: u64,
     },
     /// The id is taken.
     #[error("watch {0} of this stream has not ended: choose another id")]
@@ -54,6 +62,7 @@ impl Ending {
     pub fn error(&self) -> Error {
         let (code, limit, value, boundary) = match self {
             Ending::TooMany { watches, watches_max } => (ErrorCode::LimitReached, *watches_max, *watches + 1, 0),
+            Ending::TooLarge { bytes, bytes_max } => (ErrorCode::LimitReached, *bytes_max, *bytes, 0),
             Ending::IdInUse(id) => (ErrorCode::InvalidArgument, 0, *id, 0),
             Ending::TooManyProbes { probes_max } => (ErrorCode::Overloaded, *probes_max, *probes_max + 1, 0),
             Ending::Compacted { asked, oldest } => (ErrorCode::Compacted, 0, asked.0, oldest.0),

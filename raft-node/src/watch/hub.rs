@@ -1,8 +1,8 @@
 //! Where watches are asked for, and where what was applied finds those who want it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,12 +23,16 @@ use crate::feed::Fed;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
 
-/// Revisions that are routed before others may take the lock.
+/// Revisions that are routed before others may take the lock; fewer if they are for many.
 const REVISIONS_PER_TURN: usize = 256;
+/// Deliveries after which others may take the lock.
+const DELIVERIES_PER_TURN: usize = 16_384;
 /// Time between two looks for clients that do not read.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Probes of one stream that may wait.
-const PROBES_MAX: usize = 16;
+/// Probes of one stream that may wait for the quorum or for the member, and as many again whose first mark was sent.
+pub(super) const PROBES_MAX: usize = 16;
+/// Bytes of what the selectors of all watches name.
+const SELECTOR_BYTES_MAX: usize = 256 << 20;
 
 /// Who says from which point of the log a message speaks.
 pub type Header = Box<dyn Fn(Revision) -> ResponseHeader + Send + Sync>;
@@ -40,6 +44,7 @@ pub struct Hub {
     pub(super) watches: Mutex<Watches>,
     marks: Mutex<Marks>,
     streams: Mutex<HashMap<usize, Arc<Outbox>>>,
+    closed: AtomicBool,
     names: Arc<DomainNames>,
     outbox_bytes: Arc<AtomicUsize>,
     clock: Arc<dyn Clock>,
@@ -78,6 +83,7 @@ impl Hub {
             ready,
             marks: Mutex::default(),
             streams: Mutex::default(),
+            closed: AtomicBool::new(false),
             names,
             outbox_bytes: Arc::default(),
             clock,
@@ -99,6 +105,9 @@ impl Hub {
         );
         let place = Arc::as_ptr(&outbox).addr();
         self.streams.lock().insert(place, Arc::clone(&outbox));
+        if self.closed.load(Ordering::Acquire) {
+            outbox.close();
+        }
         Arc::new(WatchStream {
             hub: Arc::clone(self),
             outbox,
@@ -106,8 +115,9 @@ impl Hub {
         })
     }
 
-    /// Ends every stream: the member stops.
+    /// Ends every stream, and those that are opened from now on: the member stops.
     pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
         for outbox in self.streams.lock().values() {
             outbox.close();
         }
@@ -132,15 +142,18 @@ impl Hub {
                 () = self.rescheduled.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
-            while self.route() {
+            let mut more = true;
+            while more {
+                more = self.route();
+                self.answer_probes();
+                let now = self.clock.monotonic();
+                self.marks.lock().send_due(now, &self.watches.lock(), &self.header);
+                if now >= next_check {
+                    self.cancel_stalled();
+                    self.ready.unpark();
+                    next_check = now + STALL_CHECK_INTERVAL;
+                }
                 tokio::task::yield_now().await;
-            }
-            self.answer_probes();
-            let now = self.clock.monotonic();
-            self.marks.lock().send_due(now, &self.watches.lock(), &self.header);
-            if now >= next_check {
-                self.cancel_stalled();
-                next_check = now + STALL_CHECK_INTERVAL;
             }
         }
     }
@@ -152,12 +165,19 @@ impl Hub {
             Fed::Gap { newest } => watches.gap(newest),
             Fed::Revisions(revisions) if revisions.is_empty() => return false,
             Fed::Revisions(revisions) => {
+                let mut deliveries = 0;
                 for applied in revisions {
                     let newest = applied.revision;
-                    if let Err(error) = watches.route(&RevisionEvents::new(applied)) {
-                        // What apply has just made does not decode. The store says the same to whoever reads it.
-                        tracing::error!(%error, revision = newest.0, "a revision could not be sent to those who watch");
-                        watches.gap(newest);
+                    match watches.route(&RevisionEvents::new(applied)) {
+                        Ok(count) => deliveries += count,
+                        Err(error) => {
+                            // What apply has just made does not decode. The store says the same to whoever reads it.
+                            tracing::error!(%error, revision = newest.0, "a revision could not be sent to those who watch");
+                            watches.gap(newest);
+                        }
+                    }
+                    if deliveries >= DELIVERIES_PER_TURN {
+                        break;
                     }
                 }
             }
@@ -219,8 +239,16 @@ impl WatchStream {
         let mut all = self.hub.watches.lock();
         let watches_max = self.hub.limits.watches_max;
         let watches = all.len() as u64;
+        if self.outbox.is_in_use(id) {
+            return Err(Ending::IdInUse(id));
+        }
         if watches >= watches_max {
             return Err(Ending::TooMany { watches, watches_max });
+        }
+        let bytes = all.selector_bytes() + spec.selector_bytes();
+        if bytes > SELECTOR_BYTES_MAX {
+            let (bytes, bytes_max) = (bytes as u64, SELECTOR_BYTES_MAX as u64);
+            return Err(Ending::TooLarge { bytes, bytes_max });
         }
         self.hub.names.learn(&spec.domains);
         let key = all.add(spec, &self.outbox, id).ok_or(Ending::IdInUse(id))?;
@@ -238,9 +266,10 @@ impl WatchStream {
         drop(watches);
         if let Some(interval) = interval {
             let due = self.hub.clock.monotonic() + interval;
-            self.hub.marks.lock().schedule(due, key);
-            self.hub.rescheduled.notify_one();
+            self.hub.marks.lock().schedule(due, key, &self.hub.watches.lock());
         }
+        // While nobody watched, nothing was routed.
+        self.hub.rescheduled.notify_one();
     }
 
     /// Ends a watch that cannot begin.
@@ -268,7 +297,10 @@ impl WatchStream {
     pub(crate) fn probe(&self, id: u64, permit: OwnedSemaphorePermit, ids: &[u64], at_least: Revision) {
         let watches = match ids {
             [] => self.outbox.watches(),
-            ids => ids.iter().filter_map(|id| self.outbox.find(*id)).collect(),
+            ids => {
+                let ids: BTreeSet<u64> = ids.iter().copied().collect();
+                ids.iter().filter_map(|id| self.outbox.find(*id)).collect()
+            }
         };
         self.hub.marks.lock().ask(id, permit, &self.outbox, watches, at_least);
         self.hub.rescheduled.notify_one();

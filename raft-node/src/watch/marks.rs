@@ -8,6 +8,7 @@ use std::time::Duration;
 use quorate_proto::v1::{ResponseHeader, WatchMark};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::hub::PROBES_MAX;
 use super::outbox::Outbox;
 use super::watches::{WatchKey, Watches};
 use crate::types::Revision;
@@ -18,9 +19,8 @@ pub(super) struct Probe {
     outbox: Arc<Outbox>,
     watches: Vec<WatchKey>,
     at_least: Revision,
-    /// A first mark was sent.
-    told: bool,
-    _permit: OwnedSemaphorePermit,
+    /// Held until a first mark was sent.
+    permit: Option<OwnedSemaphorePermit>,
 }
 
 /// Probes and intervals that are not over.
@@ -32,7 +32,11 @@ pub(super) struct Marks {
 
 impl Marks {
     /// The watch gets a mark at `due`, and from then on at its interval.
-    pub(super) fn schedule(&mut self, due: Duration, watch: WatchKey) {
+    pub(super) fn schedule(&mut self, due: Duration, watch: WatchKey, watches: &Watches) {
+        // Those of watches that are gone would stay until they are due.
+        if self.intervals.len() > 2 * watches.len() + 64 {
+            self.intervals.retain(|Reverse((_, key))| watches.get(*key).is_some());
+        }
         self.intervals.push(Reverse((due, watch)));
     }
 
@@ -50,13 +54,19 @@ impl Marks {
         watches: Vec<WatchKey>,
         at_least: Revision,
     ) {
+        // A watch that stays behind leaves probes that have been answered for all others: the newest of them are enough.
+        let told = |probe: &Probe| probe.permit.is_none() && Arc::ptr_eq(&probe.outbox, outbox);
+        if self.probes.iter().filter(|probe| told(probe)).count() >= PROBES_MAX
+            && let Some(oldest) = self.probes.iter().position(told)
+        {
+            self.probes.remove(oldest);
+        }
         self.probes.push(Probe {
             id,
             outbox: Arc::clone(outbox),
             watches,
             at_least,
-            told: false,
-            _permit: permit,
+            permit: Some(permit),
         });
     }
 
@@ -86,8 +96,8 @@ impl Marks {
                 there.entry(reached).or_default().push(watch.id);
                 false
             });
-            if !std::mem::replace(&mut probe.told, true) {
-                there.entry(watches.routed).or_default();
+            if probe.permit.take().is_some() && there.is_empty() {
+                there.insert(watches.routed, Vec::new());
             }
             for (revision, watch_ids) in there {
                 probe.outbox.mark(WatchMark {
@@ -102,7 +112,7 @@ impl Marks {
         });
     }
 
-    /// Sends the marks that are due. A watch that is behind, has not begun or has much in its outbox gets none this time.
+    /// Sends the marks that are due. A watch that has not begun, or whose stream has much to read, gets none this time.
     pub(super) fn send_due(&mut self, now: Duration, watches: &Watches, header: impl Fn(Revision) -> ResponseHeader) {
         let mut due: BTreeMap<(usize, Revision), (Arc<Outbox>, Vec<u64>)> = BTreeMap::new();
         while let Some(Reverse((at, key))) = self.intervals.peek().copied() {
@@ -115,7 +125,7 @@ impl Marks {
                 continue;
             };
             self.intervals.push(Reverse((now + interval, key)));
-            if let Some(revision) = watches.reached(watch).filter(|_| watch.is_live())
+            if let Some(revision) = watches.reached(watch)
                 && watch.outbox.is_nearly_empty()
             {
                 let place = (Arc::as_ptr(&watch.outbox).addr(), revision);

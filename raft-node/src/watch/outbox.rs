@@ -5,6 +5,7 @@
 //! A watch that has nothing in the outbox is refused only while the whole stream is full, so each gets its turn. When the
 //! outboxes of all streams together are full, each watch gets one revision at a time.
 
+mod delivery;
 mod frame;
 mod take;
 
@@ -13,7 +14,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use bytes::Bytes;
 use parking_lot::Mutex;
 use quorate_proto::v1::{self as proto, watch_message};
 use slab::Slab;
@@ -23,6 +23,7 @@ use super::ready::ReadyQueue;
 use super::watches::WatchKey;
 use crate::environment::Clock;
 use crate::types::Revision;
+pub(super) use delivery::Delivery;
 use frame::Frame;
 
 /// Bytes of events that one watch may have in the outbox, unless a single revision has more.
@@ -31,14 +32,11 @@ pub(super) const WATCH_BYTES_MAX: usize = 1 << 20;
 pub(super) const WATCH_MESSAGES_MAX: usize = 1024;
 /// Bytes of events that all watches of a stream may have together, unless the last revision brought more.
 const STREAM_BYTES_MAX: usize = 8 << 20;
-/// Bytes of events that all streams of the member may have together before each watch has to make do with one revision.
+/// Bytes of events that all streams of the member may have together before each watch has to make do with one revision. At
+/// twice as much nobody gets anything.
 const MEMBER_BYTES_MAX: usize = 256 << 20;
-/// A revision travels in messages of about this size.
-const FRAGMENT_BYTES: usize = 1 << 20;
 /// Answers and marks that may wait, before no more requests are read from the stream.
 const ANSWERS_MAX: usize = 4096;
-/// What an event costs beside its bytes.
-const EVENT_OVERHEAD_BYTES: usize = 64;
 
 /// The outbox of a stream.
 pub struct Outbox {
@@ -80,11 +78,14 @@ struct Slot {
     ended: bool,
 }
 
-/// The events of one revision for watches that all get the same ones.
-pub(super) struct Delivery {
-    pub(super) revision: Revision,
-    pub(super) wall_ms: u64,
-    pub(super) events: Vec<Bytes>,
+/// Whether a watch may have more.
+enum Room {
+    Enough,
+    /// It is told when its own outbox has room.
+    Later,
+    /// The outboxes of all streams are full. It is told when they are not.
+    Nowhere,
+    Ended,
 }
 
 impl Outbox {
@@ -121,6 +122,11 @@ impl Outbox {
         Some(slot)
     }
 
+    /// The last message of the watch with this id is still to be taken.
+    pub(crate) fn is_in_use(&self, id: u64) -> bool {
+        self.state.lock().by_id.contains_key(&id)
+    }
+
     /// The watch with an id of the stream, unless it has ended.
     pub(super) fn find(&self, id: u64) -> Option<WatchKey> {
         let state = self.state.lock();
@@ -137,35 +143,42 @@ impl Outbox {
 
     /// Puts a revision in for each of `slots`, and adds those to `refused` for which there is no room. They are told
     /// through the ready queue when there is.
-    pub(super) fn push(&self, slots: &[usize], delivery: Delivery, refused: &mut Vec<usize>) {
-        let bytes = delivery
-            .events
-            .iter()
-            .map(|event| event.len() + EVENT_OVERHEAD_BYTES)
-            .sum();
+    pub(super) fn push(&self, slots: &[usize], delivery: &Arc<Delivery>, refused: &mut Vec<usize>) {
+        let bytes = delivery.bytes();
+        let member_bytes = self.member_bytes.load(Ordering::Relaxed);
         let mut state = self.state.lock();
         let mut taken = Vec::with_capacity(slots.len());
-        let member_full = self.member_bytes.load(Ordering::Relaxed) >= MEMBER_BYTES_MAX;
         for slot in slots {
-            if state.accept(*slot, bytes, member_full) {
-                taken.push(*slot);
-            } else {
-                refused.push(*slot);
+            match state.room(*slot, bytes, member_bytes) {
+                Room::Enough => taken.push(*slot),
+                Room::Later => refused.push(*slot),
+                Room::Nowhere => {
+                    refused.push(*slot);
+                    self.ready.park(state.slots[*slot].watch);
+                }
+                Room::Ended => {}
             }
         }
         if taken.is_empty() {
             return;
         }
-        frame::split(delivery, &taken, FRAGMENT_BYTES, EVENT_OVERHEAD_BYTES, |frame| {
-            state.bytes += frame.bytes();
-            self.member_bytes.fetch_add(frame.bytes(), Ordering::Relaxed);
+        for (part, bytes) in delivery.part_bytes().enumerate() {
+            let bytes = bytes + taken.len() * size_of::<usize>();
+            state.bytes += bytes;
+            self.member_bytes.fetch_add(bytes, Ordering::Relaxed);
             for slot in &taken {
                 let slot = &mut state.slots[*slot];
-                slot.bytes += frame.bytes();
+                slot.bytes += bytes;
                 slot.messages += 1;
             }
+            let frame = Frame::Events {
+                slots: taken.clone(),
+                delivery: Arc::clone(delivery),
+                part,
+                bytes,
+            };
             self.enqueue(&mut state, frame);
-        });
+        }
     }
 
     /// Says that the watch is there.
@@ -228,6 +241,7 @@ impl Outbox {
         }
         state.bytes -= freed;
         self.member_bytes.fetch_sub(freed, Ordering::Relaxed);
+        self.unpark();
         if let Some(slot) = state.slots.get_mut(slot) {
             (slot.bytes, slot.messages) = (0, 0);
         }
@@ -304,23 +318,38 @@ impl Drop for Outbox {
     fn drop(&mut self) {
         let bytes = self.state.get_mut().bytes;
         self.member_bytes.fetch_sub(bytes, Ordering::Relaxed);
+        self.unpark();
+    }
+}
+
+impl Outbox {
+    /// Those who found no room anywhere may try again, if there is some.
+    pub(super) fn unpark(&self) {
+        if self.member_bytes.load(Ordering::Relaxed) < MEMBER_BYTES_MAX {
+            self.ready.unpark();
+        }
     }
 }
 
 impl State {
-    /// Whether a watch may have so many bytes more; if not, it is told when it may.
-    fn accept(&mut self, slot: usize, bytes: usize, member_full: bool) -> bool {
+    /// Whether a watch may have so many bytes more.
+    fn room(&mut self, slot: usize, bytes: usize, member_bytes: usize) -> Room {
         let full = self.bytes >= STREAM_BYTES_MAX;
         let Some(found) = self.slots.get_mut(slot).filter(|slot| !slot.ended) else {
-            return false;
+            return Room::Ended;
         };
-        let fits = !member_full && found.bytes + bytes <= WATCH_BYTES_MAX && found.messages < WATCH_MESSAGES_MAX;
+        let fits = member_bytes < MEMBER_BYTES_MAX
+            && found.bytes + bytes <= WATCH_BYTES_MAX
+            && found.messages < WATCH_MESSAGES_MAX;
+        if found.messages == 0 && member_bytes >= 2 * MEMBER_BYTES_MAX {
+            return Room::Nowhere;
+        }
         if !full && (fits || found.messages == 0) {
-            return true;
+            return Room::Enough;
         }
         if !std::mem::replace(&mut found.starving, true) {
             self.starving.push(slot);
         }
-        false
+        Room::Later
     }
 }

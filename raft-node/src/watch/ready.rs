@@ -8,10 +8,12 @@ use tokio::sync::Notify;
 use super::watches::WatchKey;
 
 /// First come, first served. Holds each watch at most once: one that is behind is in here, or is being read for, or waits
-/// for room in its outbox.
+/// for room in its outbox or in all of them.
 #[derive(Default)]
 pub(super) struct ReadyQueue {
     waiting: Mutex<VecDeque<WatchKey>>,
+    /// They have room of their own, but all outboxes together are full.
+    parked: Mutex<Vec<WatchKey>>,
     filled: Notify,
 }
 
@@ -19,6 +21,20 @@ impl ReadyQueue {
     pub(super) fn push(&self, watch: WatchKey) {
         self.waiting.lock().push_back(watch);
         self.filled.notify_one();
+    }
+
+    /// Keeps a watch until [`unpark`](Self::unpark).
+    pub(super) fn park(&self, watch: WatchKey) {
+        self.parked.lock().push(watch);
+    }
+
+    /// All that were parked are ready.
+    pub(super) fn unpark(&self) {
+        let mut parked = self.parked.lock();
+        if !parked.is_empty() {
+            self.waiting.lock().extend(parked.drain(..));
+            self.filled.notify_one();
+        }
     }
 
     pub(super) fn pop(&self) -> Option<WatchKey> {

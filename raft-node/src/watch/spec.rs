@@ -32,6 +32,16 @@ pub struct Shape {
 }
 
 impl WatchSpec {
+    /// Bytes of what the selectors name.
+    pub(super) fn selector_bytes(&self) -> usize {
+        let bytes = self.selectors.iter().map(|(_, selector)| match selector {
+            Selector::Key(name) | Selector::Prefix(name) => name.len(),
+            Selector::Interval { start, end } => start.len() + end.len(),
+            Selector::Pattern(pattern) => pattern.len(),
+        });
+        bytes.sum()
+    }
+
     /// Whether the filters let events of this kind pass; none is an event of something else than a key.
     pub(super) fn passes(&self, kind: Option<ChangeKind>) -> bool {
         match kind {

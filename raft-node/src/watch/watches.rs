@@ -13,6 +13,9 @@ use super::wire::DomainNames;
 use crate::storage::StorageError;
 use crate::types::Revision;
 
+/// Events of one revision, counted once for each watch that gets them, that are sent at once.
+const DELIVERIES_MAX: usize = 1 << 20;
+
 /// Names a watch of this member; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchKey {
@@ -53,6 +56,7 @@ pub(super) struct Watch {
 pub(super) struct Watches {
     watches: Slab<Watch>,
     numbers: u64,
+    selector_bytes: usize,
     index: Index,
     /// Live watches have everything up to here.
     pub(super) routed: Revision,
@@ -74,6 +78,7 @@ impl Watches {
         Self {
             watches: Slab::new(),
             numbers: 0,
+            selector_bytes: 0,
             index: Index::default(),
             routed,
             names,
@@ -85,6 +90,11 @@ impl Watches {
         self.watches.len()
     }
 
+    /// Bytes of what the selectors of all watches name.
+    pub(super) fn selector_bytes(&self) -> usize {
+        self.selector_bytes
+    }
+
     /// Takes a watch in; none if its id is in use on its stream.
     pub(super) fn add(&mut self, spec: WatchSpec, outbox: &Arc<Outbox>, id: u64) -> Option<WatchKey> {
         let entry = self.watches.vacant_entry();
@@ -94,6 +104,7 @@ impl Watches {
         };
         let slot = outbox.add(id, key)?;
         self.numbers += 1;
+        self.selector_bytes += spec.selector_bytes();
         entry.insert(Watch {
             number: key.number,
             id,
@@ -121,7 +132,9 @@ impl Watches {
     pub(super) fn remove(&mut self, key: WatchKey) -> Option<Watch> {
         self.get(key)?;
         self.set_standing(key.place, Standing::Behind);
-        Some(self.watches.remove(key.place))
+        let watch = self.watches.remove(key.place);
+        self.selector_bytes -= watch.spec.selector_bytes();
+        Some(watch)
     }
 
     /// The watch gets what comes after `position`.
@@ -173,8 +186,9 @@ impl Watches {
         }
     }
 
-    /// Sends the events of the next revision to the live watches that want them.
-    pub(super) fn route(&mut self, revision: &RevisionEvents) -> Result<(), StorageError> {
+    /// Sends the events of the next revision to the live watches that want them. Returns to how many. A revision that is
+    /// too much for all at once is read by each from the store, a few watches at a time.
+    pub(super) fn route(&mut self, revision: &RevisionEvents) -> Result<usize, StorageError> {
         let mut shares = Vec::new();
         let mut found = Vec::new();
         for (number, subject) in (0_u32..).zip(revision.subjects()) {
@@ -186,10 +200,15 @@ impl Watches {
                     shares.push((*place, number));
                 }
             }
+            if shares.len() > DELIVERIES_MAX {
+                self.gap(revision.revision());
+                return Ok(DELIVERIES_MAX);
+            }
         }
+        let count = shares.len();
         self.deliver(revision, shares)?;
         self.routed = revision.revision();
-        Ok(())
+        Ok(count)
     }
 
     /// Sends the events of a revision to watches that are behind. `wanted` says which; those that the filters of a watch
@@ -228,20 +247,18 @@ impl Watches {
         pairs.sort_unstable();
         let numbers: Vec<u32> = pairs.iter().map(|(_, number)| *number).collect();
         let mut shares = self.shares(&pairs);
-        // Watches of one stream that get the same events stand together.
-        let order = |share: &Share| (share.outbox, share.shape, &numbers[share.from..share.to]);
-        shares.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
-        for alike in shares.chunk_by(|a, b| order(a) == order(b)) {
+        // Watches that get the same events stand together, and among them those of one stream.
+        let content = |share: &Share| (share.shape, &numbers[share.from..share.to]);
+        shares.sort_unstable_by(|a, b| content(a).cmp(&content(b)).then(a.outbox.cmp(&b.outbox)));
+        for alike in shares.chunk_by(|a, b| content(a) == content(b)) {
             let Some(first) = alike.first() else { continue };
             let events = numbers[first.from..first.to].iter();
-            let delivery = Delivery {
-                revision: revision.revision(),
-                wall_ms: revision.wall_ms(),
-                events: events
-                    .map(|number| revision.encoded(*number, first.shape, &self.names))
-                    .collect::<Result<_, _>>()?,
-            };
-            self.push(alike, delivery);
+            let events = events.map(|number| revision.encoded(*number, first.shape, &self.names));
+            let events = events.collect::<Result<_, _>>()?;
+            let delivery = Arc::new(Delivery::new(revision.revision(), revision.wall_ms(), events));
+            for of_one_stream in alike.chunk_by(|a, b| a.outbox == b.outbox) {
+                self.push(of_one_stream, &delivery);
+            }
         }
         Ok(())
     }
@@ -267,7 +284,7 @@ impl Watches {
     }
 
     /// Those for whom there is no room are behind from here on.
-    fn push(&mut self, alike: &[Share], delivery: Delivery) {
+    fn push(&mut self, alike: &[Share], delivery: &Arc<Delivery>) {
         let before = Revision(delivery.revision.0 - 1);
         let watches = &self.watches;
         let slots: Vec<usize> = alike.iter().map(|share| watches[share.place].slot).collect();
@@ -328,10 +345,6 @@ impl Watches {
 }
 
 impl Watch {
-    pub(super) fn is_live(&self) -> bool {
-        self.standing == Standing::Live
-    }
-
     fn lacks(&self, revision: Revision) -> bool {
         revision > self.position
     }

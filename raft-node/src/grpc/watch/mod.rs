@@ -75,13 +75,10 @@ async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: s
 /// Does one request. An error ends the stream: the client does not know what it says.
 fn take(api: &Arc<Api>, stream: &Arc<WatchStream>, request: WatchRequest) -> Result<(), proto::Error> {
     let size = validate::request_size(&api.limits, request.encoded_len());
-    if let (Err(refused), Some(watch_request::Request::Create(create))) = (&size, &request.request) {
-        // It concerns this watch, not the others of the stream.
-        stream.outbox().refused(create.watch_id, refused.clone());
-        return Ok(());
-    }
-    size?;
     match request.request {
+        // It concerns this watch, not the others of the stream.
+        Some(watch_request::Request::Create(create)) => create_watch(api, stream, &create, size),
+        _ if size.is_err() => size,
         None => Err(invalid(
             "request",
             "the request is empty, or of a kind that this version does not know",
@@ -90,7 +87,6 @@ fn take(api: &Arc<Api>, stream: &Arc<WatchStream>, request: WatchRequest) -> Res
             stream.cancel(cancel.watch_id);
             Ok(())
         }
-        Some(watch_request::Request::Create(create)) => create_watch(api, stream, &create),
         Some(watch_request::Request::Probe(probe)) => {
             if probe.probe_id == 0 {
                 return Err(invalid("probe_id", "the id of a probe is at least 1"));
@@ -101,13 +97,23 @@ fn take(api: &Arc<Api>, stream: &Arc<WatchStream>, request: WatchRequest) -> Res
     }
 }
 
-fn create_watch(api: &Arc<Api>, stream: &Arc<WatchStream>, create: &proto::WatchCreate) -> Result<(), proto::Error> {
+fn create_watch(
+    api: &Arc<Api>,
+    stream: &Arc<WatchStream>,
+    create: &proto::WatchCreate,
+    size: Result<(), proto::Error>,
+) -> Result<(), proto::Error> {
     let id = create.watch_id;
     if id == 0 {
         return Err(invalid("watch_id", "the id of a watch is at least 1"));
     }
+    // A refusal would speak of the watch that has this id.
+    if stream.outbox().is_in_use(id) {
+        return Err(Ending::IdInUse(id).error());
+    }
     let engine = api.store.engine();
-    let checked = request::start(create)
+    let checked = size
+        .and_then(|()| request::start(create))
         .and_then(|start| Ok((start, request::spec(&api.limits, engine.view().as_ref(), create)?)));
     let (start, spec) = match checked {
         Ok(checked) => checked,

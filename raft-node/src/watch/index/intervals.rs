@@ -44,8 +44,11 @@ impl<T> Intervals<T> {
     where
         T: Default,
     {
-        self.tree = None;
-        self.values.entry(interval(start, end)).or_default()
+        let interval = interval(start, end);
+        if !self.values.contains_key(&interval) {
+            self.tree = None;
+        }
+        self.values.entry(interval).or_default()
     }
 
     /// Changes what stands under exactly this interval, and forgets it if `change` says that it is empty now.

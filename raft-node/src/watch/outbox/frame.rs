@@ -1,17 +1,18 @@
 //! A message in the outbox.
 
-use bytes::Bytes;
+use std::sync::Arc;
+
 use quorate_proto::v1::{self as proto, watch_message};
-use quorate_proto::watch::WatchEvents;
 
 use super::Delivery;
 use crate::types::Revision;
 
 pub(super) enum Frame {
-    /// Events of one revision, or a part of them, for the slots that get the same.
+    /// A part of the events of one revision, for the slots that get the same.
     Events {
         slots: Vec<usize>,
-        events: WatchEvents,
+        delivery: Arc<Delivery>,
+        part: usize,
         bytes: usize,
     },
     /// The last of a watch.
@@ -40,12 +41,12 @@ impl Frame {
 
     /// Leaves a slot out; its revision, if it was among those that get these events.
     pub(super) fn remove(&mut self, slot: usize) -> Option<Revision> {
-        let Frame::Events { slots, events, .. } = self else {
+        let Frame::Events { slots, delivery, .. } = self else {
             return None;
         };
         let place = slots.iter().position(|one| *one == slot)?;
         slots.swap_remove(place);
-        Some(Revision(events.revision))
+        Some(delivery.revision)
     }
 
     /// Leaves a watch out, if this is a mark.
@@ -64,36 +65,4 @@ impl Frame {
             Frame::Answer(_) | Frame::Ended { .. } => true,
         }
     }
-}
-
-/// Cuts a revision into messages of about `fragment_bytes`, all but the last marked as having more behind them.
-pub(super) fn split(
-    delivery: Delivery,
-    slots: &[usize],
-    fragment_bytes: usize,
-    overhead_bytes: usize,
-    mut put: impl FnMut(Frame),
-) {
-    let message = |events: Vec<Bytes>, bytes, more| Frame::Events {
-        slots: slots.to_vec(),
-        events: WatchEvents {
-            watch_ids: Vec::new(),
-            revision: delivery.revision.0,
-            wall_ms: delivery.wall_ms,
-            events,
-            more,
-        },
-        bytes,
-    };
-    let (mut part, mut part_bytes) = (Vec::new(), 0);
-    for event in delivery.events {
-        let bytes = event.len() + overhead_bytes;
-        if !part.is_empty() && part_bytes + bytes > fragment_bytes {
-            put(message(std::mem::take(&mut part), part_bytes, true));
-            part_bytes = 0;
-        }
-        part_bytes += bytes;
-        part.push(event);
-    }
-    put(message(part, part_bytes, false));
 }

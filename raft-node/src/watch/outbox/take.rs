@@ -43,6 +43,7 @@ impl Outbox {
         state.taken_at = self.clock.monotonic();
         self.member_bytes
             .fetch_sub(bytes_before - state.bytes, Ordering::Relaxed);
+        self.unpark();
         if answers >= ANSWERS_MAX && state.answers < ANSWERS_MAX {
             self.drained.notify_one();
         }
@@ -76,18 +77,19 @@ impl State {
         match frame {
             Frame::Events {
                 slots,
-                mut events,
+                delivery,
+                part,
                 bytes,
             } => {
                 self.bytes -= bytes;
-                events.watch_ids.reserve_exact(slots.len());
+                let mut ids = Vec::with_capacity(slots.len());
                 for slot in slots {
                     let slot = &mut self.slots[slot];
                     slot.bytes -= bytes;
                     slot.messages -= 1;
-                    events.watch_ids.push(slot.id);
+                    ids.push(slot.id);
                 }
-                watch_message::Message::Events(events)
+                watch_message::Message::Events(delivery.message(part, ids))
             }
             Frame::Ended { slot, id, error } => {
                 self.answers -= 1;

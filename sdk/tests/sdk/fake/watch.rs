@@ -133,7 +133,8 @@ impl Serving {
             Request::Create(create) => self.create(create).await,
             Request::Cancel(cancel) => self.cancel(cancel.watch_id, None).await,
             Request::Probe(probe) => {
-                // Everything before it is told first.
+                // Everything up to the mark is told before it.
+                let header = self.shared.store.lock().header();
                 self.pump().await?;
                 let (mute, error) = {
                     let script = self.shared.watches.lock();
@@ -142,7 +143,6 @@ impl Serving {
                 if mute {
                     return Ok(());
                 }
-                let header = self.shared.store.lock().header();
                 let mark = v1::WatchMark {
                     header,
                     probe_id: probe.probe_id,

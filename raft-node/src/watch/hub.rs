@@ -1,13 +1,13 @@
-//! Where watches are asked for, and where what was applied finds those who want it.
+//! Where what was applied finds those who want it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_proto::v1::{self as proto, ResponseHeader};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use quorate_proto::v1::ResponseHeader;
+use tokio::sync::Notify;
 
 use super::catch_up;
 use super::ending::Ending;
@@ -15,7 +15,7 @@ use super::marks::Marks;
 use super::outbox::Outbox;
 use super::ready::ReadyQueue;
 use super::revision::RevisionEvents;
-use super::spec::WatchSpec;
+use super::stream::WatchStream;
 use super::watches::{Watch, WatchKey, Watches};
 use super::wire::DomainNames;
 use crate::environment::Clock;
@@ -29,11 +29,6 @@ const REVISIONS_PER_TURN: usize = 256;
 const DELIVERIES_PER_TURN: usize = 16_384;
 /// Time between two looks for clients that do not read.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
-/// Probes of one stream that may wait for the quorum or for the member, and as many again whose first mark was sent.
-pub(super) const PROBES_MAX: usize = 16;
-/// Bytes of what the selectors of all watches name.
-const SELECTOR_BYTES_MAX: usize = 256 << 20;
-
 /// Who says from which point of the log a message speaks.
 pub type Header = Box<dyn Fn(Revision) -> ResponseHeader + Send + Sync>;
 
@@ -42,16 +37,16 @@ pub struct Hub {
     pub(super) store: Arc<StateStore>,
     pub(super) ready: Arc<ReadyQueue>,
     pub(super) watches: Mutex<Watches>,
-    marks: Mutex<Marks>,
-    streams: Mutex<HashMap<usize, Arc<Outbox>>>,
+    pub(super) marks: Mutex<Marks>,
+    pub(super) streams: Mutex<HashMap<usize, Arc<Outbox>>>,
     closed: AtomicBool,
-    names: Arc<DomainNames>,
+    pub(super) names: Arc<DomainNames>,
     outbox_bytes: Arc<AtomicUsize>,
-    clock: Arc<dyn Clock>,
-    header: Header,
-    limits: HubLimits,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) header: Header,
+    pub(super) limits: HubLimits,
     /// The times at which something is due have changed.
-    rescheduled: Notify,
+    pub(super) rescheduled: Notify,
 }
 
 /// What the watches of a member may take.
@@ -61,14 +56,6 @@ pub struct HubLimits {
     pub watches_max: u64,
     /// A client that lets a watch wait for so long is slow no more but gone.
     pub stall_max: Duration,
-}
-
-/// A stream of a client; dropping it ends its watches.
-pub struct WatchStream {
-    hub: Arc<Hub>,
-    outbox: Arc<Outbox>,
-    /// One permit for each probe that may wait.
-    probes: Arc<Semaphore>,
 }
 
 impl Hub {
@@ -108,11 +95,7 @@ impl Hub {
         if self.closed.load(Ordering::Acquire) {
             outbox.close();
         }
-        Arc::new(WatchStream {
-            hub: Arc::clone(self),
-            outbox,
-            probes: Arc::new(Semaphore::new(PROBES_MAX)),
-        })
+        Arc::new(WatchStream::new(Arc::clone(self), outbox))
     }
 
     /// Ends every stream, and those that are opened from now on: the member stops.
@@ -220,100 +203,10 @@ impl Hub {
         }
     }
 
-    fn remove(&self, key: WatchKey) -> Option<Watch> {
+    pub(super) fn remove(&self, key: WatchKey) -> Option<Watch> {
         let mut watches = self.watches.lock();
         let removed = watches.remove(key);
         self.store.feed().set_watched(watches.len() > 0);
         removed
-    }
-}
-
-impl WatchStream {
-    /// What is on its way to the client.
-    pub fn outbox(&self) -> &Arc<Outbox> {
-        &self.outbox
-    }
-
-    /// Takes a watch in. It gets nothing before [`begin`](Self::begin). The refusals: too many watches, an id in use.
-    pub(crate) fn add(&self, id: u64, spec: WatchSpec) -> Result<WatchKey, Ending> {
-        let mut all = self.hub.watches.lock();
-        let watches_max = self.hub.limits.watches_max;
-        let watches = all.len() as u64;
-        if self.outbox.is_in_use(id) {
-            return Err(Ending::IdInUse(id));
-        }
-        if watches >= watches_max {
-            return Err(Ending::TooMany { watches, watches_max });
-        }
-        let bytes = all.selector_bytes() + spec.selector_bytes();
-        if bytes > SELECTOR_BYTES_MAX {
-            let (bytes, bytes_max) = (bytes as u64, SELECTOR_BYTES_MAX as u64);
-            return Err(Ending::TooLarge { bytes, bytes_max });
-        }
-        self.hub.names.learn(&spec.domains);
-        let key = all.add(spec, &self.outbox, id).ok_or(Ending::IdInUse(id))?;
-        self.hub.store.feed().set_watched(true);
-        Ok(key)
-    }
-
-    /// The watch gets everything after `position`.
-    pub(crate) fn begin(&self, key: WatchKey, position: Revision) {
-        let mut watches = self.hub.watches.lock();
-        let Some(watch) = watches.get(key) else { return };
-        let (id, interval) = (watch.id, watch.spec.mark_interval);
-        self.outbox.created((self.hub.header)(watches.routed), id, position);
-        watches.begin(key, position);
-        drop(watches);
-        if let Some(interval) = interval {
-            let due = self.hub.clock.monotonic() + interval;
-            self.hub.marks.lock().schedule(due, key, &self.hub.watches.lock());
-        }
-        // While nobody watched, nothing was routed.
-        self.hub.rescheduled.notify_one();
-    }
-
-    /// Ends a watch that cannot begin.
-    pub(crate) fn fail(&self, key: WatchKey, error: proto::Error) {
-        if let Some(watch) = self.hub.remove(key) {
-            watch.outbox.ended(watch.slot, Some(error));
-        }
-    }
-
-    /// Ends a watch because the client asked for it; nothing if there is none of this id.
-    pub(crate) fn cancel(&self, id: u64) {
-        if let Some(watch) = self.outbox.find(id).and_then(|key| self.hub.remove(key)) {
-            watch.outbox.ended(watch.slot, None);
-        }
-    }
-
-    /// Room for a probe. The refusal: too many wait.
-    pub(crate) fn admit_probe(&self) -> Result<OwnedSemaphorePermit, Ending> {
-        let probes_max = PROBES_MAX as u64;
-        let permit = Arc::clone(&self.probes).try_acquire_owned();
-        permit.map_err(|_| Ending::TooManyProbes { probes_max })
-    }
-
-    /// Asks for marks at `at_least` or later: of these watches, or of all.
-    pub(crate) fn probe(&self, id: u64, permit: OwnedSemaphorePermit, ids: &[u64], at_least: Revision) {
-        let watches = match ids {
-            [] => self.outbox.watches(),
-            ids => {
-                let ids: BTreeSet<u64> = ids.iter().copied().collect();
-                ids.iter().filter_map(|id| self.outbox.find(*id)).collect()
-            }
-        };
-        self.hub.marks.lock().ask(id, permit, &self.outbox, watches, at_least);
-        self.hub.rescheduled.notify_one();
-    }
-}
-
-impl Drop for WatchStream {
-    fn drop(&mut self) {
-        self.hub.streams.lock().remove(&Arc::as_ptr(&self.outbox).addr());
-        for key in self.outbox.watches() {
-            self.hub.remove(key);
-        }
-        self.hub.marks.lock().forget(&self.outbox);
-        self.outbox.close();
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use quorate_proto::v1::{ResponseHeader, WatchMark};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::hub::PROBES_MAX;
 use super::outbox::Outbox;
+use super::stream::PROBES_MAX;
 use super::watches::{WatchKey, Watches};
 use crate::types::Revision;
 

@@ -28,6 +28,7 @@ mod ready;
 mod replay;
 mod revision;
 mod spec;
+mod stream;
 mod watches;
 mod wire;
 
@@ -35,8 +36,9 @@ mod wire;
 mod tests;
 
 pub use ending::Ending;
-pub use hub::{Header, Hub, HubLimits, WatchStream};
+pub use hub::{Header, Hub, HubLimits};
 pub use outbox::Outbox;
 pub use spec::{Shape, WatchSpec};
+pub use stream::WatchStream;
 pub use watches::WatchKey;
 pub use wire::coordination;

@@ -14,8 +14,8 @@ use crate::mvcc::{Put, Selector};
 use crate::state_machine::testing::{self, put, transaction};
 use crate::state_machine::{Command, Operation};
 use crate::types::{Revision, Space};
-use crate::watch::hub::WatchStream;
 use crate::watch::spec::{Shape, WatchSpec};
+use crate::watch::stream::WatchStream;
 
 #[derive(Clone, Debug)]
 enum Step {

@@ -12,8 +12,9 @@ use futures::FutureExt;
 use quorate_proto::v1::{ResponseHeader, watch_message};
 use tempfile::TempDir;
 
-use super::hub::{Hub, HubLimits, WatchStream};
+use super::hub::{Hub, HubLimits};
 use super::spec::{Shape, WatchSpec};
+use super::stream::WatchStream;
 use crate::environment::SystemClock;
 use crate::mvcc::{AppliedRevision, Selector};
 use crate::state_machine::testing::{Store, compact};

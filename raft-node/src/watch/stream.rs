@@ -1,0 +1,125 @@
+//! Where watches are asked for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use quorate_proto::v1 as proto;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::ending::Ending;
+use super::hub::Hub;
+use super::outbox::Outbox;
+use super::spec::WatchSpec;
+use super::watches::WatchKey;
+use crate::types::Revision;
+
+/// Probes of one stream that may wait for the quorum or for the member, and as many again whose first mark was sent.
+pub(super) const PROBES_MAX: usize = 16;
+/// Bytes of what the selectors of all watches name.
+const SELECTOR_BYTES_MAX: usize = 256 << 20;
+
+/// A stream of a client; dropping it ends its watches.
+pub struct WatchStream {
+    hub: Arc<Hub>,
+    outbox: Arc<Outbox>,
+    /// One permit for each probe that may wait.
+    probes: Arc<Semaphore>,
+}
+
+impl WatchStream {
+    pub(super) fn new(hub: Arc<Hub>, outbox: Arc<Outbox>) -> Self {
+        Self {
+            hub,
+            outbox,
+            probes: Arc::new(Semaphore::new(PROBES_MAX)),
+        }
+    }
+
+    /// What is on its way to the client.
+    pub fn outbox(&self) -> &Arc<Outbox> {
+        &self.outbox
+    }
+
+    /// Takes a watch in. It gets nothing before [`begin`](Self::begin). The refusals: too many watches, an id in use.
+    pub(crate) fn add(&self, id: u64, spec: WatchSpec) -> Result<WatchKey, Ending> {
+        let mut all = self.hub.watches.lock();
+        let watches_max = self.hub.limits.watches_max;
+        let watches = all.len() as u64;
+        if self.outbox.is_in_use(id) {
+            return Err(Ending::IdInUse(id));
+        }
+        if watches >= watches_max {
+            return Err(Ending::TooMany { watches, watches_max });
+        }
+        let bytes = all.selector_bytes() + spec.selector_bytes();
+        if bytes > SELECTOR_BYTES_MAX {
+            let (bytes, bytes_max) = (bytes as u64, SELECTOR_BYTES_MAX as u64);
+            return Err(Ending::TooLarge { bytes, bytes_max });
+        }
+        self.hub.names.learn(&spec.domains);
+        let key = all.add(spec, &self.outbox, id).ok_or(Ending::IdInUse(id))?;
+        self.hub.store.feed().set_watched(true);
+        Ok(key)
+    }
+
+    /// The watch gets everything after `position`.
+    pub(crate) fn begin(&self, key: WatchKey, position: Revision) {
+        let mut watches = self.hub.watches.lock();
+        let Some(watch) = watches.get(key) else { return };
+        let (id, interval) = (watch.id, watch.spec.mark_interval);
+        self.outbox.created((self.hub.header)(watches.routed), id, position);
+        watches.begin(key, position);
+        drop(watches);
+        if let Some(interval) = interval {
+            let due = self.hub.clock.monotonic() + interval;
+            self.hub.marks.lock().schedule(due, key, &self.hub.watches.lock());
+        }
+        // While nobody watched, nothing was routed.
+        self.hub.rescheduled.notify_one();
+    }
+
+    /// Ends a watch that cannot begin.
+    pub(crate) fn fail(&self, key: WatchKey, error: proto::Error) {
+        if let Some(watch) = self.hub.remove(key) {
+            watch.outbox.ended(watch.slot, Some(error));
+        }
+    }
+
+    /// Ends a watch because the client asked for it; nothing if there is none of this id.
+    pub(crate) fn cancel(&self, id: u64) {
+        if let Some(watch) = self.outbox.find(id).and_then(|key| self.hub.remove(key)) {
+            watch.outbox.ended(watch.slot, None);
+        }
+    }
+
+    /// Room for a probe. The refusal: too many wait.
+    pub(crate) fn admit_probe(&self) -> Result<OwnedSemaphorePermit, Ending> {
+        let probes_max = PROBES_MAX as u64;
+        let permit = Arc::clone(&self.probes).try_acquire_owned();
+        permit.map_err(|_| Ending::TooManyProbes { probes_max })
+    }
+
+    /// Asks for marks at `at_least` or later: of these watches, or of all.
+    pub(crate) fn probe(&self, id: u64, permit: OwnedSemaphorePermit, ids: &[u64], at_least: Revision) {
+        let watches = match ids {
+            [] => self.outbox.watches(),
+            ids => {
+                let ids: BTreeSet<u64> = ids.iter().copied().collect();
+                ids.iter().filter_map(|id| self.outbox.find(*id)).collect()
+            }
+        };
+        self.hub.marks.lock().ask(id, permit, &self.outbox, watches, at_least);
+        self.hub.rescheduled.notify_one();
+    }
+}
+
+impl Drop for WatchStream {
+    fn drop(&mut self) {
+        self.hub.streams.lock().remove(&Arc::as_ptr(&self.outbox).addr());
+        for key in self.outbox.watches() {
+            self.hub.remove(key);
+        }
+        self.hub.marks.lock().forget(&self.outbox);
+        self.outbox.close();
+    }
+}

@@ -68,10 +68,7 @@ impl Link {
         let mut watch = WatchClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
         let responses = match watch.open(outgoing).await {
             Ok(responses) => responses.into_inner(),
-            Err(status) => {
-                let error = Error::of_status(&status).with_outcome(Outcome::NotAMutation);
-                return Ok(Err(error.with_context(address)));
-            }
+            Err(status) => return refusal(&status).map(|error| Err(error.with_context(address))),
         };
         let task = tokio::spawn(run(Arc::clone(&shared), responses, probe_interval));
         Ok(Ok(Self { shared, task }))
@@ -251,6 +248,16 @@ impl State {
         let known = self.watches.remove(&watch_id).is_some();
         known.then(|| self.outbox.cancel(watch_id)).flatten()
     }
+}
+
+/// The member's answer to a stream. What is not its own, such as a connection that ends meanwhile or what a proxy says,
+/// is an error of the connection, and passes.
+fn refusal(status: &tonic::Status) -> std::result::Result<Error, String> {
+    // A member that does not know the service has no words of its own for it.
+    if Error::carried_by(status).is_none() && status.code() != tonic::Code::Unimplemented {
+        return Err(status.to_string());
+    }
+    Ok(Error::of_status(status).with_outcome(Outcome::NotAMutation))
 }
 
 /// What a member's last word on a watch means.

@@ -34,6 +34,8 @@ pub struct WatchScript {
     pub repeat: bool,
     pub mute_probes: bool,
     pub probe_error: Option<v1::Error>,
+    /// What the next streams are answered, instead of being opened.
+    pub fail_open: VecDeque<tonic::Status>,
     pub requests: Vec<Request>,
     /// Streams that are open.
     pub streams: usize,
@@ -267,6 +269,9 @@ impl Watch for Service {
     ) -> Result<tonic::Response<Self::OpenStream>, tonic::Status> {
         let (out, outgoing) = mpsc::channel(64);
         let shared = Arc::clone(&self.0);
+        if let Some(status) = shared.watches.lock().fail_open.pop_front() {
+            return Err(status);
+        }
         let mut broken = shared.broken.subscribe();
         shared.watches.lock().streams += 1;
         tokio::spawn(async move {

@@ -7,8 +7,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::TcpListener;
 use tonic::{Code, Status};
 
-use crate::fake::{FakeCluster, refusal};
-use crate::watch::{revisions, until, write};
+use crate::fake::{FakeCluster, WatchScript, refusal};
+use crate::watch::{quick_client, revisions, until, write};
 
 /// The address of something that takes in `bytes` of each connection, and closes it.
 async fn hangs_up_after(bytes: usize) -> String {
@@ -78,4 +78,29 @@ async fn a_members_own_answer_to_a_stream_is_believed() {
         let error = client.watch("jobs/*").await.unwrap_err();
         assert_eq!(error.kind(), &kind, "{error:?}");
     }
+}
+
+#[tokio::test]
+async fn a_member_where_watches_read_up_on_history_for_long_is_not_left() {
+    let cluster = FakeCluster::start(3).await;
+    let client = quick_client(&cluster).await;
+    for member in &cluster.members {
+        member.script_watches(|script| script.catching_up = true);
+    }
+    write(&client, 3).await;
+    let mut watch = client.watch("jobs/*").from(1).await.unwrap();
+    let serves = |script: &WatchScript| script.streams == 1;
+    let member = cluster
+        .members
+        .iter()
+        .find(|member| serves(&member.shared.watches.lock()));
+    let member = member.unwrap();
+    until("it has been asked again and again", || {
+        member.shared.watches.lock().probes() >= 5
+    })
+    .await;
+    assert_eq!((client.stats().watch_retries, watch.position()), (0, 0));
+    member.script_watches(|script| script.catching_up = false);
+    assert_eq!(revisions(&mut watch, 3).await, [2, 3, 4]);
+    assert_eq!(client.stats().watch_retries, 0);
 }

@@ -197,8 +197,8 @@ impl Shared {
         let sender = state.outbox.sender.take();
         drop(state);
         tracing::debug!(%error, watches = watches.len(), "stream of watches ended");
-        for subscription in watches.into_values() {
-            subscription.left(Departure::Lost(error.clone()));
+        for (watch_id, subscription) in watches {
+            subscription.left(watch_id, Departure::Lost(error.clone()));
         }
         wake(sender);
     }
@@ -222,7 +222,7 @@ impl State {
             }
             Some(Message::Canceled(canceled)) => {
                 if let Some(subscription) = self.watches.remove(&canceled.watch_id) {
-                    subscription.left(departure(canceled.error));
+                    subscription.left(canceled.watch_id, departure(canceled.error));
                 }
             }
             // Of a later version.

@@ -53,7 +53,7 @@ pub(super) struct Attachment {
 }
 
 impl Link {
-    /// Connects and opens the stream. The outer error is of the connection, the inner one the member's answer.
+    /// Connects and opens the stream. The outer error is of the connection, the inner one an answer that came over it.
     pub(super) async fn open(
         transport: &Endpoint,
         address: &str,
@@ -250,14 +250,19 @@ impl State {
     }
 }
 
-/// The member's answer to a stream. What is not its own, such as a connection that ends meanwhile or what a proxy says,
-/// is an error of the connection, and passes.
+/// Why a stream was not opened: an answer, or else that the connection ended meanwhile. Only what the member says itself is
+/// more than a reason to try again; a proxy says other things, which say nothing of the connections to that address.
 fn refusal(status: &tonic::Status) -> std::result::Result<Error, String> {
     // A member that does not know the service has no words of its own for it.
-    if Error::carried_by(status).is_none() && status.code() != tonic::Code::Unimplemented {
-        return Err(status.to_string());
+    if Error::carried_by(status).is_some() || status.code() == tonic::Code::Unimplemented {
+        return Ok(Error::of_status(status).with_outcome(Outcome::NotAMutation));
     }
-    Ok(Error::of_status(status).with_outcome(Outcome::NotAMutation))
+    let reason = status.to_string();
+    // The transport's own errors have a source.
+    match std::error::Error::source(status) {
+        Some(_) => Err(reason),
+        None => Ok(lost(reason)),
+    }
 }
 
 /// What a member's last word on a watch means.

@@ -67,6 +67,25 @@ async fn a_stream_that_is_refused_without_a_reason_of_the_member_is_opened_again
 }
 
 #[tokio::test]
+async fn calls_go_on_at_an_address_where_streams_of_watches_are_refused() {
+    let cluster = FakeCluster::start(1).await;
+    let client = cluster.client().await;
+    let script = || cluster.members[0].shared.watches.lock();
+    script().fail_open = vec![Status::permission_denied("by a proxy"); 1_000].into();
+    let opening = tokio::spawn(client.watch("jobs/*").into_future());
+    until("the stream is refused again and again", || {
+        script().fail_open.len() < 996
+    })
+    .await;
+    let last = write(&client, 3).await;
+    assert_eq!(client.stats().retries, 0);
+    script().fail_open.clear();
+    let mut watch = opening.await.unwrap().unwrap();
+    write(&client, 1).await;
+    assert_eq!(revisions(&mut watch, 1).await, [last + 1]);
+}
+
+#[tokio::test]
 async fn a_members_own_answer_to_a_stream_is_believed() {
     let cluster = FakeCluster::start(1).await;
     let client = cluster.client().await;

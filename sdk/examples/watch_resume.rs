@@ -2,6 +2,7 @@
 //! `cargo run -p quorate --example watch_resume [HOST:PORT ...]`.
 //!
 //! The count and the revision up to which it counts are written in one transaction, so neither can be ahead of the other.
+//! Where history was compacted away meanwhile, the count starts over.
 
 use quorate::{Client, ErrorKind, Keys, Op, WatchItem};
 

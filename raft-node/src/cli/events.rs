@@ -71,6 +71,11 @@ fn tell(event: &WatchEvent, hex: bool) -> Told {
 
 const UNKNOWN: &str = "unknown";
 
+/// A name or a reason in a line: whatever is in it, an event is one line.
+fn shown(text: &str) -> String {
+    bytes::shown(text.as_bytes(), false)
+}
+
 fn key(event: &KeyEvent, hex: bool) -> Told {
     let mut fields = Map::new();
     fields.insert("domain".to_owned(), event.domain.clone().into());
@@ -109,7 +114,7 @@ fn lease(event: &LeaseEvent) -> Told {
             let fields = json!({ "lease": lease, "name": name, "ttl_ms": ttl_ms });
             (
                 "granted",
-                format!("{name} {}", humantime::format_duration(*ttl)),
+                format!("{} {}", shown(name), humantime::format_duration(*ttl)),
                 fields,
             )
         }
@@ -158,7 +163,7 @@ fn lock(event: &LockEvent) -> Told {
             fields["reason"] = reason.map_or(Value::Null, |reason| reason.clone().into());
             (
                 "freed",
-                reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {reason}")),
+                reason.map_or_else(|| word.to_owned(), |reason| format!("{word}: {}", shown(reason))),
             )
         }
         LockEventKind::ValueSet => ("value_set", String::new()),
@@ -168,7 +173,7 @@ fn lock(event: &LockEvent) -> Told {
     Told {
         space: "locks",
         kind,
-        name: event.lock.clone(),
+        name: shown(&event.lock),
         detail,
         fields,
     }
@@ -195,7 +200,7 @@ fn queue(event: &QueueEvent) -> Told {
             set("token", (*token).into());
             set("lease", (*lease).into());
             set("worker", worker.clone().into());
-            more.clone_from(worker);
+            more = shown(worker);
             "claimed"
         }
         QueueEventKind::Acked => "acked",
@@ -208,7 +213,7 @@ fn queue(event: &QueueEvent) -> Told {
         QueueEventKind::Dead { why, reason, .. } => {
             set("why", claim_end(*why).into());
             set("reason", reason.clone().into());
-            more.clone_from(reason);
+            more = shown(reason);
             "dead"
         }
         QueueEventKind::Redriven => "redriven",
@@ -223,7 +228,7 @@ fn queue(event: &QueueEvent) -> Told {
     Told {
         space: "queues",
         kind,
-        name: event.queue.clone(),
+        name: shown(&event.queue),
         detail: format!("{items} {more}").trim().to_owned(),
         fields,
     }
@@ -262,7 +267,7 @@ fn worker(event: &WorkerEvent) -> Told {
     Told {
         space: "workers",
         kind,
-        name: event.worker.clone(),
+        name: shown(&event.worker),
         detail,
         fields,
     }
@@ -273,7 +278,7 @@ fn task(event: &TaskEvent) -> Told {
     let (kind, detail) = match &event.kind {
         TaskEventKind::Assigned { worker, .. } => {
             fields["worker"] = worker.clone().into();
-            ("assigned", worker.clone())
+            ("assigned", shown(worker))
         }
         TaskEventKind::Waiting { why, .. } => {
             let why = match why {
@@ -292,11 +297,11 @@ fn task(event: &TaskEvent) -> Told {
     let from = event
         .from
         .as_ref()
-        .map_or_else(String::new, |from| format!("(was {from})"));
+        .map_or_else(String::new, |from| format!("(was {})", shown(from)));
     Told {
         space: "tasks",
         kind,
-        name: event.task.clone(),
+        name: shown(&event.task),
         detail: format!("{detail} {from}").trim().to_owned(),
         fields,
     }

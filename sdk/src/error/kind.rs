@@ -72,7 +72,8 @@ pub enum ErrorKind {
     AnswerForgotten,
     /// The member is stopping or has failed.
     Stopped,
-    /// A limit on clients or on answers kept for them was reached.
+    /// There is as much of something as there may be: clients or answers kept for them, leases, calls that wait for a lock,
+    /// watches of a member. The message says what.
     LimitReached {
         /// The limit.
         limit: u64,

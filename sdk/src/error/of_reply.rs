@@ -21,14 +21,20 @@ impl Error {
         Self::new(kind, outcome, message)
     }
 
-    /// The error of a unary call: the server's own, if the status carries it.
-    pub(crate) fn of_status(status: &tonic::Status) -> Self {
+    /// The server's own error, if the status carries it; otherwise the status is of the transport, or of a proxy.
+    pub(crate) fn carried_by(status: &tonic::Status) -> Option<Self> {
         use prost::Message;
         let details = status.details();
-        if !details.is_empty()
-            && let Ok(error) = v1::Error::decode(details)
-        {
-            return Self::of_reply(error);
+        if details.is_empty() {
+            return None;
+        }
+        v1::Error::decode(details).ok().map(Self::of_reply)
+    }
+
+    /// The error of a unary call: the server's own, if the status carries it.
+    pub(crate) fn of_status(status: &tonic::Status) -> Self {
+        if let Some(error) = Self::carried_by(status) {
+            return error;
         }
         let (kind, outcome) = match status.code() {
             tonic::Code::InvalidArgument => {

@@ -117,8 +117,8 @@ impl OpenWatch {
         self
     }
 
-    /// Yields [`WatchItem::Mark`](crate::WatchItem::Mark) at least this often, from 100 ms to a day, while a member serves the
-    /// watch: how far it is when nothing happens. Default: none.
+    /// Yields [`WatchItem::Mark`](crate::WatchItem::Mark) this often, from 100 ms to a day, while a member serves the watch:
+    /// how far it is when nothing happens. One is left out while much waits to be read. Default: none.
     pub fn marks(mut self, interval: Duration) -> Self {
         self.marks = Some(interval);
         self

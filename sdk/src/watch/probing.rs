@@ -12,14 +12,15 @@ use crate::error::{Error, ErrorKind, Outcome, Result};
 pub(super) struct Probing {
     asked: Option<Asked>,
     last_id: u64,
+    /// The member had no room for the last question that it answered.
+    put_off: bool,
 }
 
 #[derive(Debug)]
 struct Asked {
     probe_id: u64,
     at: Instant,
-    /// It was answered, or events came, which a member that is cut off does not have. A watch that reads up on a long
-    /// history may get its mark late.
+    /// It was answered, or events came.
     in_touch: bool,
 }
 
@@ -57,28 +58,42 @@ impl Probing {
         }
     }
 
-    /// Events came.
+    /// Events came. They show that something is on its way, not that the member hears from the others: it reads up on its
+    /// own history without them. But an answer, and the error of a member that is cut off, comes after whatever was sent
+    /// before it, and a slow network takes its time for that.
     pub(super) fn moved(&mut self) {
         if let Some(asked) = &mut self.asked {
             asked.in_touch = true;
         }
     }
 
-    /// A mark came; the error is the member's.
+    /// A mark came; the error is the member's. The first mark of a question answers it, for whichever watches it is, perhaps
+    /// none: those that still read up on history get theirs later, and say nothing of the member.
+    ///
+    /// That it has no room for the question is an answer of the member, though not of a majority. It counts once: a
+    /// member under load is not left for that, and one that is cut off, where questions pile up, keeps its watches for one
+    /// interval more and not for ever.
     pub(super) fn answered(&mut self, probe_id: u64, error: Option<v1::Error>) -> Result<()> {
         if let Some(error) = error {
             let error = Error::of_reply(error).with_outcome(Outcome::NotAMutation);
-            // Earlier probes wait for a watch that reads up on history: that says nothing of the others.
             if matches!(error.kind(), ErrorKind::Overloaded { .. }) {
+                if self.is_of(probe_id) && !std::mem::replace(&mut self.put_off, true) {
+                    self.moved();
+                }
                 return Ok(());
             }
             return Err(error.with_context("the member is not in touch with a majority"));
         }
-        match &mut self.asked {
-            Some(asked) if asked.probe_id == probe_id => asked.in_touch = true,
-            _ => {}
+        if self.is_of(probe_id) {
+            self.put_off = false;
+            self.moved();
         }
         Ok(())
+    }
+
+    /// Whether this is the last question.
+    fn is_of(&self, probe_id: u64) -> bool {
+        self.asked.as_ref().is_some_and(|asked| asked.probe_id == probe_id)
     }
 }
 
@@ -128,14 +143,24 @@ mod tests {
     }
 
     #[test]
-    fn too_many_probes_are_neither_an_answer_nor_a_reason_to_leave() {
-        let now = Instant::now();
-        let mut probing = asked(now);
-        let error = v1::Error {
-            code: v1::ErrorCode::Overloaded.into(),
-            ..Default::default()
+    fn a_member_without_room_for_a_question_has_one_interval_more() {
+        let full = || {
+            Some(v1::Error {
+                code: v1::ErrorCode::Overloaded.into(),
+                ..Default::default()
+            })
         };
-        probing.answered(1, Some(error)).unwrap();
-        assert!(probing.next(now + PATIENCE, PATIENCE).is_err());
+        let start = Instant::now();
+        let mut probing = asked(start);
+        probing.answered(1, full()).unwrap();
+        assert_eq!(probing.next(start + PATIENCE, PATIENCE).unwrap().probe_id, 2);
+        probing.answered(2, None).unwrap();
+        assert_eq!(probing.next(start + 2 * PATIENCE, PATIENCE).unwrap().probe_id, 3);
+        probing.answered(2, full()).unwrap();
+        probing.answered(3, full()).unwrap();
+        assert_eq!(probing.next(start + 3 * PATIENCE, PATIENCE).unwrap().probe_id, 4);
+        probing.answered(4, full()).unwrap();
+        let error = probing.next(start + 4 * PATIENCE, PATIENCE).unwrap_err();
+        assert_eq!(error.kind(), &ErrorKind::Unavailable);
     }
 }

@@ -66,6 +66,8 @@ enum End {
 struct State {
     buffer: Buffer,
     phase: Phase,
+    /// Under which it was asked for last; 0: never.
+    watch_id: u64,
     end: End,
     /// Cluster and epoch in which its revisions count.
     origin: Option<(u64, u64)>,
@@ -94,6 +96,7 @@ impl Subscription {
         let state = State {
             buffer: Buffer::new(received, asked.buffer_revisions, marks_wanted),
             phase: Phase::Nowhere,
+            watch_id: 0,
             end: End::NotYet,
             origin: None,
             from_given: from.is_some(),
@@ -158,6 +161,7 @@ impl Subscription {
     pub(super) fn ask(&self, watch_id: u64, seen: u64) -> v1::WatchCreate {
         let mut state = self.state.lock();
         state.phase = Phase::Asked { start_min: seen };
+        state.watch_id = watch_id;
         let start = match state.buffer.received() {
             Some(received) => Start::FromRevision(received + 1),
             None => Start::Now(v1::WatchNow {}),
@@ -248,9 +252,13 @@ impl Subscription {
         }
     }
 
-    /// The member, or the stream, is done with it.
-    pub(super) fn left(&self, departure: Departure) {
-        self.leave(&mut self.state.lock(), departure);
+    /// The member, or the stream, is done with the watch of this id. It may be elsewhere by then, under another one.
+    pub(super) fn left(&self, watch_id: u64, departure: Departure) {
+        let mut state = self.state.lock();
+        let is_there = matches!(state.phase, Phase::Asked { .. } | Phase::Served);
+        if is_there && state.watch_id == watch_id {
+            self.leave(&mut state, departure);
+        }
     }
 
     fn leave(&self, state: &mut State, departure: Departure) -> bool {
@@ -362,4 +370,36 @@ impl Subscription {
 
 fn protocol(message: String) -> Error {
     Error::new(ErrorKind::Protocol, Outcome::NotAMutation, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lost() -> Departure {
+        Departure::Lost(protocol("lost".to_owned()))
+    }
+
+    #[test]
+    fn a_stream_that_ends_late_says_nothing_of_the_stay_after_it() {
+        let asked = Asked {
+            create: v1::WatchCreate::default(),
+            buffer_revisions: 8,
+            fail_when_lagging: false,
+        };
+        let subscription = Subscription::new(asked, None);
+        subscription.ask(1, 0);
+        subscription.ask(2, 0);
+        subscription.left(1, lost());
+        let created = |revision| v1::WatchCreated {
+            header: None,
+            watch_id: 2,
+            revision,
+        };
+        assert!(subscription.created(&created(7)));
+        subscription.left(1, lost());
+        assert!(subscription.is_served());
+        subscription.left(2, lost());
+        assert!(!subscription.is_asked());
+    }
 }

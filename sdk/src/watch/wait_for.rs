@@ -68,8 +68,11 @@ where
                 }
             }
         };
-        if let Ok(ended) = tokio::time::timeout(within, waiting).await {
-            return ended;
+        match tokio::time::timeout(within, waiting).await {
+            // The watch and the read have the same time, and may find first that it is over.
+            Ok(Err(error)) if *error.kind() == ErrorKind::DeadlineExceeded => {}
+            Ok(ended) => return ended,
+            Err(_elapsed) => {}
         }
         let (kind, message) = match self.looked {
             true => (

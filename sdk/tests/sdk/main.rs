@@ -15,3 +15,4 @@ mod retries;
 mod wait_for;
 mod watch;
 mod watch_faults;
+mod watch_members;

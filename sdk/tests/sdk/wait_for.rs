@@ -86,6 +86,37 @@ async fn a_wait_that_takes_too_long_names_the_key_and_the_time() {
 }
 
 #[tokio::test]
+async fn a_wait_that_could_not_even_look_says_that_the_cluster_is_unavailable() {
+    let cluster = FakeCluster::start(2).await;
+    let client = cluster.client().await;
+    let refused = refusal(v1::ErrorCode::Unavailable, 0);
+    for member in &cluster.members {
+        member.script_watches(|script| script.refuse_all = Some(refused.clone()));
+    }
+    // The watch has the same time as the wait: whichever finds first that it is over, the answer is the same.
+    for milliseconds in 20..40 {
+        let within = Duration::from_millis(milliseconds);
+        let error = client.wait_for("jobs/7", is_done, within).await.unwrap_err();
+        assert_eq!(
+            (error.kind(), error.outcome()),
+            (&ErrorKind::Unavailable, Outcome::NotAMutation)
+        );
+        let expected = format!("key \"jobs/7\" could not be read and watched within {within:?}");
+        assert_eq!(error.message(), expected);
+    }
+    // The watch is there, and the read is what fails.
+    for member in &cluster.members {
+        member.script_watches(|script| script.refuse_all = None);
+        member.hold();
+    }
+    let error = client
+        .wait_for("jobs/7", is_done, Duration::from_millis(50))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), &ErrorKind::Unavailable);
+}
+
+#[tokio::test]
 async fn a_wait_starts_over_when_history_is_gone() {
     let cluster = FakeCluster::start(1).await;
     let client = cluster.client().await;

@@ -16,14 +16,14 @@ async fn item(watch: &mut Watch) -> Result<WatchItem, Error> {
     next.expect("an item comes").expect("the watch goes on")
 }
 
-async fn batch(watch: &mut Watch) -> WatchBatch {
+pub(super) async fn batch(watch: &mut Watch) -> WatchBatch {
     match item(watch).await.unwrap() {
         WatchItem::Events(batch) => batch,
         other => panic!("{other:?}"),
     }
 }
 
-async fn revisions(watch: &mut Watch, count: usize) -> Vec<u64> {
+pub(super) async fn revisions(watch: &mut Watch, count: usize) -> Vec<u64> {
     let mut revisions = Vec::new();
     for _ in 0..count {
         revisions.push(batch(watch).await.revision);
@@ -31,14 +31,14 @@ async fn revisions(watch: &mut Watch, count: usize) -> Vec<u64> {
     revisions
 }
 
-async fn ends_with(watch: &mut Watch) -> Error {
+pub(super) async fn ends_with(watch: &mut Watch) -> Error {
     let error = item(watch).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotAMutation);
     assert!(watch.next().await.is_none(), "nothing follows an error");
     error
 }
 
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let polled = async {
         while !holds() {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -50,7 +50,7 @@ async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// Writes `count` keys, one revision each; the last revision.
-async fn write(client: &Client, count: usize) -> u64 {
+pub(super) async fn write(client: &Client, count: usize) -> u64 {
     let mut revision = 0;
     for index in 0..count {
         revision = client.put(format!("jobs/{index}"), "v").await.unwrap().revision;
@@ -59,7 +59,7 @@ async fn write(client: &Client, count: usize) -> u64 {
 }
 
 /// A client that finds out within a tenth of a second that a member is out of touch.
-async fn quick_client(cluster: &FakeCluster) -> Client {
+pub(super) async fn quick_client(cluster: &FakeCluster) -> Client {
     let builder = Client::builder().endpoints(cluster.addresses());
     builder.watch_probe(Duration::from_millis(100)).connect().await.unwrap()
 }

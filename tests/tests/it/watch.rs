@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use futures::StreamExt;
 use quorate::{
-    Client, ErrorKind, KeyEvent, Keys, LeaseEventKind, LockEventKind, Op, QueueEventKind, Watch, WatchBatch,
-    WatchEvent, WatchItem, Watched,
+    Client, ErrorKind, KeyEvent, KeyEventKind, Keys, LeaseEventKind, LockEventKind, Op, QueueEventKind, Watch,
+    WatchBatch, WatchEvent, WatchItem, Watched,
 };
 use quorate_proto::v1;
 use quorate_proto::v1::watch_client::WatchClient;
@@ -133,6 +133,17 @@ async fn a_watch_at_each_member_tells_the_same_in_the_same_order() {
     assert_eq!((both.revision, both.events.len()), (last, 2));
 }
 
+/// What happened to a lease and to its one key, at one revision.
+fn kinds(batch: &WatchBatch) -> (LeaseEventKind, KeyEventKind) {
+    let (lease, key) = match &batch.events[..] {
+        [WatchEvent::Lease(lease), WatchEvent::Key(key)] | [WatchEvent::Key(key), WatchEvent::Lease(lease)] => {
+            (lease, key)
+        }
+        other => panic!("{other:?}"),
+    };
+    (lease.kind.clone(), key.kind)
+}
+
 #[tokio::test]
 async fn keys_that_expire_or_go_with_their_lease_are_told() {
     let (_cluster, client) = one_member("").await;
@@ -152,10 +163,16 @@ async fn keys_that_expire_or_go_with_their_lease_are_told() {
     assert_eq!(batch(&mut watch).await.events.len(), 1);
     assert_eq!(batch(&mut watch).await.events.len(), 1);
     let expired = batch(&mut watch).await;
-    assert_eq!(key_events(&expired)[0].kind, quorate::KeyEventKind::Expire);
+    assert_eq!(key_events(&expired)[0].kind, KeyEventKind::Expire);
     client.revoke_lease(lease).await.unwrap();
     let gone = batch(&mut watch).await;
-    assert_eq!(gone.events.len(), 2, "the lease and its key, at one revision: {gone:?}");
+    assert_eq!(kinds(&gone), (LeaseEventKind::Revoked, KeyEventKind::Delete));
+    let lease = client.grant_lease(Duration::from_secs(1)).await.unwrap().lease;
+    client.put("k/leased", "v").lease(lease).await.unwrap();
+    assert_eq!(batch(&mut watch).await.events.len(), 1);
+    assert_eq!(batch(&mut watch).await.events.len(), 1);
+    let gone = batch(&mut watch).await;
+    assert_eq!(kinds(&gone), (LeaseEventKind::Expired, KeyEventKind::Expire));
 }
 
 #[tokio::test]

@@ -45,6 +45,11 @@ impl Process {
         wait::until(condition, PATIENCE, look).await.unwrap();
     }
 
+    fn interrupt(&self) {
+        let process = Pid::from_raw(i32::try_from(self.child.id()).unwrap()).unwrap();
+        kill_process(process, Signal::INT).unwrap();
+    }
+
     async fn ended(&mut self) -> ExitStatus {
         wait::until("the process to end", PATIENCE, async || match self.child.try_wait() {
             Ok(Some(status)) => Ok(status),
@@ -157,11 +162,43 @@ async fn a_watch_ends_well_when_it_is_interrupted_or_its_time_is_over() {
     watch
         .until("the watch to be there", |watch| watch.said().contains("watching"))
         .await;
-    let process = Pid::from_raw(i32::try_from(watch.child.id()).unwrap()).unwrap();
-    kill_process(process, Signal::INT).unwrap();
+    watch.interrupt();
     assert_eq!(watch.code().await, 0);
     let mut watch = Process::start(directory.path(), &cluster.endpoints(), &["watch", "k", "--for", "50ms"]);
     assert_eq!(watch.code().await, 0);
+}
+
+#[tokio::test]
+async fn a_watch_that_no_member_has_answered_ends_when_it_is_interrupted() {
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoints = [silent.local_addr().unwrap().to_string()];
+    let directory = tempfile::tempdir().unwrap();
+    let mut watch = Process::start(directory.path(), &endpoints, &["watch", "k", "--timeout", "10m"]);
+    // It is on its way once it has connected.
+    let _connection = tokio::time::timeout(PATIENCE, silent.accept()).await.unwrap().unwrap();
+    watch.interrupt();
+    assert_eq!(watch.code().await, 0);
+}
+
+#[tokio::test]
+async fn an_event_is_one_line_whatever_is_in_a_name_or_a_reason() {
+    let cluster = Cluster::start(1).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let name = "a\nb\x1b[2J";
+    let lock = client.lock(name).acquire().await.unwrap();
+    client.force_release(name, lock.token(), "it\nhangs").await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let arguments = ["watch", "**", "--locks", "--rev", "1", "--count", "2"];
+    let mut watch = Process::start(directory.path(), &cluster.endpoints(), &arguments);
+    assert_eq!(watch.code().await, 0, "{}", watch.said());
+    let printed = watch.printed();
+    let lines: Vec<&str> = printed.lines().collect();
+    assert_eq!(lines.len(), 2, "{printed}");
+    assert!(
+        lines.iter().all(|line| line.contains(r"  a\nb\u{1b}[2J  ")),
+        "{printed}"
+    );
+    assert!(lines[1].ends_with(r"forced: it\nhangs"), "{printed}");
 }
 
 #[tokio::test]

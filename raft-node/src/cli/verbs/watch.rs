@@ -101,27 +101,29 @@ enum Ended {
 /// Shows what happens until it is told to stop; being told by a signal is a success.
 pub async fn run(arguments: WatchArguments, global: &Global) -> Result<Exit, Failure> {
     let keys = keys(&arguments)?;
+    // It ends the watch also while no member has answered yet.
     let stop = stop_signal()?;
-    let client = global.connect().await?;
-    let watch = configure(client.watch(arguments.space.watched(keys)), &arguments);
-    let watch = watch.await.map_err(failure)?;
-    if global.output == Format::Table {
-        eprintln!("watching from revision {}", watch.position() + 1);
-    }
-    let showing = show(watch, &arguments, global.output);
-    let over = async {
+    let watching = async {
+        let client = global.connect().await?;
+        let watch = configure(client.watch(arguments.space.watched(keys)), &arguments);
+        let watch = watch.await.map_err(failure)?;
+        if global.output == Format::Table {
+            eprintln!("watching from revision {}", watch.position() + 1);
+        }
+        let showing = show(watch, &arguments, global.output);
         match arguments.duration {
-            Some(duration) => tokio::time::sleep(duration).await,
-            None => std::future::pending().await,
+            Some(duration) => tokio::time::timeout(duration, showing)
+                .await
+                .unwrap_or(Ok(Ended::Enough)),
+            None => showing.await,
         }
     };
     tokio::select! {
-        ended = showing => match ended? {
+        ended = watching => match ended? {
             Ended::Enough => Ok(Exit::Success),
             Ended::Failed(error) => Err(failure(error)),
         },
-        () = over => Ok(Exit::Success),
-        _ = stop => Ok(Exit::Success),
+        () = stop => Ok(Exit::Success),
     }
 }
 

@@ -24,9 +24,9 @@ pub struct KeyEvent {
 pub enum KeyEventKind {
     /// It was written.
     Put,
-    /// It was deleted, or went with its lease.
+    /// It was deleted, or went with a lease that was revoked.
     Delete,
-    /// Its time was over.
+    /// Its time was over, or its lease expired.
     Expire,
 }
 

@@ -7,4 +7,4 @@ mod watch;
 
 pub use member::{Behaviour, FakeCluster, error};
 use store::Store;
-pub use watch::refusal;
+pub use watch::{WatchScript, refusal};

@@ -33,7 +33,11 @@ pub struct WatchScript {
     /// The next revision is sent twice.
     pub repeat: bool,
     pub mute_probes: bool,
+    /// The watches read up on history and have got nowhere: probes are answered for none of them.
+    pub catching_up: bool,
     pub probe_error: Option<v1::Error>,
+    /// What the next streams are answered, instead of being opened.
+    pub fail_open: VecDeque<tonic::Status>,
     pub requests: Vec<Request>,
     /// Streams that are open.
     pub streams: usize,
@@ -47,6 +51,11 @@ impl WatchScript {
             _ => None,
         });
         creates.collect()
+    }
+
+    pub fn probes(&self) -> usize {
+        let probe = |request: &&Request| matches!(request, Request::Probe(_));
+        self.requests.iter().filter(probe).count()
     }
 
     /// Where they were to start; 0: now.
@@ -136,17 +145,18 @@ impl Serving {
                 // Everything up to the mark is told before it.
                 let header = self.shared.store.lock().header();
                 self.pump().await?;
-                let (mute, error) = {
+                let (mute, error, catching_up) = {
                     let script = self.shared.watches.lock();
-                    (script.mute_probes, script.probe_error.clone())
+                    (script.mute_probes, script.probe_error.clone(), script.catching_up)
                 };
                 if mute {
                     return Ok(());
                 }
+                let there = self.watchers.keys().filter(|_| !catching_up);
                 let mark = v1::WatchMark {
                     header,
                     probe_id: probe.probe_id,
-                    watch_ids: self.watchers.keys().copied().collect(),
+                    watch_ids: there.copied().collect(),
                     revision: header.unwrap_or_default().revision,
                     error,
                 };
@@ -185,6 +195,9 @@ impl Serving {
 
     /// Sends what the watches have not got.
     async fn pump(&mut self) -> Result<(), Broken> {
+        if self.shared.watches.lock().catching_up {
+            return Ok(());
+        }
         let changes = self.shared.store.lock().changes.clone();
         let ids: Vec<u64> = self.watchers.keys().copied().collect();
         for watch_id in ids {
@@ -267,6 +280,9 @@ impl Watch for Service {
     ) -> Result<tonic::Response<Self::OpenStream>, tonic::Status> {
         let (out, outgoing) = mpsc::channel(64);
         let shared = Arc::clone(&self.0);
+        if let Some(status) = shared.watches.lock().fail_open.pop_front() {
+            return Err(status);
+        }
         let mut broken = shared.broken.subscribe();
         shared.watches.lock().streams += 1;
         tokio::spawn(async move {

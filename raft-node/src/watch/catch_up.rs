@@ -9,14 +9,14 @@ use super::ending::Ending;
 use super::hub::Hub;
 use super::index::Index;
 use super::replay::{Replayed, replay};
-use super::revision::RevisionEvents;
+use super::revision::{RevisionEvents, subjects};
 use super::spec::WatchSpec;
 use super::watches::{WatchKey, Watches};
 use crate::feed::Fed;
 use crate::mvcc::{AppliedRevision, Changes};
 use crate::state_machine::{Reader, StateStore};
 use crate::storage::StorageError;
-use crate::types::{Revision, Space};
+use crate::types::Revision;
 
 /// Revisions that are read in one turn.
 const REVISIONS_PER_TURN: u64 = 1024;
@@ -72,7 +72,7 @@ pub(super) async fn run(hub: Arc<Hub>) {
 /// The next turn; none if nobody waits.
 fn begin(hub: &Hub) -> Option<Turn> {
     let mut watches = hub.watches.lock();
-    let mut member = |key: WatchKey| {
+    let member = |watches: &mut Watches, key| {
         let watch = watches.begin_reading(key)?;
         Some(Member {
             key,
@@ -82,7 +82,7 @@ fn begin(hub: &Hub) -> Option<Turn> {
     };
     let first = loop {
         // One that has ended meanwhile is passed over.
-        if let Some(first) = member(hub.ready.pop()?) {
+        if let Some(first) = member(&mut watches, hub.ready.pop()?) {
             break first;
         }
     };
@@ -91,15 +91,7 @@ fn begin(hub: &Hub) -> Option<Turn> {
     let near = |key: WatchKey| watches.get(key).is_none_or(|watch| stretch.contains(&watch.position));
     let keys = hub.ready.take(WATCHES_PER_TURN - 1, near);
     let mut members = vec![first];
-    for key in keys {
-        if let Some(watch) = watches.begin_reading(key) {
-            members.push(Member {
-                key,
-                position: watch.position,
-                spec: Arc::clone(&watch.spec),
-            });
-        }
-    }
+    members.extend(keys.into_iter().filter_map(|key| member(&mut watches, key)));
     drop(watches);
     let mut index = Index::default();
     for (number, member) in members.iter().enumerate() {
@@ -128,20 +120,11 @@ impl Turn {
 fn wanted(members: &[Member], index: &mut Index, revision: Revision, changes: &Changes) -> Vec<u32> {
     let mut found = Vec::new();
     let mut numbers = Vec::new();
-    let keys = changes.keys.iter().map(|changed| {
-        let space = Space::Keys(changed.domain);
-        (
-            space,
-            std::borrow::Cow::Borrowed(changed.key.as_slice()),
-            Some(changed.kind),
-        )
-    });
-    let events = changes.events.iter().map(|event| (event.space(), event.name(), None));
-    for (number, (space, name, kind)) in (0_u32..).zip(keys.chain(events)) {
+    for (number, subject) in subjects(changes) {
         found.clear();
-        index.find(space, &name, &mut found);
+        index.find(subject.space, &subject.name, &mut found);
         let mut takers = found.iter().filter_map(|member| members.get(*member));
-        if takers.any(|member| member.position < revision && member.spec.passes(kind)) {
+        if takers.any(|member| member.position < revision && member.spec.passes(subject.kind)) {
             numbers.push(number);
         }
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::spec::Shape;
 use super::wire::{self, DomainNames};
-use crate::mvcc::{AppliedRevision, ChangeKind};
+use crate::mvcc::{AppliedRevision, ChangeKind, Changes};
 use crate::storage::StorageError;
 use crate::types::{Revision, Space};
 
@@ -42,20 +42,9 @@ impl RevisionEvents {
         self.applied.changes.wall_ms
     }
 
-    /// What its events are about, in order; their numbers count from 0.
-    pub(super) fn subjects(&self) -> impl Iterator<Item = Subject<'_>> {
-        let changes = &self.applied.changes;
-        let keys = changes.keys.iter().map(|changed| Subject {
-            space: Space::Keys(changed.domain),
-            name: Cow::Borrowed(changed.key.as_slice()),
-            kind: Some(changed.kind),
-        });
-        let others = changes.events.iter().map(|event| Subject {
-            space: event.space(),
-            name: event.name(),
-            kind: None,
-        });
-        keys.chain(others)
+    /// What its events are about, with their numbers.
+    pub(super) fn subjects(&self) -> impl Iterator<Item = (u32, Subject<'_>)> {
+        subjects(&self.applied.changes)
     }
 
     /// The event with this number, as it travels.
@@ -70,4 +59,19 @@ impl RevisionEvents {
         let bytes = wire::encode(&self.applied, number, shape, names)?;
         Ok(cell.get_or_init(|| bytes).clone())
     }
+}
+
+/// What the events of a revision are about, with their numbers: those of keys first.
+pub(super) fn subjects(changes: &Changes) -> impl Iterator<Item = (u32, Subject<'_>)> {
+    let keys = changes.keys.iter().map(|changed| Subject {
+        space: Space::Keys(changed.domain),
+        name: Cow::Borrowed(changed.key.as_slice()),
+        kind: Some(changed.kind),
+    });
+    let others = changes.events.iter().map(|event| Subject {
+        space: event.space(),
+        name: event.name(),
+        kind: None,
+    });
+    (0..).zip(keys.chain(others))
 }

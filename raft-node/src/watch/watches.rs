@@ -191,7 +191,7 @@ impl Watches {
     pub(super) fn route(&mut self, revision: &RevisionEvents) -> Result<usize, StorageError> {
         let mut shares = Vec::new();
         let mut found = Vec::new();
-        for (number, subject) in (0_u32..).zip(revision.subjects()) {
+        for (number, subject) in revision.subjects() {
             found.clear();
             self.index.find(subject.space, &subject.name, &mut found);
             for place in &found {
@@ -220,7 +220,7 @@ impl Watches {
     ) -> Result<(), StorageError> {
         let mut shares = Vec::new();
         let mut found = Vec::new();
-        for (number, subject) in (0_u32..).zip(revision.subjects()) {
+        for (number, subject) in revision.subjects() {
             found.clear();
             wanted(&subject, &mut found);
             for key in &found {

@@ -143,17 +143,7 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same call may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
-        matches!(
-            self,
-            Self::NotLeader { .. }
-                | Self::Unavailable
-                | Self::Overloaded { .. }
-                | Self::Stopped
-                | Self::DeadlineExceeded
-                | Self::ConnectionLost
-                | Self::ClientExpired
-                | Self::NoSpace
-        )
+        self.is_retried() || matches!(self, Self::ClientExpired | Self::NoSpace)
     }
 
     /// Whether this is the cluster's answer to the mutation itself, the same for each of its attempts. Everything else

@@ -146,9 +146,18 @@ fn create_watch(
             }
         }
         Start::Now => {
+            // It counts among the reads that wait: without a quorum, watches could be asked for and given up for ever.
+            let permit = match api.waits.admit() {
+                Ok(permit) => permit,
+                Err(refused) => {
+                    stream.fail(key, refused);
+                    return Ok(());
+                }
+            };
             let (api, stream) = (Arc::clone(api), Arc::downgrade(stream));
             tokio::spawn(async move {
                 let newest = newest(&api, TIMEOUT_DEFAULT).await;
+                drop(permit);
                 let Some(stream) = stream.upgrade() else { return };
                 match newest {
                     Ok(newest) => stream.begin(key, newest),

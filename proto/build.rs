@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const FILES: [&str; 12] = [
+const FILES: [&str; 14] = [
     "quorate/v1/common.proto",
     "quorate/v1/lease.proto",
     "quorate/v1/lock.proto",
@@ -14,7 +14,9 @@ const FILES: [&str; 12] = [
     "quorate/v1/cluster.proto",
     "quorate/v1/stream.proto",
     "quorate/v1/watch.proto",
+    "quorate/v1/eventual.proto",
     "quorate/internal/v1/raft.proto",
+    "quorate/internal/v1/eventual.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

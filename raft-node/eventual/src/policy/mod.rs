@@ -1,0 +1,1 @@
+//! Which entries go first when memory is short.

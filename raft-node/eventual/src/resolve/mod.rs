@@ -1,0 +1,1 @@
+//! How concurrent values become one.

@@ -192,12 +192,17 @@ pub(super) fn status(error: Error) -> Status {
     let code = match error.code() {
         ErrorCode::Unspecified => Code::Unknown,
         ErrorCode::InvalidArgument | ErrorCode::TooLarge => Code::InvalidArgument,
-        ErrorCode::NotLeader | ErrorCode::Unavailable | ErrorCode::Stopped => Code::Unavailable,
+        ErrorCode::NotLeader
+        | ErrorCode::Unavailable
+        | ErrorCode::Stopped
+        | ErrorCode::Stale
+        | ErrorCode::UnderReplicated => Code::Unavailable,
         ErrorCode::Overloaded
         | ErrorCode::DomainFull
         | ErrorCode::NoSpace
         | ErrorCode::LimitReached
         | ErrorCode::QueueFull
+        | ErrorCode::TooManySiblings
         | ErrorCode::NoCapacity => Code::ResourceExhausted,
         ErrorCode::Compacted | ErrorCode::FutureRevision | ErrorCode::Lagged => Code::OutOfRange,
         ErrorCode::ClientExpired
@@ -208,9 +213,12 @@ pub(super) fn status(error: Error) -> Status {
         | ErrorCode::LockConflict
         | ErrorCode::QueueNotEmpty
         | ErrorCode::WorkerDraining
+        | ErrorCode::ContextLost
+        | ErrorCode::TriedElsewhere
+        | ErrorCode::DomainInUse
         | ErrorCode::NoWorker => Code::FailedPrecondition,
         ErrorCode::Fenced | ErrorCode::Conflict => Code::Aborted,
-        ErrorCode::LeaseExists | ErrorCode::WorkerExists => Code::AlreadyExists,
+        ErrorCode::LeaseExists | ErrorCode::WorkerExists | ErrorCode::DomainExists => Code::AlreadyExists,
         ErrorCode::UnknownDomain
         | ErrorCode::UnknownLease
         | ErrorCode::UnknownQueue

@@ -127,7 +127,7 @@ fn kind_of_reply(error: &v1::Error) -> ErrorKind {
         v1::ErrorCode::Conflict => ErrorKind::Conflict,
         v1::ErrorCode::Lagged => ErrorKind::Lagged { resume: boundary },
         // A code of a later version: nothing may be assumed of it.
-        v1::ErrorCode::Unspecified => ErrorKind::Protocol,
+        _ => ErrorKind::Protocol,
     }
 }
 

@@ -6,15 +6,44 @@
 
 #![deny(missing_docs)]
 
-// What happened when: hybrid logical clocks.
+// Numbers and byte strings.
+mod wire;
+
+// Who writes, and the names of operations.
+mod actor;
+mod clock;
+mod dot;
 mod hlc;
 
-// What a key stands for, and how concurrent values of it become one.
+// What is written: addresses, values, what they stand for.
+mod context;
+mod entry;
+mod key;
 mod kind;
+
+// The replicated object, and what members send each other about it.
+mod counts;
+pub mod frame;
+mod log;
+mod shard;
+
+// How concurrent values become one.
 pub mod resolve;
 
 // Which entries go first when memory is short.
 pub mod policy;
 
+pub use actor::{ActorId, ActorIndex, Actors, TooManyActors};
+pub use clock::Clock;
+pub use context::{Context, ForeignContext};
+pub use counts::{AllCounts, Counts, DomainCounts};
+pub use dot::Dot;
+pub use entry::{ENTRY_OVERHEAD_BYTES, Life, Sibling, Value};
 pub use hlc::Hlc;
+pub use key::{Address, Key, Place};
 pub use kind::{Space, Strategy};
+pub use shard::{
+    Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, Shard, ShardLimits, ShardNumber, Write,
+    Written,
+};
+pub use wire::Damaged;

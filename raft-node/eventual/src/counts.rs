@@ -1,0 +1,124 @@
+//! What a domain holds, and what happened to it, counted where it happens.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::RwLock;
+use smallvec::SmallVec;
+
+use crate::kind::Strategy;
+
+/// Of one domain, over all shards.
+#[derive(Debug, Default)]
+pub struct DomainCounts {
+    entries: AtomicI64,
+    bytes: AtomicI64,
+    /// Values whose end came.
+    pub expired: AtomicU64,
+    /// Entries that went because memory was short.
+    pub evicted: AtomicU64,
+    /// Writes that were refused because the domain is nearly full.
+    pub refused: AtomicU64,
+    /// Values that came to stand beside one that had been written concurrently, by strategy.
+    conflicts: [AtomicU64; Strategy::ALL.len()],
+}
+
+impl DomainCounts {
+    /// Entries.
+    pub fn entries(&self) -> u64 {
+        self.entries.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Keys, values and what is kept with them.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Conflicts of a strategy.
+    pub fn conflicts(&self, strategy: Strategy) -> u64 {
+        self.conflicts[strategy as usize - 1].load(Ordering::Relaxed)
+    }
+}
+
+/// The counts of every domain, shared by all shards.
+#[derive(Debug, Default)]
+pub struct AllCounts {
+    domains: RwLock<HashMap<u32, Arc<DomainCounts>>>,
+}
+
+impl AllCounts {
+    /// Those of a domain.
+    pub fn domain(&self, domain: u32) -> Arc<DomainCounts> {
+        if let Some(counts) = self.domains.read().get(&domain) {
+            return Arc::clone(counts);
+        }
+        Arc::clone(self.domains.write().entry(domain).or_default())
+    }
+
+    /// Every domain that was counted, by id.
+    pub fn all(&self) -> Vec<(u32, Arc<DomainCounts>)> {
+        let mut all: Vec<_> = self
+            .domains
+            .read()
+            .iter()
+            .map(|(id, counts)| (*id, Arc::clone(counts)))
+            .collect();
+        all.sort_unstable_by_key(|(id, _)| *id);
+        all
+    }
+}
+
+/// A shard's way to the counts: those of the domains it has seen are found without a lock.
+#[derive(Debug)]
+pub struct Counts {
+    all: Arc<AllCounts>,
+    seen: SmallVec<[(u32, Arc<DomainCounts>); 4]>,
+}
+
+impl Counts {
+    /// Counts into `all`.
+    pub fn new(all: Arc<AllCounts>) -> Self {
+        Counts {
+            all,
+            seen: SmallVec::new(),
+        }
+    }
+
+    fn of(&mut self, domain: u32) -> &DomainCounts {
+        let place = match self.seen.iter().position(|(id, _)| *id == domain) {
+            Some(place) => place,
+            None => {
+                self.seen.push((domain, self.all.domain(domain)));
+                self.seen.len() - 1
+            }
+        };
+        &self.seen[place].1
+    }
+
+    /// An entry went from `before` to `after` bytes.
+    pub fn resize(&mut self, domain: u32, before: u64, after: u64) {
+        self.resize_with(domain, before, after, 0);
+    }
+
+    /// Something went from `before` to `after` bytes, and there are `entries` more.
+    pub fn resize_with(&mut self, domain: u32, before: u64, after: u64, entries: i64) {
+        let counts = self.of(domain);
+        if before != after {
+            counts.bytes.fetch_add(after as i64 - before as i64, Ordering::Relaxed);
+        }
+        if entries != 0 {
+            counts.entries.fetch_add(entries, Ordering::Relaxed);
+        }
+    }
+
+    /// A value's end came.
+    pub fn expired(&mut self, domain: u32) {
+        self.of(domain).expired.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Values met that had been written concurrently.
+    pub fn conflict(&mut self, domain: u32, strategy: Strategy) {
+        self.of(domain).conflicts[strategy as usize - 1].fetch_add(1, Ordering::Relaxed);
+    }
+}

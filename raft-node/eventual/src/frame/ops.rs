@@ -1,0 +1,130 @@
+//! Operations, as a frame.
+
+use super::{Body, BodyReader, HAS_END, HAS_REMOVED, HAS_VALUE, KIND_OPS, ReadError};
+use crate::actor::ActorIndex;
+use crate::clock::Clock;
+use crate::dot::Dot;
+use crate::key::Key;
+use crate::log::Removed;
+use crate::shard::{RemoteOp, Shard, ShardNumber};
+use crate::wire::{self, Damaged};
+
+/// The operations that are needed are not remembered: the state has to be sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Forgotten;
+
+impl Shard {
+    /// Appends a frame of this process's operations after number `after`, up to the newest.
+    pub fn encode_own(&self, number: ShardNumber, after: u64, out: &mut Vec<u8>) -> Result<(), Forgotten> {
+        self.encode_ranges(number, &[(self.me(), after)], out)
+    }
+
+    /// Appends a frame of all operations that a member with this clock lacks, whoever wrote them.
+    pub fn encode_missing(&self, number: ShardNumber, have: &Clock, out: &mut Vec<u8>) -> Result<(), Forgotten> {
+        let ranges: Vec<(ActorIndex, u64)> = self
+            .clock()
+            .iter()
+            .filter(|(actor, last)| have.get(*actor) < *last && !have.is_retired(*actor))
+            .map(|(actor, _)| (actor, have.get(actor)))
+            .collect();
+        // An actor that is retired here and not there: its operations are not remembered.
+        if self.clock().retired().any(|(actor, last)| have.get(actor) < last) {
+            return Err(Forgotten);
+        }
+        self.encode_ranges(number, &ranges, out)
+    }
+
+    fn encode_ranges(
+        &self,
+        number: ShardNumber,
+        ranges: &[(ActorIndex, u64)],
+        out: &mut Vec<u8>,
+    ) -> Result<(), Forgotten> {
+        let log = self.log();
+        if !ranges.iter().all(|(actor, after)| log.reaches(*actor, *after)) {
+            return Err(Forgotten);
+        }
+        let mut body = Body::new();
+        wire::put_number(&mut body.rest, ranges.len() as u64);
+        for (actor, after) in ranges {
+            let Some(ops) = log.after(*actor, *after) else {
+                return Err(Forgotten);
+            };
+            let count = self.clock().get(*actor) - after;
+            body.actor(*actor, self.actors());
+            wire::put_number(&mut body.rest, after + 1);
+            wire::put_number(&mut body.rest, count);
+            for (number, op) in ops {
+                self.encode_op(&mut body, Dot::new(*actor, number), &op.key, &op.removed);
+            }
+        }
+        body.finish(KIND_OPS, number, out);
+        Ok(())
+    }
+
+    fn encode_op(&self, body: &mut Body, dot: Dot, key: &Key, removed: &Removed) {
+        let sibling = self.value_of(key, dot);
+        let mut flags = 0;
+        if let Some(sibling) = sibling {
+            flags |= HAS_VALUE | if sibling.life.ends() { HAS_END } else { 0 };
+        }
+        if !removed.is_empty() {
+            flags |= HAS_REMOVED;
+        }
+        body.rest.push(flags);
+        wire::put_bytes(&mut body.rest, key.bytes());
+        if !removed.is_empty() {
+            wire::put_number(&mut body.rest, removed.len() as u64);
+            for superseded in removed {
+                body.dot(*superseded, self.actors());
+            }
+        }
+        if let Some(sibling) = sibling {
+            body.value(sibling);
+        }
+    }
+}
+
+/// The operations of a body, in order.
+pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadError> {
+    let mut ops = Vec::new();
+    let ranges = body.reader.count(3)?;
+    for _ in 0..ranges {
+        let actor = body.actor()?;
+        let first = body.number()?;
+        // An operation takes at least its flags and the length of its key.
+        let count = body.reader.count(2)?;
+        if first == 0 || first.saturating_add(count as u64) > crate::dot::NUMBER_MAX {
+            return Err(Damaged("a range is out of range").into());
+        }
+        ops.reserve(count);
+        for number in first..first + count as u64 {
+            ops.push(decode_op(body, Dot::new(actor, number))?);
+        }
+    }
+    if !body.reader.is_empty() {
+        return Err(Damaged("something follows the operations").into());
+    }
+    Ok(ops)
+}
+
+fn decode_op(body: &mut BodyReader<'_>, dot: Dot) -> Result<RemoteOp, ReadError> {
+    let flags = body.reader.byte()?;
+    let key = Key::decode(body.reader.bytes()?)?;
+    let removed = if flags & HAS_REMOVED != 0 {
+        body.dots()?.into_iter().collect()
+    } else {
+        Removed::new()
+    };
+    let sibling = if flags & HAS_VALUE != 0 {
+        Some(body.value(dot, flags)?)
+    } else {
+        None
+    };
+    Ok(RemoteOp {
+        dot,
+        key,
+        removed,
+        sibling,
+    })
+}

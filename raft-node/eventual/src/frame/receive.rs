@@ -1,0 +1,130 @@
+//! A frame that came from a peer.
+
+use super::{BodyReader, FRAME_HEAD_BYTES, KIND_OPS, KIND_STATE, ReadError, VERSION, ops, state};
+use crate::actor::{Actors, TooManyActors};
+use crate::shard::{Applied, Gap, RemoteOp, RemoteState, Shard, ShardNumber};
+use crate::wire::{Damaged, Reader};
+
+/// Why a frame cannot be used. Nothing of it was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unusable {
+    /// Its checksum is not that of its bytes, or they make no sense.
+    #[error(transparent)]
+    Damaged(#[from] Damaged),
+    /// It is of a version that this build does not know.
+    #[error("a frame is of version {0}, which this build does not know: upgrade this member")]
+    Version(u8),
+    /// It names more processes than this one can tell apart.
+    #[error(transparent)]
+    Actors(#[from] TooManyActors),
+}
+
+impl From<ReadError> for Unusable {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Damaged(damaged) => Unusable::Damaged(damaged),
+            ReadError::Actors(error) => Unusable::Actors(error),
+        }
+    }
+}
+
+/// A frame that was checked and decoded, so that only what has to be is done under the lock.
+#[derive(Debug)]
+pub struct Frame {
+    /// Of which shard.
+    pub shard: ShardNumber,
+    content: Content,
+}
+
+#[derive(Debug)]
+enum Content {
+    Ops(Vec<RemoteOp>),
+    State(Box<RemoteState>),
+}
+
+impl Frame {
+    /// Checks and decodes the body of a frame.
+    pub fn decode(body: &[u8], actors: &Actors) -> Result<Self, Unusable> {
+        let mut reader = Reader::new(body);
+        let version = reader.byte()?;
+        if version != VERSION {
+            return Err(Unusable::Version(version));
+        }
+        let kind = reader.byte()?;
+        let number = u32::try_from(reader.number()?).unwrap_or(u32::MAX);
+        let shard = ShardNumber::new(number).ok_or(Damaged("there is no such shard"))?;
+        let mut body = BodyReader::new(reader, actors)?;
+        let content = match kind {
+            KIND_OPS => Content::Ops(ops::decode(&mut body)?),
+            KIND_STATE => Content::State(Box::new(state::decode(&mut body)?)),
+            _ => return Err(Damaged("a frame is of no known kind").into()),
+        };
+        if !content.keys_are_of(shard) {
+            return Err(Damaged("a key is not in the frame's shard").into());
+        }
+        Ok(Frame { shard, content })
+    }
+
+    /// It is a state, not operations.
+    pub fn is_state(&self) -> bool {
+        matches!(self.content, Content::State(_))
+    }
+
+    /// Applies it to its shard, as a whole. A gap refuses all of it: something before it is missing here.
+    pub fn apply(self, shard: &mut Shard) -> Result<Applied, Gap> {
+        match self.content {
+            Content::Ops(ops) => {
+                check_gaps(shard, &ops)?;
+                let mut applied = Applied::default();
+                for op in ops {
+                    shard.apply(op, &mut applied)?;
+                }
+                Ok(applied)
+            }
+            Content::State(state) => Ok(shard.join(*state)),
+        }
+    }
+}
+
+/// A range that does not follow what is here must not be applied even in part.
+fn check_gaps(shard: &Shard, ops: &[RemoteOp]) -> Result<(), Gap> {
+    let mut last = None;
+    for op in ops {
+        let actor = op.dot.actor();
+        if last != Some(actor) && shard.clock().get(actor) + 1 < op.dot.number() {
+            return Err(Gap {
+                actor,
+                have: shard.clock().get(actor),
+            });
+        }
+        last = Some(actor);
+    }
+    Ok(())
+}
+
+impl Content {
+    fn keys_are_of(&self, shard: ShardNumber) -> bool {
+        let volatile = shard.is_volatile();
+        match self {
+            Content::Ops(ops) => ops.iter().all(|op| op.key.shard(volatile) == shard),
+            Content::State(state) => state.values.iter().all(|(key, _)| key.shard(volatile) == shard),
+        }
+    }
+}
+
+/// Takes the first frame of some bytes: its body, whose checksum is right, and what follows.
+pub fn split(bytes: &[u8]) -> Result<(&[u8], &[u8]), Damaged> {
+    let (head, rest) = bytes
+        .split_first_chunk::<FRAME_HEAD_BYTES>()
+        .ok_or(Damaged("it ends too early"))?;
+    let length = u32::from_le_bytes([head[0], head[1], head[2], head[3]]) as usize;
+    let checksum = u32::from_le_bytes([head[4], head[5], head[6], head[7]]);
+    if rest.len() < length {
+        return Err(Damaged("it ends too early"));
+    }
+    let (body, rest) = rest.split_at(length);
+    if crc32c::crc32c(body) != checksum {
+        return Err(Damaged("its checksum is wrong"));
+    }
+    Ok((body, rest))
+}

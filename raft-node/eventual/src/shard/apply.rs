@@ -1,0 +1,123 @@
+//! Operations of other processes.
+
+use super::Shard;
+use crate::actor::ActorIndex;
+use crate::dot::Dot;
+use crate::entry::Sibling;
+use crate::key::Key;
+use crate::kind::{Space, Strategy};
+use crate::log::Removed;
+use crate::policy::Usage;
+
+/// What operations or a state changed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Operations that were new here.
+    pub operations: u64,
+    /// Entries that changed.
+    pub merged: u64,
+    /// Times that a value came to stand beside one that had been written concurrently, and they are read as one.
+    pub conflicts: u64,
+    /// Of those, where the values stand beside each other until a client makes one of them.
+    pub siblings: u64,
+    /// Of those, where one of them is not in what is read: the last write won.
+    pub discarded: u64,
+}
+
+impl Applied {
+    /// Adds up.
+    pub fn add(&mut self, other: Applied) {
+        self.operations += other.operations;
+        self.merged += other.merged;
+        self.conflicts += other.conflicts;
+        self.siblings += other.siblings;
+        self.discarded += other.discarded;
+    }
+
+    /// A value was put beside `others`.
+    pub(super) fn met(&mut self, key: &Key, strategy: Strategy, others: usize) {
+        if others == 0 || key.address().space == Space::Counter {
+            return;
+        }
+        match strategy {
+            Strategy::Siblings => self.siblings += 1,
+            Strategy::LastWrite => {
+                self.conflicts += 1;
+                self.discarded += 1;
+            }
+            Strategy::Union | Strategy::Merge | Strategy::Max | Strategy::Min => self.conflicts += 1,
+        }
+    }
+}
+
+/// Operations that do not follow those that are here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// Whose.
+    pub actor: ActorIndex,
+    /// The last that is here.
+    pub have: u64,
+}
+
+/// An operation of another process.
+#[derive(Clone, Debug)]
+pub struct RemoteOp {
+    /// Its name.
+    pub dot: Dot,
+    /// What it changes.
+    pub key: Key,
+    /// What it supersedes.
+    pub removed: Removed,
+    /// What it writes. None if it takes away, or if what it wrote is superseded in the same frame.
+    pub sibling: Option<Sibling>,
+}
+
+impl Shard {
+    /// Applies the next operation of its actor; one that was applied already changes nothing.
+    pub(crate) fn apply(&mut self, op: RemoteOp, applied: &mut Applied) -> Result<(), Gap> {
+        let RemoteOp {
+            dot,
+            key,
+            removed,
+            sibling,
+        } = op;
+        let have = self.clock.get(dot.actor());
+        if have >= dot.number() {
+            return Ok(());
+        }
+        if have + 1 != dot.number() {
+            return Err(Gap {
+                actor: dot.actor(),
+                have,
+            });
+        }
+        let mut changed = false;
+        for superseded in &removed {
+            changed |= self.supersede(&key, *superseded, true);
+        }
+        self.clock.advance(dot.actor(), dot.number());
+        let superseded_before = self.pending.remove(&dot);
+        if let Some(sibling) = sibling.filter(|_| !superseded_before) {
+            changed = true;
+            self.admit(&key, sibling, applied);
+        }
+        self.remember(dot, key.clone(), removed);
+        applied.operations += 1;
+        if changed {
+            applied.merged += 1;
+            self.touched(&key);
+        }
+        Ok(())
+    }
+
+    /// Puts a value of another process beside those that are here.
+    pub(super) fn admit(&mut self, key: &Key, sibling: Sibling, applied: &mut Applied) {
+        self.last_hlc = self.last_hlc.max(sibling.hlc);
+        let strategy = sibling.life.strategy();
+        let others = self.insert(key, sibling, Usage::default());
+        applied.met(key, strategy, others);
+        if others > 0 && key.address().space != Space::Counter {
+            self.counts.conflict(key.domain(), strategy);
+        }
+    }
+}

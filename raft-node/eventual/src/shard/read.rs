@@ -1,0 +1,86 @@
+//! What a key holds now.
+
+use super::Shard;
+use crate::actor::ActorId;
+use crate::context::Context;
+use crate::entry::{Entry, Sibling};
+use crate::key::{Key, Place};
+
+/// What a key holds: copies that cost a count each, so that nothing is decided under the shard's lock.
+#[derive(Clone, Debug)]
+pub struct Held {
+    /// The values that have not ended, each with the actor that wrote it.
+    pub siblings: Vec<(ActorId, Sibling)>,
+    /// To replace exactly what was read.
+    pub context: Context,
+}
+
+impl Shard {
+    /// What a key holds. A context comes also with nothing: it says what was seen to be gone.
+    pub fn read(&self, place: &Place, now_ms: u64) -> Held {
+        match self.find(place.hash, place.bytes()) {
+            Some(slot) => self.held(Some(&self.entries[slot as usize]), now_ms),
+            None => self.held(None, now_ms),
+        }
+    }
+
+    /// As [`Shard::read`], of a key that was kept.
+    pub fn read_key(&self, key: &Key, now_ms: u64) -> Held {
+        self.held(self.entry_of(key), now_ms)
+    }
+
+    fn held(&self, entry: Option<&Entry>, now_ms: u64) -> Held {
+        let siblings: Vec<(ActorId, Sibling)> = entry
+            .into_iter()
+            .flat_map(Entry::siblings)
+            .filter(|sibling| !sibling.life.is_over(now_ms))
+            .map(|sibling| (self.actors.id(sibling.dot.actor()), sibling.clone()))
+            .collect();
+        let dots = siblings
+            .iter()
+            .map(|(actor, sibling)| (*actor, sibling.dot.number()))
+            .collect();
+        let clock = self
+            .clock
+            .iter()
+            .map(|(actor, number)| (self.actors.id(actor), number))
+            .collect();
+        Held {
+            siblings,
+            context: Context::new(dots, clock),
+        }
+    }
+
+    /// The elements of a set or a map, each with what it holds, by element.
+    pub fn read_elements(&self, collection: &Place, now_ms: u64) -> Vec<(Box<[u8]>, Held)> {
+        let Some(elements) = self.collections.get(collection.bytes()) else {
+            return Vec::new();
+        };
+        let mut bytes = collection.bytes().to_vec();
+        let mut held = Vec::with_capacity(elements.len());
+        for element in elements {
+            bytes.truncate(collection.bytes().len());
+            bytes.extend_from_slice(element);
+            let slot = self.find(xxhash_rust::xxh3::xxh3_64(&bytes), &bytes);
+            let read = self.held(slot.map(|slot| &self.entries[slot as usize]), now_ms);
+            if !read.siblings.is_empty() {
+                held.push((element.clone(), read));
+            }
+        }
+        held
+    }
+
+    /// Keys of entries, and of collections once each, for which `wanted` holds, by their bytes. `wanted` is shown the bytes of
+    /// the key up to its element.
+    pub fn matching(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<Box<[u8]>> {
+        let mut found: Vec<Box<[u8]>> = self.collections.keys().filter(|name| wanted(name)).cloned().collect();
+        for entry in self.entries() {
+            let bytes = entry.key.bytes();
+            if entry.key.address().element.is_none() && wanted(bytes) {
+                found.push(bytes.into());
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+}

@@ -1,0 +1,62 @@
+//! The rules that make the algorithm safe. In tests, one of them can be broken, to see that the tests notice.
+//!
+//! Not a feature of the crate: a build that is not a test has no way to break a rule, whatever is enabled.
+
+/// Which rules a shard follows.
+#[cfg(not(test))]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules;
+
+/// Which rules a shard follows.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rules {
+    /// The one that is broken.
+    pub broken: Option<Rule>,
+}
+
+/// A rule of the algorithm.
+#[cfg(test)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// A dot that is superseded before it comes is remembered.
+    KeepPending,
+    /// A value that a peer superseded is kept until every peer has had it.
+    KeepOrphans,
+    /// ... also where it was superseded by a join.
+    KeepOrphansOfJoins,
+    /// A range runs to the sender's clock and is applied as a whole.
+    WholeRanges,
+    /// The clock goes forward only with the operation.
+    ClockWithData,
+    /// A losing value keeps its dot until an operation supersedes it.
+    KeepLosers,
+    /// What is merged makes no new dot.
+    NoDotOnMerge,
+}
+
+macro_rules! rules {
+    ($($name:ident => $rule:ident),+ $(,)?) => {
+        #[allow(clippy::unused_self, reason = "in tests it matters which")]
+        impl Rules {
+            $(
+                pub(crate) const fn $name(self) -> bool {
+                    #[cfg(test)]
+                    {
+                        !matches!(self.broken, Some(Rule::$rule))
+                    }
+                    #[cfg(not(test))]
+                    {
+                        true
+                    }
+                }
+            )+
+        }
+    };
+}
+
+rules! {
+    keep_pending => KeepPending,
+    keep_orphans => KeepOrphans,
+    keep_orphans_of_joins => KeepOrphansOfJoins,
+}

@@ -1,0 +1,297 @@
+//! Operations of this process.
+
+use smallvec::SmallVec;
+
+use super::Shard;
+use crate::actor::ActorIndex;
+use crate::context::Context;
+use crate::dot::Dot;
+use crate::entry::{Entry, Life, Sibling, Value};
+use crate::hlc::Hlc;
+use crate::key::{Key, Place};
+use crate::kind::Strategy;
+use crate::log::Removed;
+use crate::policy::Usage;
+use crate::resolve::counter::{Share, ShareError};
+use crate::resolve::{self, BadValue, Candidate, Replacement};
+
+/// Values that may stand beside each other before a write that would add one more is refused.
+pub const SIBLINGS_MAX: usize = 64;
+
+/// What a client wants.
+#[derive(Clone, Copy, Debug)]
+pub enum Action<'a> {
+    /// Writes a register, a member of a set or a field of a map.
+    Put {
+        /// What.
+        value: &'a [u8],
+        /// How it becomes one with what is written concurrently.
+        strategy: Strategy,
+        /// When the client made it, for [`Strategy::LastWrite`]; none: now.
+        written: Option<Hlc>,
+    },
+    /// Takes away a register, a member, a field, or switches a flag off.
+    Delete,
+    /// Adds to a counter.
+    Add(i64),
+}
+
+/// A write, ready to be done.
+#[derive(Clone, Copy, Debug)]
+pub struct Write<'a> {
+    /// Of what.
+    pub place: &'a Place,
+    /// What.
+    pub action: Action<'a>,
+    /// What the client has read of it.
+    pub context: Option<&'a Context>,
+    /// When the value ends, in milliseconds since 1970; 0: never.
+    pub expires_at_ms: u64,
+}
+
+/// When a write is done, and for whom.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment<'a> {
+    /// The wall clock.
+    pub now_ms: u64,
+    /// Retired processes of the same member: their shares of counters are this one's to take over.
+    pub predecessors: &'a [ActorIndex],
+}
+
+/// What a write did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// The operation. None if nothing changed: what is there is newer, greater, or the same.
+    pub dot: Option<Dot>,
+    /// Values of the key that stand beside each other now.
+    pub siblings: usize,
+}
+
+/// Why a write was refused. It changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// The value does not fit the strategy.
+    #[error(transparent)]
+    BadValue(#[from] BadValue),
+    /// Too many values were written without regard to each other.
+    #[error(
+        "the key has {siblings} concurrent values, and the limit is {SIBLINGS_MAX}: read it, and write with the context \
+         of that read"
+    )]
+    TooManySiblings {
+        /// What it has.
+        siblings: usize,
+    },
+    /// The counter would go beyond what it can hold.
+    #[error(transparent)]
+    Counter(#[from] ShareError),
+}
+
+/// What becomes of an entry.
+enum Plan {
+    Nothing,
+    Op {
+        removed: Removed,
+        value: Option<(Value, Strategy)>,
+        hlc: Option<Hlc>,
+    },
+}
+
+impl Shard {
+    /// Does a write.
+    pub fn write(&mut self, write: &Write<'_>, moment: Moment<'_>) -> Result<Written, Refused> {
+        let slot = self.find(write.place.hash, write.place.bytes());
+        let entry = slot.map(|slot| &self.entries[slot as usize]);
+        let newest = entry.map(Entry::newest).unwrap_or_default();
+        let (removed, value, stamp) = match self.plan(entry, write, moment)? {
+            Plan::Nothing => {
+                return Ok(Written {
+                    dot: None,
+                    siblings: entry.map_or(0, Entry::len),
+                });
+            }
+            Plan::Op { removed, value, hlc } => (removed, value, hlc),
+        };
+        let dot = Dot::new(self.me, self.clock.get(self.me) + 1);
+        let hlc = match stamp {
+            Some(stamp) => stamp,
+            None => {
+                self.last_hlc = Hlc::after(self.last_hlc.max(newest), moment.now_ms);
+                self.last_hlc
+            }
+        };
+        let sibling = value.map(|(value, strategy)| Sibling {
+            dot,
+            hlc,
+            life: Life::new(write.expires_at_ms, strategy),
+            value,
+        });
+        let key = self.commit(slot, write.place, dot, &removed, sibling);
+        let siblings = self
+            .find(key.hash(), key.bytes())
+            .map_or(0, |slot| self.entries[slot as usize].len());
+        self.touched(&key);
+        self.remember(dot, key, removed);
+        Ok(Written {
+            dot: Some(dot),
+            siblings,
+        })
+    }
+
+    /// Changes the entry and the clock.
+    fn commit(
+        &mut self,
+        slot: Option<u32>,
+        place: &Place,
+        dot: Dot,
+        removed: &Removed,
+        sibling: Option<Sibling>,
+    ) -> Key {
+        // One value takes the place of the only one there: by far the most frequent write.
+        if let (Some(slot), [only], Some(sibling)) = (slot, removed.as_slice(), &sibling) {
+            let entry = &mut self.entries[slot as usize];
+            if entry.len() == 1 && entry.get(*only).is_some() {
+                let before = entry.bytes();
+                let old = entry.replace_only(sibling.clone());
+                let (key, after) = (entry.key.clone(), entry.bytes());
+                self.counts.resize(key.domain(), before, after);
+                self.digest ^= self.sibling_digest(key.hash(), &old) ^ self.sibling_digest(key.hash(), sibling);
+                if old.life.ends() {
+                    self.endings.remove(&(old.life.expires_at_ms(), slot));
+                }
+                self.note_ending(sibling.life.expires_at_ms(), slot);
+                self.clock.advance(self.me, dot.number());
+                return key;
+            }
+        }
+        let key = match slot {
+            Some(slot) => self.entries[slot as usize].key.clone(),
+            None => Key::keep(place),
+        };
+        for superseded in removed {
+            self.supersede(&key, *superseded, false);
+        }
+        self.clock.advance(self.me, dot.number());
+        if let Some(sibling) = sibling {
+            self.insert(&key, sibling, Usage::default());
+        }
+        key
+    }
+
+    fn plan(&self, entry: Option<&Entry>, write: &Write<'_>, moment: Moment<'_>) -> Result<Plan, Refused> {
+        let siblings: SmallVec<[&Sibling; 2]> = entry.into_iter().flat_map(Entry::siblings).collect();
+        let mut removed = Removed::new();
+        if let Some(context) = write.context {
+            removed.extend(context.dots().filter_map(|(actor, number)| {
+                let dot = Dot::new(self.actors.index(actor).ok()?, number);
+                // One of a retired process is covered and gone, unless it is among those that are here.
+                let here = siblings.iter().any(|sibling| sibling.dot == dot);
+                (!here && !self.clock.covers(dot)).then_some(dot)
+            }));
+        }
+        let all = siblings.iter().map(|sibling| sibling.dot);
+        let value = match write.action {
+            Action::Put {
+                value,
+                strategy: Strategy::Siblings,
+                ..
+            } => {
+                match write.context {
+                    Some(context) => removed.extend(self.seen(&siblings, context)),
+                    None if siblings.len() >= SIBLINGS_MAX => {
+                        return Err(Refused::TooManySiblings {
+                            siblings: siblings.len(),
+                        });
+                    }
+                    None => {}
+                }
+                Some((Value::keep(value), Strategy::Siblings))
+            }
+            Action::Put {
+                value,
+                strategy,
+                written,
+            } => {
+                // What has ended takes part in nothing any more.
+                let candidates: SmallVec<[Candidate<'_>; 2]> = siblings
+                    .iter()
+                    .filter(|sibling| !sibling.life.is_over(moment.now_ms))
+                    .map(|sibling| self.candidate(sibling))
+                    .collect();
+                let value = match resolve::replace(strategy, &candidates, value, written)? {
+                    Replacement::Write(value) => Value::keep(&value),
+                    // It says nothing new, but it is to live longer or shorter.
+                    Replacement::Keep
+                        if strategy != Strategy::LastWrite && !ends_at(&siblings, write.expires_at_ms) =>
+                    {
+                        match resolve::resolve(&candidates) {
+                            Some(resolution) => Value::keep(&resolution.value),
+                            None => return Ok(Plan::Nothing),
+                        }
+                    }
+                    Replacement::Keep => return Ok(Plan::Nothing),
+                };
+                removed.extend(all);
+                let plan = Plan::Op {
+                    removed,
+                    value: Some((value, strategy)),
+                    hlc: written.filter(|_| strategy == Strategy::LastWrite),
+                };
+                return Ok(plan);
+            }
+            Action::Delete => {
+                match write.context {
+                    Some(context) if siblings.iter().any(|one| one.life.strategy() == Strategy::Siblings) => {
+                        removed.extend(self.seen(&siblings, context));
+                    }
+                    _ => removed.extend(all),
+                }
+                if removed.is_empty() {
+                    return Ok(Plan::Nothing);
+                }
+                None
+            }
+            Action::Add(delta) => {
+                let mine = |sibling: &&&Sibling| {
+                    let actor = sibling.dot.actor();
+                    actor == self.me || moment.predecessors.contains(&actor)
+                };
+                let mut share = Share::default();
+                for sibling in siblings.iter().filter(mine) {
+                    share = Share::fold([share, Share::decode(sibling.value.bytes())?])?;
+                    removed.push(sibling.dot);
+                }
+                Some((Value::keep(&share.changed_by(delta)?.encode()), Strategy::LastWrite))
+            }
+        };
+        Ok(Plan::Op {
+            removed,
+            value,
+            hlc: None,
+        })
+    }
+
+    /// Those of the siblings that the context has seen, or knows to be superseded.
+    fn seen<'s>(&'s self, siblings: &'s [&Sibling], context: &'s Context) -> impl Iterator<Item = Dot> + 's {
+        siblings.iter().map(|sibling| sibling.dot).filter(|dot| {
+            let actor = self.actors.id(dot.actor());
+            context.has_seen(actor, dot.number())
+        })
+    }
+
+    pub(super) fn candidate<'s>(&self, sibling: &'s Sibling) -> Candidate<'s> {
+        Candidate {
+            value: sibling.value.bytes(),
+            strategy: sibling.life.strategy(),
+            hlc: sibling.hlc,
+            actor: self.actors.id(sibling.dot.actor()).0,
+            number: sibling.dot.number(),
+        }
+    }
+}
+
+fn ends_at(siblings: &[&Sibling], expires_at_ms: u64) -> bool {
+    siblings
+        .iter()
+        .all(|sibling| sibling.life.expires_at_ms() == expires_at_ms)
+}

@@ -26,6 +26,10 @@ mod counts;
 pub mod frame;
 mod log;
 mod shard;
+mod store;
+
+// What a client has seen.
+mod token;
 
 // How concurrent values become one.
 pub mod resolve;
@@ -46,4 +50,6 @@ pub use shard::{
     Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, Shard, ShardLimits, ShardNumber, Write,
     Written,
 };
+pub use store::Store;
+pub use token::{ForeignToken, TOKEN_BYTES_MAX, Token};
 pub use wire::Damaged;

@@ -39,6 +39,9 @@ pub mod storage;
 // Rows of the coordination tables: composed keys and typed values.
 pub mod rows;
 
+// The eventual tier: a road of its own.
+pub mod eventual;
+
 // Wires a member together; start and shutdown order.
 pub mod node;
 

@@ -78,12 +78,17 @@ impl Api {
                 .iter()
                 .chain(&transaction.otherwise)
                 .any(Operation::grows),
+            Command::CreateDomain(_) => true,
             Command::RegisterClient(_)
             | Command::ExpireClients(_)
             | Command::ExpireKeys(_)
             | Command::Compact(_)
             | Command::ExpireLeases(_)
-            | Command::RunTimers(_) => false,
+            | Command::RunTimers(_)
+            | Command::ChangeDomain(_)
+            | Command::DropDomain(_)
+            | Command::RegisterActor(_)
+            | Command::RetireActor(_) => false,
         };
         if grows && self.no_space() {
             return Err(error::refused(
@@ -128,7 +133,8 @@ impl Api {
 
     /// Answers a read from a view taken after it was ready.
     pub(super) fn answer(&self, view: &dyn View, query: &Query, staleness: Duration) -> reply::Response {
-        let reader = Reader::new(view);
+        let domains = self.store.domains().load();
+        let reader = Reader::with_domains(view, &domains);
         match query {
             Query::Get { domain, key, revision } => answer::get(self, &reader, domain, key, *revision, staleness),
             Query::Range(range) => answer::range(self, &reader, range, staleness),

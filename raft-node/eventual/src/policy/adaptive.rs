@@ -83,7 +83,8 @@ impl Adaptive {
         *kind = kind.saturating_sub(1);
     }
 
-    fn entries(&self) -> usize {
+    /// How many there are.
+    pub(super) fn entries(&self) -> usize {
         self.once + self.again
     }
 

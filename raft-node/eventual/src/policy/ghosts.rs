@@ -99,6 +99,10 @@ mod tests {
         ghosts.push(1, 3);
         ghosts.push(3, 3);
         assert!(ghosts.take(1), "its first place was forgotten, its second was not");
+        (1..=2).for_each(|key| ghosts.push(key, 3));
+        ghosts.push(1, 3);
+        ghosts.push(4, 3);
+        assert!(ghosts.take(1), "nor if nobody took it in between");
     }
 
     #[test]

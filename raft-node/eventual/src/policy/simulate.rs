@@ -28,16 +28,7 @@ impl Outcome {
 /// Runs a trace through memory for `capacity` entries, with the code that members evict with. Ticks are requests. The same
 /// seed gives the same outcome.
 pub fn simulate(trace: &Trace, capacity: NonZeroUsize, policy: Policy, seed: u64) -> Outcome {
-    // Requests have no milliseconds, so the period of LFU has to be chosen: on Zipf traces a shorter one forgets popular
-    // keys between two uses, and a longer one gains nothing but is slower to follow when other keys become popular.
-    let period_shift = capacity.get().saturating_mul(32).ilog2();
-    let mut memory = Memory {
-        capacity: capacity.get(),
-        eviction: Eviction::new(policy).with_period_shift(period_shift),
-        words: Words::new(seed),
-        entries: Vec::new(),
-        places: HashMap::new(),
-    };
+    let mut memory = Memory::new(capacity, policy, seed);
     let hits = trace
         .requests()
         .iter()
@@ -84,6 +75,19 @@ struct Memory {
 }
 
 impl Memory {
+    fn new(capacity: NonZeroUsize, policy: Policy, seed: u64) -> Self {
+        // Requests have no milliseconds, so the period of LFU has to be chosen: on Zipf traces a shorter one forgets
+        // popular keys between two uses, and a longer one gains nothing but is slower to follow when others become popular.
+        let period_shift = capacity.get().saturating_mul(32).ilog2();
+        Memory {
+            capacity: capacity.get(),
+            eviction: Eviction::new(policy).with_period_shift(period_shift),
+            words: Words::new(seed),
+            entries: Vec::new(),
+            places: HashMap::new(),
+        }
+    }
+
     /// Whether the key is there. Afterwards it is.
     fn answers(&mut self, request: Request, now: Tick) -> bool {
         if let Some(&place) = self.places.get(&request.key_hash) {
@@ -202,6 +206,17 @@ mod tests {
         let trace = Trace::of_requests(mortal).unwrap();
         let [ttl, fifo] = [Policy::Ttl, Policy::Fifo].map(|policy| rate(&trace, 1_000, policy));
         assert!(ttl > fifo, "ttl {ttl:.3}, fifo {fifo:.3}");
+    }
+
+    #[test]
+    fn arc_counts_what_is_there() {
+        let mut memory = Memory::new(entries(100), Policy::Arc, 1);
+        let trace = Trace::zipf(300, 0.8, 5_000, 6);
+        for (request, tick) in trace.requests().iter().zip(1..) {
+            let life = if request.key_hash % 2 == 0 { 50 } else { 0 };
+            memory.answers(Request { life, ..*request }, Tick(tick));
+            assert_eq!(memory.eviction.counted_by_arc(), memory.entries.len());
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! mark:  length of the key | key | number                                            numbers are varints
 //! key:   1: u8 | cluster: u32 LE | shard: u16 LE | actor: u64 LE     the actor's operations in the shard, up to number
 //!        2: u8 | cluster: u32 LE                                     detail was left out; the number is 1
+//!        3: u8 | cluster: u32 LE                                     what every member had was left out; likewise
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,6 +19,7 @@ use crate::wire::{self, Damaged, Reader};
 
 const SHARD: u8 = 1;
 const COARSE: u8 = 2;
+const SETTLED: u8 = 3;
 const SHARD_KEY_BYTES: usize = 15;
 
 /// Bytes of an encoded token.
@@ -28,6 +30,8 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 pub struct Token {
     /// Detail was left out: whoever is asked first catches up with every other member.
     pub coarse: bool,
+    /// What every member had was left out: a member that has just started must not answer before it has that again.
+    pub settled: bool,
     shards: BTreeMap<ShardNumber, Vec<(ActorId, u64)>>,
 }
 
@@ -60,6 +64,7 @@ impl Token {
     /// What both have seen.
     pub fn merge(&mut self, other: &Token) {
         self.coarse |= other.coarse;
+        self.settled |= other.settled;
         for (shard, clock) in &other.shards {
             self.saw(*shard, clock.iter().copied());
         }
@@ -76,16 +81,19 @@ impl Token {
     }
 
     /// Leaves out what `known` holds for: what every member has anyway.
+    /// Notes that it did.
     pub fn forget(&mut self, mut known: impl FnMut(ShardNumber, ActorId, u64) -> bool) {
         self.shards.retain(|shard, clock| {
+            let before = clock.len();
             clock.retain(|(actor, number)| !known(*shard, *actor, *number));
+            self.settled |= clock.len() < before;
             !clock.is_empty()
         });
     }
 
     /// Nothing was seen.
     pub fn is_empty(&self) -> bool {
-        !self.coarse && self.shards.is_empty()
+        !self.coarse && !self.settled && self.shards.is_empty()
     }
 
     /// For a client. If it would be longer than [`TOKEN_BYTES_MAX`], the shards are left out, and it says so.
@@ -93,7 +101,10 @@ impl Token {
         let tag = tag(cluster);
         let mut out = Vec::new();
         if self.coarse {
-            put_coarse(&mut out, tag);
+            put_flag(&mut out, COARSE, tag);
+        }
+        if self.settled {
+            put_flag(&mut out, SETTLED, tag);
         }
         for (shard, clock) in &self.shards {
             for (actor, number) in clock {
@@ -107,7 +118,7 @@ impl Token {
             }
             if out.len() > TOKEN_BYTES_MAX {
                 out.clear();
-                put_coarse(&mut out, tag);
+                put_flag(&mut out, COARSE, tag);
                 break;
             }
         }
@@ -131,6 +142,7 @@ impl Token {
             }
             match (kind, rest) {
                 (COARSE, []) => token.coarse = true,
+                (SETTLED, []) => token.settled = true,
                 (SHARD, rest) => {
                     let mut rest = Reader::new(rest);
                     let shard = u32::from(rest.byte()?) | u32::from(rest.byte()?) << 8;
@@ -154,8 +166,8 @@ fn tag(cluster: u64) -> [u8; 4] {
     (hash as u32).to_le_bytes()
 }
 
-fn put_coarse(out: &mut Vec<u8>, tag: [u8; 4]) {
-    let mut key = vec![COARSE];
+fn put_flag(out: &mut Vec<u8>, kind: u8, tag: [u8; 4]) {
+    let mut key = vec![kind];
     key.extend_from_slice(&tag);
     wire::put_bytes(out, &key);
     wire::put_number(out, 1);
@@ -222,5 +234,6 @@ mod tests {
         assert_eq!(token.of(shard(0)), [(ActorId(u64::MAX), 1_000_000)]);
         assert_eq!(token.of(shard(1)), []);
         assert_eq!(token.shards().count(), 2);
+        assert!(Token::decode(&token.encode(7), 7).unwrap().settled);
     }
 }

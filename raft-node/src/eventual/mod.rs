@@ -18,6 +18,7 @@
 
 mod freshness;
 mod heal;
+pub mod memory;
 mod peers;
 mod replication;
 mod tier;
@@ -25,6 +26,6 @@ mod wait;
 
 pub use heal::Heal;
 pub use peers::{Peer, Peers};
-pub use replication::{PushService, Replication};
+pub use replication::{AskPeers, PushService, Replication};
 pub use tier::{EventualOptions, Tier};
 pub use wait::{Unmet, WaitFor};

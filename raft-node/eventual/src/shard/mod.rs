@@ -40,7 +40,7 @@ pub use read::Held;
 #[cfg(test)]
 pub use rules::Rule;
 use rules::Rules;
-pub use write::{Action, Moment, Refused, Write, Written};
+pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.
 pub const SHARDS_PER_SET: u16 = 256;

@@ -338,12 +338,17 @@ fn set_stamp(request: &mut Request, stamp: v1::ClientStamp) {
         Request::Put(put) => put.stamp = Some(stamp),
         Request::Delete(delete) => delete.stamp = Some(stamp),
         Request::Txn(txn) => txn.stamp = Some(stamp),
+        Request::DomainCreate(create) => create.stamp = Some(stamp),
+        Request::DomainChange(change) => change.stamp = Some(stamp),
+        Request::DomainDrop(drop) => drop.stamp = Some(stamp),
         Request::Get(_)
         | Request::Range(_)
         | Request::Compact(_)
         | Request::RegisterClient(_)
         | Request::KeepAlive(_)
-        | Request::Query(_) => {}
+        | Request::Query(_)
+        | Request::DomainList(_)
+        | Request::DomainGet(_) => {}
     }
 }
 

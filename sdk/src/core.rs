@@ -228,6 +228,11 @@ impl Core {
             Response::RegisterClient(response) => &response.header,
             Response::KeepAlive(response) => &response.header,
             Response::Query(response) => &response.header,
+            Response::DomainCreate(response) => &response.header,
+            Response::DomainList(response) => &response.header,
+            Response::DomainGet(response) => &response.header,
+            Response::DomainChange(response) => &response.header,
+            Response::DomainDrop(response) => &response.header,
             Response::Error(_) => &None,
         };
         if let Some(header) = header {
@@ -308,6 +313,11 @@ pub(crate) fn unexpected(call: &str, response: &Response) -> Error {
         Response::RegisterClient(_) => "RegisterClient",
         Response::KeepAlive(_) => "KeepAlive",
         Response::Query(_) => "Query",
+        Response::DomainCreate(_) => "DomainCreate",
+        Response::DomainList(_) => "DomainList",
+        Response::DomainGet(_) => "DomainGet",
+        Response::DomainChange(_) => "DomainChange",
+        Response::DomainDrop(_) => "DomainDrop",
     };
     Error::new(
         ErrorKind::Protocol,

@@ -216,7 +216,7 @@ fn admit(api: &Api, call: Call) -> Result<(Work, Permit), Error> {
             "the call is empty, or of a kind that this version does not know",
         )
     })?;
-    let work = request::work(&api.limits, request)?;
+    let work = request::work(&api.limits, api.store.domains(), request)?;
     if let Work::Mutate { command, .. } = &work {
         api.check_room(command)?;
     }

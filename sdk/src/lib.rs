@@ -89,6 +89,7 @@ mod routing;
 mod sequences;
 mod session;
 mod slots;
+mod wire;
 
 pub use builder::ClientBuilder;
 pub use client::Client;

@@ -74,7 +74,12 @@ impl<W: Wire> Connection<W> {
 
     /// Sends one call and waits for its reply until `deadline`. If this future is dropped while a reply may still come,
     /// `stamp` is taken and stays outstanding until it does; in every other case it is left where it is.
-    pub(crate) async fn exchange(&self, request: W::Request, deadline: Instant, stamp: &mut Option<Stamp>) -> Answer<W::Response> {
+    pub(crate) async fn exchange(
+        &self,
+        request: W::Request,
+        deadline: Instant,
+        stamp: &mut Option<Stamp>,
+    ) -> Answer<W::Response> {
         let permits = &self.pipeline.permits;
         let permit = match permits.try_acquire() {
             Ok(permit) => Ok(permit),
@@ -124,13 +129,8 @@ struct Exchange<'a, W: Wire> {
     reason = "lives in the caller's future; a box would cost an allocation per call"
 )]
 enum Step<'a, Q> {
-    Queue {
-        request: Q,
-        permit: SemaphorePermit<'a>,
-    },
-    Wait {
-        id: u64,
-    },
+    Queue { request: Q, permit: SemaphorePermit<'a> },
+    Wait { id: u64 },
     Done,
 }
 

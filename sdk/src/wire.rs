@@ -36,10 +36,8 @@ pub(crate) trait Wire: Sized + Send + Sync + 'static {
     /// The process that says hello.
     fn process(replies: &Self::Replies) -> Option<u64>;
     /// Opens the stream.
-    fn open(
-        channel: Channel,
-        outgoing: Outgoing<Self>,
-    ) -> BoxFuture<'static, Result<Streaming<Self::Replies>, Status>>;
+    fn open(channel: Channel, outgoing: Outgoing<Self>)
+    -> BoxFuture<'static, Result<Streaming<Self::Replies>, Status>>;
 }
 
 /// Calls of the strong tier.

@@ -175,7 +175,11 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same call may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
-        self.is_retried() || matches!(self, Self::ClientExpired | Self::NoSpace | Self::Stale { .. } | Self::ContextLost)
+        self.is_retried()
+            || matches!(
+                self,
+                Self::ClientExpired | Self::NoSpace | Self::Stale { .. } | Self::ContextLost
+            )
     }
 
     /// Whether this is the cluster's answer to the mutation itself, the same for each of its attempts. Everything else

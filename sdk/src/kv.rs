@@ -17,7 +17,14 @@ use crate::record::{Keys, Record};
 use crate::routing::Route;
 
 /// A bounded staleness of nothing is not a promise that a member can keep.
-pub(crate) fn read_options(core: &Core, consistency: Consistency) -> Result<v1::ReadOptions> {
+pub(crate) fn read_options(core: &Core, consistency: Option<Consistency>) -> Result<v1::ReadOptions> {
+    let Some(consistency) = consistency else {
+        // The domain says what the read promises; it may be a local one, which must not fall behind what was seen.
+        return Ok(v1::ReadOptions {
+            min_revision: core.seen_revision(),
+            ..Default::default()
+        });
+    };
     if consistency == Consistency::BoundedStale(Duration::ZERO) {
         let message = "a staleness bound of 0 is refused: ask for at least 1 ms, or for a strong read";
         return Err(Error::invalid("consistency", message).with_outcome(Outcome::NotAMutation));
@@ -29,11 +36,12 @@ pub(crate) fn read_options(core: &Core, consistency: Consistency) -> Result<v1::
     Ok(consistency.read_options(core.seen_revision()))
 }
 
-/// Strong reads go to the leader, which answers them with the fewest messages.
-pub(crate) fn route_of(consistency: Consistency) -> Route {
+/// Strong reads go to the leader, which answers them with the fewest messages; so do those of which only the domain says
+/// what they promise.
+pub(crate) fn route_of(consistency: Option<Consistency>) -> Route {
     match consistency {
-        Consistency::Strong => Route::Leader,
-        Consistency::BoundedStale(_) | Consistency::Local | Consistency::Eventual => Route::Any,
+        None | Some(Consistency::Strong) => Route::Leader,
+        Some(Consistency::BoundedStale(_) | Consistency::Local | Consistency::Eventual) => Route::Any,
     }
 }
 
@@ -59,7 +67,8 @@ pub(crate) fn unexpected_read(call: &str, response: &Response) -> Error {
 pub struct Get<'a> {
     core: &'a Arc<Core>,
     request: v1::GetRequest,
-    consistency: Consistency,
+    /// None: what the domain says.
+    consistency: Option<Consistency>,
     timeout: Option<Duration>,
 }
 
@@ -87,7 +96,7 @@ impl<'a> Get<'a> {
         Self {
             core,
             request,
-            consistency: Consistency::Strong,
+            consistency: None,
             timeout: None,
         }
     }
@@ -98,11 +107,12 @@ impl<'a> Get<'a> {
         self
     }
 
-    /// What the read promises. Default: [`Consistency::Strong`]. With [`Consistency::Eventual`] it reads the eventual tier,
-    /// there the domain `default-eventual` by default, and [`at_revision`](Self::at_revision) is refused with
+    /// What the read promises. Default: what the domain says, which is [`Consistency::Strong`] unless it was made or changed
+    /// to say something else. With [`Consistency::Eventual`] it reads the eventual tier, there the domain
+    /// `default-eventual` by default, and [`at_revision`](Self::at_revision) is refused with
     /// [`ErrorKind::TierMismatch`].
     pub fn consistency(mut self, consistency: Consistency) -> Self {
-        self.consistency = consistency;
+        self.consistency = Some(consistency);
         self
     }
 
@@ -119,7 +129,7 @@ impl<'a> Get<'a> {
     }
 
     async fn send(mut self) -> Result<GetReply> {
-        if self.consistency == Consistency::Eventual {
+        if self.consistency == Some(Consistency::Eventual) {
             return get_at_level(self.core, self.request, self.timeout).await;
         }
         self.request.read = Some(read_options(self.core, self.consistency)?);

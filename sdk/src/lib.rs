@@ -60,6 +60,7 @@ mod client;
 
 // What a program calls: one kind of call a file.
 mod cluster;
+mod domain;
 mod eventual;
 mod json;
 mod kv;
@@ -97,6 +98,7 @@ pub use client::Client;
 pub use cluster::{Member, MemberStatus};
 pub use consistency::Consistency;
 pub use core::ClientStats;
+pub use domain::{ChangeDomain, CreateDomain, Domain, Domains, Evict, EvictPolicy, Tier};
 pub use error::{Error, ErrorKind, Outcome, Result};
 pub use eventual::{
     BatchWrite, CausalToken, Counter, DomainMemory, Eventual, EventualAdmin, EventualBatch, EventualChange,
@@ -134,6 +136,9 @@ pub use worker::{
 /// The pages of the guide: their examples are compiled with the tests.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../raft-node/docs/guide/domains.md")]
+    struct Domains;
+
     #[doc = include_str!("../../raft-node/docs/guide/eventual.md")]
     struct Eventual;
 

@@ -177,7 +177,7 @@ fn take(
             let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);
             send(ready, taken, answer);
         }
-        Work::Read(read) if read.level == ReadLevel::Strong && read.min_revision.0 == 0 => {
+        Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
             strong.add(timeout, Waiting { taken, read });
         }
         Work::Read(read) => {

@@ -138,7 +138,12 @@ impl Api {
 
     /// A local read that has nothing to wait for.
     pub(super) fn ready_now(&self, read: &Read) -> bool {
-        read.level == ReadLevel::Local && self.store.applied().revision >= read.min_revision
+        read.level == ReadLevel::Local && self.has_applied(read.min_revision)
+    }
+
+    /// Views that are taken from now on reflect this revision.
+    pub(super) fn has_applied(&self, revision: Revision) -> bool {
+        revision.0 == 0 || self.store.applied().revision >= revision
     }
 
     /// Answers a read from a view taken after it was ready.

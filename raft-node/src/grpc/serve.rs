@@ -9,6 +9,7 @@ use quorate_proto::internal::raft_server::RaftServer;
 use quorate_proto::v1::calls_server::CallsServer;
 use quorate_proto::v1::cluster_server::ClusterServer;
 use quorate_proto::v1::coordination_server::CoordinationServer;
+use quorate_proto::v1::domains_server::DomainsServer;
 use quorate_proto::v1::eventual_server::EventualServer;
 use quorate_proto::v1::kv_server::KvServer;
 use quorate_proto::v1::session_server::SessionServer;
@@ -16,7 +17,8 @@ use quorate_proto::v1::watch_server::WatchServer;
 use tonic::transport::Server;
 
 use super::{
-    Api, CallsService, ClusterService, CoordinationService, EventualService, KvService, SessionService, WatchService,
+    Api, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService, SessionService,
+    WatchService,
 };
 use crate::consensus::network::{Incoming, PeerService};
 use crate::eventual::PushService;
@@ -65,6 +67,7 @@ pub async fn serve_clients(
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CallsServer::new(CallsService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CoordinationServer::new(CoordinationService(Arc::clone(&api))))
+        .add_service(DomainsServer::new(DomainsService(Arc::clone(&api))))
         .add_service(WatchServer::new(WatchService(Arc::clone(&api))))
         .add_service(
             EventualServer::new(EventualService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX),

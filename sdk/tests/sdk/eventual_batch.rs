@@ -25,7 +25,9 @@ async fn heartbeats_of_one_key_become_one_write() {
         batch.put("worker/2", format!("{beat}")).await.unwrap();
         batch.add("beats", 2).await.unwrap();
     }
-    let flushed = batch.flush().await;
+    let flushed = tokio::time::timeout(NEVER / 6, batch.flush())
+        .await
+        .expect("a flush does not wait for the interval");
     assert_eq!((flushed.written, flushed.failed.len()), (3, 0));
     let requests = cluster.members[0].eventual().requests.clone();
     assert_eq!(

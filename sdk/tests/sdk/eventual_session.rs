@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use quorate::{CausalToken, Client, ErrorKind};
+use quorate::{CausalToken, Client, Consistency, ErrorKind};
+use quorate_proto::v1;
 
-use crate::fake::FakeCluster;
+use crate::fake::{Behaviour, FakeCluster};
 
 async fn quick_client(cluster: &FakeCluster) -> Client {
     let builder = Client::builder().endpoints(cluster.addresses());
@@ -39,9 +40,10 @@ async fn what_was_read_at_one_member_is_not_older_at_the_next() {
         .await
         .unwrap();
     writer.eventual().put("k", "new").await.unwrap();
-    let third = cluster.members[2].shared.eventual.store.lock();
-    cluster.members[0].eventual().learn_from(&third);
-    drop(third);
+    {
+        let third = cluster.members[2].eventual();
+        cluster.members[0].eventual().learn_from(&third);
+    }
     let reader = quick_client(&cluster).await;
     assert!(reader.eventual().get("k").await.unwrap().entry.is_some());
     cluster.members[0].kill().await;
@@ -183,4 +185,19 @@ async fn the_nearest_member_is_used_while_it_is_there() {
         elsewhere,
         "and it stays there"
     );
+}
+
+#[tokio::test]
+async fn what_becomes_of_strong_calls_does_not_move_the_client() {
+    let cluster = FakeCluster::start(2).await;
+    let client = cluster.client().await;
+    client.eventual().put("k", "v").await.unwrap();
+    let mut unavailable = v1::Error::default();
+    unavailable.set_code(v1::ErrorCode::Unavailable);
+    cluster.members[0].script([Behaviour::Refuse(unavailable)]);
+    // The second member answers it, and strong calls prefer that one from now on.
+    client.get("k").consistency(Consistency::Local).await.unwrap();
+    assert_eq!(cluster.members[1].calls(), 1);
+    assert_eq!(client.eventual().get("k").await.unwrap().member, 1);
+    assert_eq!(cluster.members[1].eventual_traffic(), (0, 0), "it went there at once");
 }

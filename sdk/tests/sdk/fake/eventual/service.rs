@@ -45,7 +45,7 @@ impl EventualPart {
             Request::Read(read) => store.read(read).map(Response::Read),
             Request::Scan(scan) => store.scan(scan).map(Response::Scan),
         };
-        answer.unwrap_or_else(Response::Error)
+        answer.unwrap_or_else(|error| Response::Error(*error))
     }
 }
 

@@ -252,7 +252,7 @@ impl EventualStore {
     }
 
     /// Whether it may answer a read, or why not.
-    fn admit(&mut self, options: Option<&v1::EventualReadOptions>) -> Result<(), v1::Error> {
+    fn admit(&mut self, options: Option<&v1::EventualReadOptions>) -> Result<(), Box<v1::Error>> {
         let options = options.cloned().unwrap_or_default();
         self.reads.push(options.clone());
         let wanted = marks_of(&options.token);
@@ -264,16 +264,16 @@ impl EventualStore {
             let left = wanted.into_iter().filter(|(process, _)| !self.gone.contains(process));
             let mut error = refusal(v1::ErrorCode::ContextLost, "a process is gone");
             error.token = token_of(&left.collect());
-            return Err(error);
+            return Err(Box::new(error));
         }
         let too_old = options.max_age_ms > 0 && self.age_ms.is_none_or(|age_ms| age_ms > options.max_age_ms);
         if !missing.is_empty() || too_old {
-            return Err(refusal(v1::ErrorCode::Stale, "not here yet"));
+            return Err(Box::new(refusal(v1::ErrorCode::Stale, "not here yet")));
         }
         Ok(())
     }
 
-    pub fn read(&mut self, request: v1::EventualReadRequest) -> Result<v1::EventualReadResponse, v1::Error> {
+    pub fn read(&mut self, request: v1::EventualReadRequest) -> Result<v1::EventualReadResponse, Box<v1::Error>> {
         self.admit(request.options.as_ref())?;
         let of_type = register_if_unspecified(request.r#type());
         let keys = request.keys.into_iter();
@@ -285,7 +285,7 @@ impl EventualStore {
         })
     }
 
-    pub fn scan(&mut self, request: v1::EventualScanRequest) -> Result<v1::EventualScanResponse, v1::Error> {
+    pub fn scan(&mut self, request: v1::EventualScanRequest) -> Result<v1::EventualScanResponse, Box<v1::Error>> {
         use v1::eventual_scan_request::Keys;
         self.admit(request.options.as_ref())?;
         let of_type = register_if_unspecified(request.r#type());

@@ -124,10 +124,7 @@ struct Exchange<'a, W: Wire> {
     step: Step<'a, W::Request>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives in the caller's future; a box would cost an allocation per call"
-)]
+// Lives in the caller's future; a box for its largest variant would cost an allocation per call.
 enum Step<'a, Q> {
     Queue { request: Q, permit: SemaphorePermit<'a> },
     Wait { id: u64 },

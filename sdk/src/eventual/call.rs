@@ -49,6 +49,8 @@ pub(super) struct Call<'a> {
     tried_at: Option<Arc<Endpoint>>,
     avoid: Option<Arc<Endpoint>>,
     backoff: Backoff,
+    /// What a member said last.
+    said: Option<Error>,
 }
 
 /// The answer of a call, and whether an attempt before it may have been applied.
@@ -61,6 +63,8 @@ pub(super) struct Answered {
 /// An attempt that failed.
 struct Failure {
     error: Error,
+    /// The member itself said so.
+    said: bool,
     retry: bool,
 }
 
@@ -95,6 +99,7 @@ pub(super) async fn call(core: &Core, mut request: Request, timeout: Option<Dura
         tried_at: None,
         avoid: None,
         backoff: Backoff::of_call(),
+        said: None,
     };
     call.run().await
 }
@@ -113,8 +118,14 @@ impl Call<'_> {
                 }
                 Err(failure) => failure,
             };
-            if !failure.retry || !self.may_try_again().await {
-                return Err(self.verdict(failure.error));
+            let Failure { error, said, retry } = failure;
+            if !retry || !self.may_try_again().await {
+                // That no member could be reached at last says less than why one that was reached refused.
+                let error = if said { error } else { self.said.take().unwrap_or(error) };
+                return Err(self.verdict(error));
+            }
+            if said {
+                self.said = Some(error);
             }
         }
     }
@@ -223,8 +234,8 @@ impl Call<'_> {
             Ok(()) => Ok(response),
             Err(error) => {
                 self.in_doubt = true;
-                let retry = false;
-                Err(Failure { error, retry })
+                let (said, retry) = (true, false);
+                Err(Failure { error, said, retry })
             }
         }
     }
@@ -247,6 +258,7 @@ impl Call<'_> {
                 if let Err(damaged) = self.core.eventual.seen.lost(carried, &left) {
                     return Failure {
                         error: damaged,
+                        said: true,
                         retry: false,
                     };
                 }
@@ -260,7 +272,11 @@ impl Call<'_> {
             }
             _ => false,
         };
-        Failure { error, retry }
+        Failure {
+            error,
+            said: true,
+            retry,
+        }
     }
 
     /// The attempt got no answer.
@@ -275,7 +291,11 @@ impl Call<'_> {
                 Outcome::NotApplied,
                 message,
             );
-            return Failure { error, retry: false };
+            return Failure {
+                error,
+                said: true,
+                retry: false,
+            };
         }
         self.leave(endpoint);
         let (error, sent) = match lost {
@@ -298,7 +318,12 @@ impl Call<'_> {
         if sent {
             self.doubt(endpoint, connection);
         }
-        Failure { error, retry: true }
+        // Silence where something was sent says more than an earlier refusal.
+        Failure {
+            error,
+            said: sent,
+            retry: true,
+        }
     }
 
     /// This attempt may have been applied.
@@ -344,7 +369,11 @@ fn wait_to_read(options: &mut v1::EventualReadOptions, carried: &Carried, wait_m
 
 fn not_sent(reason: String) -> Failure {
     let error = Error::new(ErrorKind::ConnectionLost, Outcome::NotApplied, reason);
-    Failure { error, retry: true }
+    Failure {
+        error,
+        said: false,
+        retry: true,
+    }
 }
 
 /// The answer fits another call than the one that was made.

@@ -66,7 +66,7 @@ pub(super) async fn send(core: &Core, request: v1::EventualWriteRequest, timeout
     let refused = |error: v1::Error| {
         let error = Error::of_reply(error).with_attempts(attempts);
         // A refusal says nothing about an earlier attempt, at this member or at another.
-        let unknown = in_doubt || error.outcome() == Outcome::Unknown || *error.kind() == ErrorKind::TriedElsewhere;
+        let unknown = in_doubt || error.outcome() == Outcome::Unknown;
         if unknown {
             core.stats.unknown_outcomes.count();
         }

@@ -148,7 +148,7 @@ impl EventualBatch {
     }
 
     /// Takes in nothing more, of any clone, and does as [`flush`](Self::flush).
-    pub async fn close(self) -> Flushed {
+    pub async fn close(&self) -> Flushed {
         self.handle.0.close();
         self.handle.0.flush().await
     }

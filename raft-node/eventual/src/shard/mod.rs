@@ -34,11 +34,13 @@ use crate::log::{Log, Op, Removed};
 use crate::policy::Usage;
 
 pub(crate) use apply::RemoteOp;
+#[cfg(test)]
+use expire::DROP_AFTER_MS;
 pub use apply::{Applied, Gap};
 pub(crate) use join::RemoteState;
 pub use read::Held;
 #[cfg(test)]
-pub use rules::Rule;
+use rules::Rule;
 use rules::Rules;
 pub use write::{Action, Moment, Refused, Write, Written};
 

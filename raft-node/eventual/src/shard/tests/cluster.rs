@@ -212,7 +212,6 @@ impl Cluster {
         let predecessors: Vec<ActorIndex> = node.earlier.iter().map(|actor| node.index(*actor)).collect();
         let key = target.place.bytes().to_vec();
         let before = node.live().remove(&key).unwrap_or_default();
-        let awaited: BTreeSet<Id> = node.shard.pending().map(|dot| node.id(dot)).collect();
         let write = Write {
             place: &target.place,
             action,
@@ -234,7 +233,15 @@ impl Cluster {
         let id = node.id(dot);
         let after = node.live().remove(&key).unwrap_or_default();
         let mut removed: BTreeSet<Id> = before.keys().filter(|id| !after.contains_key(id)).copied().collect();
-        removed.extend(node.shard.pending().map(|dot| node.id(dot)).filter(|id| !awaited.contains(id)));
+        // A counter and what is merged take nothing away that they have not taken up.
+        let replaces = match action {
+            Action::Put { strategy, .. } => matches!(strategy, Strategy::LastWrite | Strategy::Siblings),
+            Action::Delete => true,
+            Action::Add(_) => false,
+        };
+        if let Some(context) = context.filter(|_| replaces) {
+            removed.extend(context.dots().filter(|id| !node.has(*id)));
+        }
         let added = match action {
             Action::Add(delta) => {
                 let folded = removed.iter().filter_map(|id| self.oracle.op(*id)?.added.as_ref());

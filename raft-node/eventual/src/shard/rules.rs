@@ -25,14 +25,8 @@ pub enum Rule {
     KeepOrphans,
     /// ... also where it was superseded by a join.
     KeepOrphansOfJoins,
-    /// A range runs to the sender's clock and is applied as a whole.
-    WholeRanges,
-    /// The clock goes forward only with the operation.
-    ClockWithData,
-    /// A losing value keeps its dot until an operation supersedes it.
-    KeepLosers,
-    /// What is merged makes no new dot.
-    NoDotOnMerge,
+    /// Shares of counters are taken over only from processes that are retired here, all of them.
+    InheritWhenRetired,
 }
 
 macro_rules! rules {
@@ -59,4 +53,5 @@ rules! {
     keep_pending => KeepPending,
     keep_orphans => KeepOrphans,
     keep_orphans_of_joins => KeepOrphansOfJoins,
+    inherit_when_retired => InheritWhenRetired,
 }

@@ -66,7 +66,8 @@ pub struct Write<'a> {
 pub struct Moment<'a> {
     /// The wall clock.
     pub now_ms: u64,
-    /// Retired processes of the same member: their shares of counters are this one's to take over.
+    /// Every earlier process of the same member, retired or not: their shares of counters are this one's to take over, once
+    /// all of them are retired here. One that is not may have taken over the others' in an operation that has not come.
     pub predecessors: &'a [ActorIndex],
 }
 
@@ -259,9 +260,10 @@ impl Shard {
                 None
             }
             Action::Add(delta) => {
+                let inherits = self.inherits_from(moment.predecessors);
                 let mine = |sibling: &&&Sibling| {
                     let actor = sibling.dot.actor();
-                    actor == self.me || moment.predecessors.contains(&actor)
+                    actor == self.me || (inherits && moment.predecessors.contains(&actor))
                 };
                 let mut share = Share::default();
                 for sibling in siblings.iter().filter(mine) {
@@ -276,6 +278,10 @@ impl Shard {
             value,
             hlc: None,
         })
+    }
+
+    fn inherits_from(&self, predecessors: &[ActorIndex]) -> bool {
+        !self.rules.inherit_when_retired() || predecessors.iter().all(|actor| self.clock.is_retired(*actor))
     }
 
     /// Values that the client has read elsewhere and that have not come here.

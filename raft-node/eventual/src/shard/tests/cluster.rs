@@ -240,7 +240,7 @@ impl Cluster {
             Action::Add(_) => false,
         };
         if let Some(context) = context.filter(|_| replaces) {
-            removed.extend(context.dots().filter(|id| !node.has(*id)));
+            removed.extend(context.dots().filter(|(actor, number)| !node.covers(*actor, *number)));
         }
         let added = match action {
             Action::Add(delta) => {

@@ -116,6 +116,11 @@ impl Node {
         id.1 <= self.number(id.0)
     }
 
+    /// The same, but of retired actors also what was lost with them.
+    pub fn covers(&self, actor: ActorId, number: u64) -> bool {
+        self.shard.clock().covers(Dot::new(self.index(actor), number))
+    }
+
     pub fn id(&self, dot: Dot) -> Id {
         (self.actors.id(dot.actor()), dot.number())
     }

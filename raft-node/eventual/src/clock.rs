@@ -187,10 +187,18 @@ mod tests {
         assert_eq!(one.hash(&here), other.hash(&there));
         let first = there.index(crate::ActorId(1)).unwrap();
         assert!(other.retire(first, 10));
-        assert_eq!(one.hash(&here), other.hash(&there), "retired or listed, the operations are there");
+        assert_eq!(
+            one.hash(&here),
+            other.hash(&there),
+            "retired or listed, the operations are there"
+        );
         let mut lacks = Clock::default();
         lacks.advance(here.index(crate::ActorId(2)).unwrap(), 20);
-        assert_ne!(lacks.hash(&here), other.hash(&there), "those of a retired actor are missing");
+        assert_ne!(
+            lacks.hash(&here),
+            other.hash(&there),
+            "those of a retired actor are missing"
+        );
         one.advance(here.index(crate::ActorId(1)).unwrap(), 11);
         assert_ne!(one.hash(&here), other.hash(&there));
     }

@@ -236,6 +236,6 @@ mod tests {
         assert_eq!(register.bytes(), b"\0\0\0\x07\x01k");
         let member = Place::of(address(Space::Set, b"s", Some(b"m")));
         assert_eq!(member.bytes(), b"\0\0\0\x07\x03\x01sm");
-        assert_eq!(register.hash, 0x5a1a_9f56_8a1d_d4b3);
+        assert_eq!(register.hash, 0x3c2d_0534_4960_3833);
     }
 }

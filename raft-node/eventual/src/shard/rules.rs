@@ -25,6 +25,8 @@ pub enum Rule {
     KeepOrphans,
     /// ... also where it was superseded by a join.
     KeepOrphansOfJoins,
+    /// Own operations are sent alone only while every value that a peer superseded is kept.
+    SendOwnWithOrphans,
     /// Shares of counters are taken over only from processes that are retired here, all of them.
     InheritWhenRetired,
 }
@@ -53,5 +55,6 @@ rules! {
     keep_pending => KeepPending,
     keep_orphans => KeepOrphans,
     keep_orphans_of_joins => KeepOrphansOfJoins,
+    send_own_with_orphans => SendOwnWithOrphans,
     inherit_when_retired => InheritWhenRetired,
 }

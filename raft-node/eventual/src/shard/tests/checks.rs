@@ -88,14 +88,21 @@ fn bookkeeping(node: &Node) -> Outcome {
     let mut collections: BTreeMap<Box<[u8]>, BTreeSet<Box<[u8]>>> = BTreeMap::new();
     for (slot, entry) in &shard.entries {
         let key = &entry.key;
-        ensure!(shard.find(key.hash(), key.bytes()) == Some(slot as u32), "{key:?} is not found");
+        ensure!(
+            shard.find(key.hash(), key.bytes()) == Some(slot as u32),
+            "{key:?} is not found"
+        );
         bytes += entry.bytes();
         for sibling in entry.siblings() {
             digest ^= shard.sibling_digest(key.hash(), sibling);
             if sibling.life.ends() {
                 ends.insert((sibling.life.expires_at_ms(), slot as u32));
             }
-            ensure!(shard.clock.covers(sibling.dot), "{:?} is here and not covered", sibling.dot);
+            ensure!(
+                shard.clock.covers(sibling.dot),
+                "{:?} is here and not covered",
+                sibling.dot
+            );
         }
         if let Some(element) = key.address().element {
             let elements = collections.entry(key.collection().into()).or_default();
@@ -104,18 +111,32 @@ fn bookkeeping(node: &Node) -> Outcome {
     }
     ensure!(digest == shard.digest(), "the digest is not that of the values");
     ensure!(ends == shard.endings, "the ends are not those of the values");
-    ensure!(collections == shard.collections, "the collections are not those of the keys");
+    ensure!(
+        collections == shard.collections,
+        "the collections are not those of the keys"
+    );
     ensure!(shard.index.len() == shard.len(), "the index has another number of keys");
     let counted = node.counted();
-    ensure!(counted == (shard.len() as u64, bytes), "counted {counted:?}, are {bytes}");
+    ensure!(
+        counted == (shard.len() as u64, bytes),
+        "counted {counted:?}, are {bytes}"
+    );
     let orphans: usize = shard
         .orphans
         .values()
         .map(|orphan| orphan.sibling.value.bytes().len() + size_of_val(orphan))
         .sum();
-    ensure!(orphans == shard.orphan_bytes, "orphans have {orphans} bytes, not {}", shard.orphan_bytes);
+    ensure!(
+        orphans == shard.orphan_bytes,
+        "orphans have {orphans} bytes, not {}",
+        shard.orphan_bytes
+    );
     ensure!(orphans <= shard.limits.orphan_bytes_max, "orphans have {orphans} bytes");
-    ensure!(shard.log_len() <= shard.limits.log_ops_max, "the log has {}", shard.log_len());
+    ensure!(
+        shard.log_len() <= shard.limits.log_ops_max,
+        "the log has {}",
+        shard.log_len()
+    );
     ensure!(
         !shard.pending.iter().any(|dot| shard.clock.covers(*dot)),
         "something is awaited that has come"
@@ -170,7 +191,9 @@ pub fn at_the_end(cluster: &mut Cluster) -> Outcome {
         bookkeeping(node)?;
         equal_clocks_mean_equal_digests(first, node)?;
         if cluster.options.only_grows {
-            node.shard.entries().try_for_each(|entry| siblings_are_bounded(node, entry))?;
+            node.shard
+                .entries()
+                .try_for_each(|entry| siblings_are_bounded(node, entry))?;
         }
         ensure!(
             node.shard.clock().hash(&node.actors) == first.shard.clock().hash(&first.actors),
@@ -205,7 +228,10 @@ fn counters_are_sums(cluster: &Cluster, live: &Live) -> Outcome {
         }
         let delta = |id: &Id| cluster.oracle.op(*id).and_then(|op| Some(op.added.as_ref()?.0));
         let sum: i64 = parts.iter().filter_map(delta).sum();
-        ensure!(total == i128::from(sum), "the counter is {total}, and its additions make {sum}");
+        ensure!(
+            total == i128::from(sum),
+            "the counter is {total}, and its additions make {sum}"
+        );
     }
     Ok(())
 }

@@ -152,7 +152,11 @@ impl Cluster {
             _ => {
                 let peer = self.rng.random_range(0..self.nodes.len());
                 if peer != node && !self.cut.contains(&(node, peer)) {
-                    let kind = if self.rng.random_bool(0.7) { Send::Own } else { Send::Missing };
+                    let kind = if self.rng.random_bool(0.7) {
+                        Send::Own
+                    } else {
+                        Send::Missing
+                    };
                     let bytes = self.encode(node, peer, kind);
                     self.deliver(node, peer, &bytes)?;
                     checks::after_step(self, peer)?;
@@ -168,10 +172,14 @@ impl Cluster {
             0..3 => None,
             3..7 => Some(self.context_here(node, target)),
             // From elsewhere, or from earlier.
-            _ => self.contexts.get(self.rng.random_range(0..8)).cloned().map(|(of, context)| {
-                target = of;
-                context
-            }),
+            _ => self
+                .contexts
+                .get(self.rng.random_range(0..8))
+                .cloned()
+                .map(|(of, context)| {
+                    target = of;
+                    context
+                }),
         };
         let deletes = !self.options.only_grows && !self.targets[target].is_counter();
         let number: u32 = self.rng.random_range(0..1_000);
@@ -192,7 +200,11 @@ impl Cluster {
             }
         };
         let ends = deletes && self.targets[target].space == Space::Register && self.rng.random_bool(0.15);
-        let end = if ends { self.now_ms + self.rng.random_range(1..4_000) } else { 0 };
+        let end = if ends {
+            self.now_ms + self.rng.random_range(1..4_000)
+        } else {
+            0
+        };
         self.write(node, target, action, context.as_ref(), end)?;
         Ok(())
     }
@@ -445,7 +457,10 @@ impl Cluster {
                 });
             }
             let numbers = if lost {
-                frame.numbers().map(|(actor, number)| (node.actors.id(actor), number)).collect()
+                frame
+                    .numbers()
+                    .map(|(actor, number)| (node.actors.id(actor), number))
+                    .collect()
             } else {
                 match frame.apply(&mut node.shard) {
                     Ok(applied) => self.merge_written(to, applied)?,
@@ -477,7 +492,11 @@ impl Cluster {
                     let value = newest.1.value.clone();
                     let action = Action::Put {
                         value: value.bytes(),
-                        strategy: if strategy == Strategy::Siblings { strategy } else { Strategy::LastWrite },
+                        strategy: if strategy == Strategy::Siblings {
+                            strategy
+                        } else {
+                            Strategy::LastWrite
+                        },
                         written: None,
                     };
                     self.write(node, target, action, None, 0)?;

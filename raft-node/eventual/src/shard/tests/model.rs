@@ -68,7 +68,9 @@ fn retire_everybody(cluster: &mut Cluster) -> Outcome {
 
 /// The fewest steps with which the run fails.
 fn fewest_steps(seed: u64, options: Options) -> usize {
-    (1..=160).find(|steps| run(seed, *steps, options).is_err()).unwrap_or(160)
+    (1..=160)
+        .find(|steps| run(seed, *steps, options).is_err())
+        .unwrap_or(160)
 }
 
 fn runs() -> u64 {

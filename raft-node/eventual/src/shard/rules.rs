@@ -25,6 +25,8 @@ pub enum Rule {
     KeepOrphans,
     /// ... also where it was superseded by a join.
     KeepOrphansOfJoins,
+    /// A value that lost keeps its dot until an operation supersedes it.
+    KeepLosers,
     /// Own operations are sent alone only while every value that a peer superseded is kept.
     SendOwnWithOrphans,
     /// Shares of counters are taken over only from processes that are retired here, all of them.

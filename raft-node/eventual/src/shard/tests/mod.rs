@@ -13,6 +13,7 @@
 mod checks;
 mod cluster;
 mod model;
+mod mutants;
 mod node;
 mod oracle;
 mod targets;

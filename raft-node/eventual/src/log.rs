@@ -99,17 +99,6 @@ impl Log {
         self.tails.iter().any(|tail| tail.actor == actor && tail.base <= after)
     }
 
-    /// Forgets the actor's operations up to and including `number`.
-    pub fn forget_to(&mut self, actor: ActorIndex, number: u64) {
-        if let Some(tail) = self.tails.iter_mut().find(|tail| tail.actor == actor) {
-            while tail.base < number && tail.ops.pop_front().is_some() {
-                tail.base += 1;
-                self.len -= 1;
-            }
-            tail.base = tail.base.max(number);
-        }
-    }
-
     /// The actor's operations up to `number` came in another way: none of them is remembered.
     pub fn restart(&mut self, actor: ActorIndex, number: u64) {
         if let Some(place) = self.tails.iter().position(|tail| tail.actor == actor) {

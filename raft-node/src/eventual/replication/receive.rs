@@ -30,7 +30,6 @@ pub struct PushService {
     tier: Arc<Tier>,
     roster: Arc<Roster>,
     store: Arc<StateStore>,
-    store: Arc<StateStore>,
     runtime: tokio::runtime::Handle,
 }
 

@@ -44,7 +44,7 @@ impl Api {
     }
 
     /// Waits for what was asked, then reads.
-    pub(super) async fn read(&self, read: Read) -> Result<EventualReadResponse, Error> {
+    pub(super) async fn read_keys(&self, read: Read) -> Result<EventualReadResponse, Error> {
         let shards = read
             .places
             .iter()

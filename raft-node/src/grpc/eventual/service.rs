@@ -10,6 +10,7 @@ use quorate_proto::v1::eventual_server::Eventual;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::stream;
+use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
 use crate::grpc::{error, validate};
 
@@ -35,7 +36,7 @@ impl Eventual for EventualService {
     ) -> Result<Response<proto::EventualReadResponse>, Status> {
         let _permit = self.admit(request.get_ref())?;
         let read = self.0.check_read(request.into_inner()).map_err(error::status)?;
-        self.0.read(read).await.map(Response::new).map_err(error::status)
+        self.0.read_keys(read).await.map(Response::new).map_err(error::status)
     }
 
     async fn scan(
@@ -78,7 +79,7 @@ impl Eventual for EventualService {
 }
 
 impl EventualService {
-    fn admit(&self, request: &impl Message) -> Result<impl Sized, Status> {
+    fn admit(&self, request: &impl Message) -> Result<Permit, Status> {
         let permit = self.0.admission.admit().map_err(error::status)?;
         validate::request_size(&self.0.limits, request.encoded_len()).map_err(error::status)?;
         Ok(permit)

@@ -183,7 +183,7 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
                 return Ok(Begun::Done(Response::Read(api.read_now(&read))));
             }
             Begun::Waits(Box::pin(async move {
-                later.read(read).await.map_or_else(Response::Error, Response::Read)
+                later.read_keys(read).await.map_or_else(Response::Error, Response::Read)
             }))
         }
         Request::Scan(request) => {

@@ -161,7 +161,11 @@ impl Call<'_> {
             }
         };
         self.attempts += 1;
-        let carried = self.core.eventual.seen.carried_to(connection.process());
+        let (seen, process) = (&self.core.eventual.seen, connection.process());
+        let carried = match self.nature {
+            Nature::Read => seen.carried_by_read(process),
+            _ => seen.carried_by_write(process),
+        };
         let attempt_deadline = self.address_to(&carried);
         match connection
             .exchange(self.request.clone(), attempt_deadline, &mut None)

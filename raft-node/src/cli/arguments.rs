@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range, run,
-    server, snapshot, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, elect, eventual, get, lease, lock, member, memory, put,
+    queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -68,6 +68,14 @@ pub enum Verb {
     /// Run a command for each item of a queue
     #[command(after_long_help = run::EXAMPLE)]
     Run(run::RunArguments),
+    /// Write and read in the memory of any member
+    #[command(subcommand)]
+    Eventual(eventual::EventualVerb),
+    /// How far members have what the others have in memory
+    #[command(subcommand)]
+    Sync(sync::SyncVerb),
+    /// What members have in memory
+    Memory(memory::MemoryArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -131,3 +131,57 @@ pub(super) fn show_written(written: &EventualWritten, client: &Client, global: &
     })?;
     Ok(Exit::Success)
 }
+
+#[cfg(test)]
+mod tests {
+    use quorate::Strategy;
+
+    use super::*;
+
+    fn entry(entry_type: EventualType) -> EventualEntry {
+        let mut entry = EventualEntry::default();
+        entry.key = "k".into();
+        entry.entry_type = entry_type;
+        entry.value = vec![0xff].into();
+        entry.strategy = Some(Strategy::Siblings);
+        entry.counter = -3;
+        entry.members = vec!["a".into(), "b".into()];
+        entry.fields = vec![("x".into(), "1".into())];
+        entry.flag = true;
+        entry
+    }
+
+    #[test]
+    fn json_has_what_the_type_has() {
+        let json = |entry_type| {
+            let mut json = entry_json(&entry(entry_type), false);
+            let object = json.as_object_mut().unwrap();
+            for common in ["key", "type", "context_hex", "written_at_ms"] {
+                assert!(object.remove(common).is_some(), "{common}");
+            }
+            json
+        };
+        assert_eq!(json(EventualType::Counter), json!({ "counter": -3 }));
+        assert_eq!(json(EventualType::Flag), json!({ "flag": true }));
+        assert_eq!(json(EventualType::Set), json!({ "members": ["a", "b"] }));
+        assert_eq!(
+            json(EventualType::Map),
+            json!({ "fields": [{ "name": "x", "value": "1" }] })
+        );
+        let register = json!({ "value_hex": "ff", "strategy": "siblings", "discarded": 0, "siblings": [] });
+        assert_eq!(json(EventualType::Register), register);
+    }
+
+    #[test]
+    fn a_row_shows_the_content_of_each_type() {
+        let types = [
+            EventualType::Register,
+            EventualType::Counter,
+            EventualType::Set,
+            EventualType::Map,
+            EventualType::Flag,
+        ];
+        let shown = types.map(|entry_type| content(&entry(entry_type), false));
+        assert_eq!(shown, ["\\xff", "-3", "a, b", "x=1", "on"]);
+    }
+}

@@ -51,6 +51,9 @@ pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<RemoteState, ReadError
     for _ in 0..count {
         let key = Key::decode(body.reader.bytes()?)?;
         let dot = body.dot()?;
+        if !clock.covers(dot) {
+            return Err(Damaged("a value is not among what the state covers").into());
+        }
         let flags = body.reader.byte()?;
         values.push((key, body.value(dot, flags)?));
     }

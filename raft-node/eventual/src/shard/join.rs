@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Applied, Shard};
+use super::{Applied, Gap, Shard};
 use crate::clock::Clock;
 use crate::dot::Dot;
 use crate::entry::Sibling;
@@ -25,8 +25,14 @@ impl Shard {
     /// Takes over what another member had, and what it knew to be superseded.
     ///
     /// A value of this member stays if the other has it, or has not had it; one of the other's is taken if it has not been
-    /// here.
-    pub(crate) fn join(&mut self, state: RemoteState) -> Applied {
+    /// here. Refused if it leaves out values that this member has not had: it was made for another process.
+    pub(crate) fn join(&mut self, state: RemoteState) -> Result<Applied, Gap> {
+        if let Some(missing) = state.known.iter().find(|dot| !self.clock.covers(**dot)) {
+            return Err(Gap {
+                actor: missing.actor(),
+                have: self.clock.get(missing.actor()),
+            });
+        }
         let mut applied = Applied::default();
         let theirs: HashSet<Dot> = state
             .known
@@ -69,6 +75,11 @@ impl Shard {
         self.pending.extend(state.pending);
         let clock = &self.clock;
         self.pending.retain(|dot| !clock.covers(*dot));
-        applied
+        for (actor, _) in state.clock.retired() {
+            if self.clock.is_retired(actor) {
+                self.log.drop_actor(actor);
+            }
+        }
+        Ok(applied)
     }
 }

@@ -42,6 +42,8 @@ pub use read::Held;
 #[cfg(test)]
 use rules::Rule;
 use rules::Rules;
+#[cfg(test)]
+use write::SIBLINGS_MAX;
 pub use write::{Action, Moment, Refused, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.

@@ -12,8 +12,11 @@
 
 mod checks;
 mod cluster;
+mod expiry;
+mod hand;
 mod model;
 mod mutants;
 mod node;
 mod oracle;
 mod targets;
+mod write;

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member, memory, put,
-    queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member,
+    memory, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.

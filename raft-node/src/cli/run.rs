@@ -10,8 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member, memory, put,
-    queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member,
+    memory, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
 };
 
 /// What the binary does.

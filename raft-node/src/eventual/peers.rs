@@ -107,6 +107,11 @@ impl Peer {
         }
     }
 
+    /// What it is known to have of the shard. It may have more.
+    pub fn known(&self, shard: ShardNumber) -> Clock {
+        self.known[shard.index()].lock().clone()
+    }
+
     /// It is known to have the actor's operations of the shard up to `number`.
     fn knows(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
         self.known[shard.index()].lock().get(actor) >= number

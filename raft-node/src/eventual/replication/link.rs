@@ -145,7 +145,7 @@ impl Sending<'_> {
         }
         for ack in &answer.acks {
             if let Some(shard) = ShardNumber::new(ack.shard) {
-                peer.has(self.process, shard, ack.number);
+                peer.has(self.process, tier.store.me(), shard, ack.number);
                 tier.went_forward(shard);
             }
         }
@@ -153,7 +153,7 @@ impl Sending<'_> {
         for told in &answer.clocks {
             let heard = clocks::heard(tier, told).map_err(|error| Status::resource_exhausted(error.to_string()))?;
             let Some((number, clock)) = heard else { continue };
-            peer.has(self.process, number, clock.get(tier.store.me()));
+            peer.has(self.process, tier.store.me(), number, clock.get(tier.store.me()));
             peer.has_clock(self.process, number, &clock);
             self.gather_repair(number, &clock, &mut gathered).await?;
         }

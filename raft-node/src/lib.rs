@@ -33,11 +33,17 @@ pub mod mvcc;
 // 7. What shares the life of a lease.
 pub mod leases;
 
-// 8. The ordered store on disk.
+// 8. The processes that wrote to the eventual tier.
+pub mod actors;
+
+// 9. The ordered store on disk.
 pub mod storage;
 
 // Rows of the coordination tables: composed keys and typed values.
 pub mod rows;
+
+// The eventual tier: a road of its own.
+pub mod eventual;
 
 // Wires a member together; start and shutdown order.
 pub mod node;

@@ -34,6 +34,13 @@ pub struct Address<'a> {
     pub element: Option<&'a [u8]>,
 }
 
+impl<'a> Address<'a> {
+    /// The address in the bytes of a key; of a collection, its own, with an element of no bytes.
+    pub fn decode(bytes: &'a [u8]) -> Result<Self, Damaged> {
+        Ok(Parts::of(bytes)?.address)
+    }
+}
+
 /// An address, encoded and hashed, on its way to a look-up.
 #[derive(Clone, Debug)]
 pub struct Place {

@@ -11,6 +11,9 @@ use crate::key::Key;
 /// The dots that an operation supersedes. Hardly ever more than one.
 pub type Removed = SmallVec<[Dot; 2]>;
 
+/// Bytes that an operation takes in the log.
+pub const OPERATION_BYTES: u64 = size_of::<Op>() as u64;
+
 /// What is remembered of an operation. What it wrote is found in the entry of its key, if it still stands there.
 #[derive(Clone, Debug)]
 pub struct Op {

@@ -80,14 +80,12 @@ impl Store {
         self.shards[shard.index()].0.lock()
     }
 
-    /// The shard has an operation of this process that peers lack.
-    pub fn wrote(&self, shard: ShardNumber) {
+    /// The shard has an operation of this process that peers lack. True if nobody had told so since it was last taken.
+    pub fn wrote(&self, shard: ShardNumber) -> bool {
         let bit = 1 << (shard.index() % 64);
         let word = &self.unpushed[shard.index() / 64];
         // Most writes find it set: then nothing is written to what all threads share.
-        if word.load(Ordering::Acquire) & bit == 0 {
-            word.fetch_or(bit, Ordering::AcqRel);
-        }
+        word.load(Ordering::Acquire) & bit == 0 && word.fetch_or(bit, Ordering::AcqRel) & bit == 0
     }
 
     /// The shards that were told of since the last call.
@@ -131,8 +129,8 @@ mod tests {
         let store = Store::new(ActorId(1), ShardLimits::default());
         let shards: Vec<_> = [0, 63, 64, 511].into_iter().filter_map(ShardNumber::new).collect();
         for shard in &shards {
-            store.wrote(*shard);
-            store.wrote(*shard);
+            assert!(store.wrote(*shard));
+            assert!(!store.wrote(*shard));
         }
         assert_eq!(store.take_unpushed(), shards);
         assert_eq!(store.take_unpushed(), []);

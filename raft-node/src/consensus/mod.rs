@@ -27,7 +27,7 @@ pub use propose::{Completion, ProposeError, Proposer};
 pub use read::{ReadError, ReadGate};
 pub use settings::raft_config;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use types::{Entry, LogId, Member, StoredMembership, TypeConfig, Vote};
 

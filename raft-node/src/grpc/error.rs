@@ -8,7 +8,7 @@ use tonic::{Code, Status};
 use super::{leases, locks, queues, workers};
 use crate::consensus::network::Roster;
 use crate::consensus::{KeepAliveError, MembershipError, ProposeError, ReadError};
-use crate::types::{MemberId, Rejection};
+use crate::types::{ActorRefusal, DomainRefusal, MemberId, Rejection};
 
 /// An error that the caller made or met before anything was proposed.
 pub(super) fn refused(code: ErrorCode, message: impl Into<String>) -> Error {
@@ -99,10 +99,51 @@ pub(super) fn rejection(rejection: &Rejection) -> Error {
             field: "operations".into(),
             ..base(ErrorCode::TooLarge)
         },
+        Rejection::Domain { refusal, .. } => domain(base, refusal),
+        Rejection::Actor { refusal } => base(match refusal {
+            ActorRefusal::TooMany { .. } => ErrorCode::LimitReached,
+            ActorRefusal::Unknown { .. } | ActorRefusal::Finals { .. } => ErrorCode::InvalidArgument,
+            ActorRefusal::Used { .. } | ActorRefusal::Retired { .. } => ErrorCode::Conflict,
+        }),
         Rejection::Lease { operation, refusal } => of_operation(*operation, leases::refusal(refusal)),
         Rejection::Lock { operation, refusal } => of_operation(*operation, locks::refusal(refusal)),
         Rejection::Queue { operation, refusal } => of_operation(*operation, queues::refusal(refusal)),
         Rejection::Worker { operation, refusal } => of_operation(*operation, workers::refusal(refusal)),
+    }
+}
+
+fn domain(base: impl Fn(ErrorCode) -> Error, refusal: &DomainRefusal) -> Error {
+    let error = match refusal {
+        DomainRefusal::Exists => base(ErrorCode::DomainExists),
+        DomainRefusal::BuiltIn => base(ErrorCode::DomainInUse),
+        DomainRefusal::InUse { bytes } => Error {
+            value: *bytes,
+            ..base(ErrorCode::DomainInUse)
+        },
+        DomainRefusal::TooMany { domains_max } => Error {
+            limit: *domains_max,
+            ..base(ErrorCode::LimitReached)
+        },
+        DomainRefusal::IdsUsedUp => base(ErrorCode::LimitReached),
+        DomainRefusal::TtlTooLong { ttl_ms, ttl_ms_max } => Error {
+            limit: *ttl_ms_max,
+            value: *ttl_ms,
+            ..base(ErrorCode::InvalidArgument)
+        },
+        DomainRefusal::UnknownStrategy { number } => Error {
+            value: u64::from(*number),
+            ..base(ErrorCode::InvalidArgument)
+        },
+        DomainRefusal::Name
+        | DomainRefusal::NotOfTier { .. }
+        | DomainRefusal::EvictWithoutPolicy
+        | DomainRefusal::VolatileOnDisk
+        | DomainRefusal::BoundOfZero
+        | DomainRefusal::TtlRequired => base(ErrorCode::InvalidArgument),
+    };
+    Error {
+        field: refusal.field().into(),
+        ..error
     }
 }
 

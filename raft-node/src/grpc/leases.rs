@@ -8,7 +8,6 @@ use super::api::Api;
 use super::error::{self, invalid, refused, too_large};
 use crate::coordination::sessions::{LeaseOperation, LeaseReply, TTL_MS_MAX, TTL_MS_MIN};
 use crate::leases::{self, LeaseRow};
-use crate::mvcc::Domains;
 use crate::storage::{StorageError, View};
 use crate::types::{LeaseId, LeaseRefusal};
 
@@ -98,7 +97,7 @@ pub(super) fn query(api: &Api, view: &dyn View, query: &proto::LeaseQuery) -> Re
             };
             let mut answer = described(api, lease, &row);
             if get.keys {
-                let domains = Domains::load(view)?;
+                let domains = api.store.domains().load();
                 for (domain, key) in leases::attached_keys(view, lease)?.into_iter().take(KEYS_MAX) {
                     let name = domains.name(domain).unwrap_or_default().to_owned();
                     answer.keys.push(proto::AttachedKey {

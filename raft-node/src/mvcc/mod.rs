@@ -35,7 +35,10 @@ mod stage;
 mod script_tests;
 
 pub use changes::{AppliedRevision, ChangeKind, ChangedKey, ChangedRecords, Changes};
-pub use domains::{Domain, DomainIndex, Domains, resolve_strong, stored as stored_domain};
+pub use domains::{
+    DOMAINS_MAX, DefaultLevel, Domain, DomainChange, DomainIndex, DomainSettings, DomainTable, Domains, EventualDomain,
+    Evict, EvictPolicy, NewDomain, NextDomain, StrongDomain, TTL_MS_MAX, resolve_strong, stored as stored_domain,
+};
 pub use lookup::record_at;
 pub use operations::{
     Cleaned, Delete, DeleteReply, Put, PutReply, Range, RangeReply, SortTarget, boundary, delete, delete_attached,

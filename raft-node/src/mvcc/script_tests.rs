@@ -61,7 +61,7 @@ fn run_command(store: &mut Store, line: &str) -> String {
         "bytes" => {
             let name = words.next();
             let domain = store.state.domains().iter().find(|domain| domain.name == name).unwrap();
-            format!("{} of {}\n", domain.bytes, domain.bytes_max)
+            format!("{} of {}\n", domain.bytes, domain.settings.bytes_max)
         }
         other => panic!("unknown command {other:?}"),
     }

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 use bytes::Bytes;
 
+use super::domain_command::{ChangeDomain, CreateDomain, DropDomain, RegisterActor, RetireActor};
 use crate::codec::{self, CodecError, Record};
 use crate::coordination::locks::LockOperation;
 use crate::coordination::queues::QueueOperation;
@@ -29,6 +30,16 @@ pub enum Command {
     ExpireLeases(ExpireLeases),
     /// Does what queued items are due for.
     RunTimers(RunTimers),
+    /// Creates a domain.
+    CreateDomain(CreateDomain),
+    /// Changes a domain's settings.
+    ChangeDomain(ChangeDomain),
+    /// Drops a domain.
+    DropDomain(DropDomain),
+    /// Says which process a member runs.
+    RegisterActor(RegisterActor),
+    /// Says where a process ended.
+    RetireActor(RetireActor),
 }
 
 /// Names one mutation of one client, so that a retry applies once.
@@ -229,6 +240,11 @@ impl Command {
             Command::Compact(command) => codec::encode_into(command, out),
             Command::ExpireLeases(command) => codec::encode_into(command, out),
             Command::RunTimers(command) => codec::encode_into(command, out),
+            Command::CreateDomain(command) => codec::encode_into(command, out),
+            Command::ChangeDomain(command) => codec::encode_into(command, out),
+            Command::DropDomain(command) => codec::encode_into(command, out),
+            Command::RegisterActor(command) => codec::encode_into(command, out),
+            Command::RetireActor(command) => codec::encode_into(command, out),
         }
     }
 
@@ -243,6 +259,11 @@ impl Command {
             (Compact::ID, 1) => Command::Compact(codec::payload_as(header.id, payload)?),
             (ExpireLeases::ID, 1) => Command::ExpireLeases(codec::payload_as(header.id, payload)?),
             (RunTimers::ID, 1) => Command::RunTimers(codec::payload_as(header.id, payload)?),
+            (CreateDomain::ID, 1) => Command::CreateDomain(codec::payload_as(header.id, payload)?),
+            (ChangeDomain::ID, 1) => Command::ChangeDomain(codec::payload_as(header.id, payload)?),
+            (DropDomain::ID, 1) => Command::DropDomain(codec::payload_as(header.id, payload)?),
+            (RegisterActor::ID, 1) => Command::RegisterActor(codec::payload_as(header.id, payload)?),
+            (RetireActor::ID, 1) => Command::RetireActor(codec::payload_as(header.id, payload)?),
             (id, version) => return Err(CodecError::Unknown { id, version }),
         };
         Ok((command, rest))

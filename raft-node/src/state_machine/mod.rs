@@ -5,10 +5,12 @@
 //!
 //! Nothing here reads a clock, a random number or an unordered map: time and ids come with the command.
 
+mod announced;
 mod cleaner;
 mod client_rows;
 mod clients;
 mod command;
+mod domain_command;
 mod fatal;
 mod hash;
 mod head;
@@ -28,12 +30,14 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 
+pub use announced::Announced;
 pub use cleaner::Cleaner;
 pub use clients::{ANSWER_BYTES_MAX, CLIENTS_MAX, IDLE_TTL_MS, UNANSWERED_MAX};
 pub use command::{
     Command, Compact, Compare, CompareOperand, CompareOperator, ExpireClients, ExpireKeys, ExpireLeases, Group,
     GroupBuilder, GroupHead, Operation, RegisterClient, RunTimers, Stamp, Transaction,
 };
+pub use domain_command::{ChangeDomain, CreateDomain, DropDomain, RegisterActor, RetireActor};
 pub use fatal::Fatal;
 pub use head::LogPosition;
 pub use published::{Progress, Published};

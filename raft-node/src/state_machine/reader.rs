@@ -2,9 +2,9 @@
 
 use super::head::Head;
 use crate::codec;
-use crate::mvcc::{self, Range, RangeReply, Record, corrupt};
+use crate::mvcc::{self, DomainTable, Range, RangeReply, Record, corrupt};
 use crate::storage::{StorageError, View};
-use crate::types::{LogTimeMs, Rejection, Revision};
+use crate::types::{DomainId, LogTimeMs, Rejection, Revision};
 
 /// From which point of the log an answer speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +22,22 @@ pub struct ReadHeader {
 /// Reads one view, so that answers and header agree.
 pub struct Reader<'v> {
     view: &'v dyn View,
+    /// Saves reading the rows of the domains.
+    domains: Option<&'v DomainTable>,
 }
 
 impl<'v> Reader<'v> {
     /// Reads this moment.
     pub fn new(view: &'v dyn View) -> Self {
-        Self { view }
+        Self { view, domains: None }
+    }
+
+    /// Reads this moment, and finds domains in a table that is as new.
+    pub fn with_domains(view: &'v dyn View, domains: &'v DomainTable) -> Self {
+        Self {
+            view,
+            domains: Some(domains),
+        }
     }
 
     /// From which point of the log the answers speak.
@@ -50,7 +60,7 @@ impl<'v> Reader<'v> {
         key: &[u8],
         revision: Option<Revision>,
     ) -> Result<Result<Option<Record>, Rejection>, StorageError> {
-        let domain = match mvcc::resolve_strong(self.view, domain)? {
+        let domain = match self.domain(domain)? {
             Ok(domain) => domain,
             Err(rejection) => return Ok(Err(rejection)),
         };
@@ -69,13 +79,20 @@ impl<'v> Reader<'v> {
 
     /// The records of a selector, as they are or as they were at a revision.
     pub fn range(&self, range: &Range) -> Result<Result<RangeReply, Rejection>, StorageError> {
-        let domain = match mvcc::resolve_strong(self.view, &range.domain)? {
+        let domain = match self.domain(&range.domain)? {
             Ok(domain) => domain,
             Err(rejection) => return Ok(Err(rejection)),
         };
         match self.moment(range.revision)? {
             Ok(at) => mvcc::range(self.view, domain, range, at).map(Ok),
             Err(rejection) => Ok(Err(rejection)),
+        }
+    }
+
+    fn domain(&self, name: &str) -> Result<Result<DomainId, Rejection>, StorageError> {
+        match self.domains {
+            Some(table) => Ok(table.strong(name).map(|domain| domain.id)),
+            None => mvcc::resolve_strong(self.view, name),
         }
     }
 

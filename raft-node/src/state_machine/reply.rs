@@ -7,10 +7,12 @@ use crate::coordination::locks::LockReply;
 use crate::coordination::queues::QueueReply;
 use crate::coordination::sessions::LeaseReply;
 use crate::coordination::workers::WorkerReply;
-use crate::mvcc::{DeleteReply, PutReply, RangeReply};
+use crate::mvcc::{DeleteReply, Domain, PutReply, RangeReply};
 use crate::types::{ClientId, Rejection, Revision};
 
 /// The answer of one command. Part of the replicated state: it is kept for retries.
+///
+/// The order of the variants is part of the stored format: append only.
 #[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Reply {
     /// Of a transaction.
@@ -33,6 +35,13 @@ pub enum Reply {
     Rejected {
         /// Why.
         rejection: Rejection,
+        /// The revision at that moment.
+        revision: Revision,
+    },
+    /// Of a command about a domain.
+    Domain {
+        /// As it is then; as it was, if it was dropped.
+        domain: Domain,
         /// The revision at that moment.
         revision: Revision,
     },

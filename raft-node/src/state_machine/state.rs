@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::clients::{Clients, Verdict};
 use super::command::{
-    Command, Compact, ExpireClients, ExpireKeys, ExpireLeases, Group, RegisterClient, RunTimers, Transaction,
+    Command, Compact, ExpireClients, ExpireKeys, ExpireLeases, Group, RegisterClient, RunTimers, Stamp, Transaction,
 };
 use super::fatal::{Fatal, refusal};
 use super::head::{Head, LogPosition, StoredMembership};
@@ -21,12 +21,13 @@ use super::reply::{GroupReply, Reply};
 use super::resident::Resident;
 use super::staged::Staged;
 use super::transaction::{self, Done, Edited, Moment};
+use crate::actors::Actors;
 use crate::codec;
 use crate::coordination::queues;
 use crate::coordination::sessions::{self, Ending};
-use crate::mvcc::{self, AppliedRevision, Domains, Edit, Failure, keys};
+use crate::mvcc::{self, AppliedRevision, Domain, Domains, Edit, Failure, keys};
 use crate::storage::{Batch, Durability, Engine, StorageError, Table};
-use crate::types::{ClientId, LogTimeMs, Revision, Signal};
+use crate::types::{ActorRefusal, ClientId, LogTimeMs, Rejection, Revision, Signal};
 
 /// Commands that one group may hold. Client ids are made of the log index and the place in the group.
 pub const GROUP_COMMANDS_MAX: u64 = 4096;
@@ -60,6 +61,7 @@ pub struct State {
     head: Head,
     membership: Option<Vec<u8>>,
     domains: Domains,
+    actors: Actors,
     clients: Clients,
     resident: Resident,
     signals: Vec<Signal>,
@@ -81,6 +83,7 @@ impl State {
             head,
             membership: StoredMembership::load(&*engine)?,
             domains: Domains::load(&*engine)?,
+            actors: Actors::load(&*engine)?,
             published: Published::new(Progress::of(&head, clients.longest_idle())),
             clients,
             resident: Resident::load(&*engine)?,
@@ -192,9 +195,21 @@ impl State {
                 Command::Compact(command) => self.compact(command),
                 Command::ExpireLeases(command) => self.expire_leases(staged, position.term, head.wall_ms, command)?,
                 Command::RunTimers(command) => self.run_timers(staged, head.wall_ms, command)?,
+                Command::CreateDomain(command) => self.once(command.stamp, index, |state| {
+                    state.domain(|all| all.create(command.domain))
+                })?,
+                Command::ChangeDomain(command) => self.once(command.stamp, index, |state| {
+                    state.domain(|all| all.change(&command.name, &command.change))
+                })?,
+                Command::DropDomain(command) => self.once(command.stamp, index, |state| {
+                    state.domain(|all| all.drop(&command.name))
+                })?,
+                Command::RegisterActor(command) => self.actor(|all| all.register(command.member, command.actor)),
+                Command::RetireActor(command) => self.actor(|all| all.retire(command.actor, command.finals)),
             });
         }
         self.domains.stage_changed(staged)?;
+        self.actors.stage_changed(staged)?;
         self.clients.end_group(index, staged)?;
         Ok(GroupReply(replies))
     }
@@ -206,23 +221,51 @@ impl State {
         wall_ms: u64,
         command: Transaction,
     ) -> Result<Reply, Fatal> {
-        let stamp = command.stamp;
-        if let Some(stamp) = stamp {
-            match self.clients.begin(stamp, self.head.log_time)? {
-                Verdict::Apply => {}
-                Verdict::Answered(reply) => return Ok(reply),
-                Verdict::Refused(rejection) => return Ok(refusal(rejection, self.head.revision)),
+        self.once(command.stamp, index, |state| {
+            let moment = state.moment(wall_ms);
+            let (reply, done) = transaction::execute(staged, &mut state.domains, moment, command)?;
+            if let Some(done) = done {
+                state.note(done);
             }
+            Ok(reply)
+        })
+    }
+
+    /// Runs what a client stamped, unless it was run before; then its answer is given again.
+    fn once(
+        &mut self,
+        stamp: Option<Stamp>,
+        index: u64,
+        work: impl FnOnce(&mut Self) -> Result<Reply, Fatal>,
+    ) -> Result<Reply, Fatal> {
+        let Some(stamp) = stamp else {
+            return work(self);
+        };
+        match self.clients.begin(stamp, self.head.log_time)? {
+            Verdict::Apply => {}
+            Verdict::Answered(reply) => return Ok(reply),
+            Verdict::Refused(rejection) => return Ok(refusal(rejection, self.head.revision)),
         }
-        let moment = self.moment(wall_ms);
-        let (reply, done) = transaction::execute(staged, &mut self.domains, moment, command)?;
-        if let Some(done) = done {
-            self.note(done);
-        }
-        if let Some(stamp) = stamp {
-            self.clients.keep(stamp, &reply, index)?;
-        }
+        let reply = work(self)?;
+        self.clients.keep(stamp, &reply, index)?;
         Ok(reply)
+    }
+
+    /// A command about a domain.
+    fn domain(&mut self, work: impl FnOnce(&mut Domains) -> Result<Domain, Rejection>) -> Result<Reply, Fatal> {
+        let revision = self.head.revision;
+        Ok(match work(&mut self.domains) {
+            Ok(domain) => Reply::Domain { domain, revision },
+            Err(rejection) => refusal(rejection, revision),
+        })
+    }
+
+    /// A command about an actor.
+    fn actor(&mut self, work: impl FnOnce(&mut Actors) -> Result<u64, ActorRefusal>) -> Reply {
+        match work(&mut self.actors) {
+            Ok(removed) => self.done(removed),
+            Err(refused) => refusal(refused.into(), self.head.revision),
+        }
     }
 
     fn register_client(&mut self, index: u64, place: u64, command: RegisterClient) -> Result<Reply, Fatal> {
@@ -382,6 +425,21 @@ impl State {
         &self.domains
     }
 
+    /// The actors.
+    pub fn actors(&self) -> &Actors {
+        &self.actors
+    }
+
+    /// The domains, if more than the bytes of one changed since the last call.
+    pub(super) fn unpublished_domains(&mut self) -> Option<&Domains> {
+        self.domains.take_unpublished().then_some(&self.domains)
+    }
+
+    /// The actors, if one changed since the last call.
+    pub(super) fn unpublished_actors(&mut self) -> Option<&Actors> {
+        self.actors.take_unpublished().then_some(&self.actors)
+    }
+
     /// A handle on how far the state is.
     pub fn published(&self) -> Published {
         self.published.clone()
@@ -407,8 +465,8 @@ fn create(engine: &dyn Engine) -> Result<Head, Fatal> {
         }
     }
     let mut batch = Batch::new();
-    for domain in Domains::built_in().iter() {
-        batch.put(Table::Meta, keys::domain(domain.id), mvcc::stored_domain(domain)?);
+    for domain in Domain::built_in() {
+        batch.put(Table::Meta, keys::domain(domain.id), mvcc::stored_domain(&domain)?);
     }
     batch.put(Table::Meta, Head::key(), codec::encode(&Head::EMPTY)?);
     engine.write(batch, Durability::Synced)?;

@@ -18,11 +18,13 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use super::announced::Announced;
 use super::head::{Head, StoredMembership};
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
+use crate::actors::ActorTable;
 use crate::feed::Feed;
-use crate::mvcc;
+use crate::mvcc::{self, DomainTable};
 use crate::signals::Signals;
 use crate::storage::{Engine, StorageError};
 use crate::types::{LogTimeMs, Revision};
@@ -74,6 +76,8 @@ pub struct StateStore {
     open: OpenEngine,
     engine: ArcSwap<EngineHandle>,
     applied: watch::Sender<Applied>,
+    domains: Announced<DomainTable>,
+    actors: Announced<ActorTable>,
     /// Bytes of the newest applied membership.
     membership: ArcSwapOption<Vec<u8>>,
     /// Oldest first.
@@ -116,6 +120,8 @@ impl StateStore {
             open,
             engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
             applied: watch::Sender::new(applied_of(&state)),
+            domains: Announced::default(),
+            actors: Announced::default(),
             membership: ArcSwapOption::from_pointee(state.membership().map(<[u8]>::to_vec)),
             hash_points: Mutex::default(),
             retired: Mutex::default(),
@@ -124,6 +130,7 @@ impl StateStore {
             feed: Feed::default(),
             root,
         };
+        store.announce(&state);
         store.feed.publish(state.revision(), Vec::new());
         Ok((Arc::new(store), state))
     }
@@ -158,6 +165,16 @@ impl StateStore {
         self.applied.subscribe()
     }
 
+    /// The domains. Whoever has seen an index in [`StateStore::applied`] finds here what was created up to it.
+    pub fn domains(&self) -> &Announced<DomainTable> {
+        &self.domains
+    }
+
+    /// The processes that wrote to the eventual tier, as new as [`StateStore::domains`].
+    pub fn actors(&self) -> &Announced<ActorTable> {
+        &self.actors
+    }
+
     /// Hashes of the state at fixed indexes, newest last; none of before the last start.
     pub fn hash_points(&self) -> Vec<HashPoint> {
         self.hash_points.lock().iter().copied().collect()
@@ -165,9 +182,21 @@ impl StateStore {
 
     /// Shows a batch that was applied to those who read, who wait and who watch, in this order.
     pub(crate) fn publish_batch(&self, state: &mut State) {
+        if let Some(domains) = state.unpublished_domains() {
+            self.domains.set(DomainTable::of(domains));
+        }
+        if let Some(actors) = state.unpublished_actors() {
+            self.actors.set(ActorTable::of(actors, &self.actors.load()));
+        }
         self.publish(state);
         self.signals.publish(state.take_signals());
         self.feed.publish(state.revision(), state.take_revisions());
+    }
+
+    /// Shows every table of a state that takes the place of another.
+    fn announce(&self, state: &State) {
+        self.domains.set(DomainTable::of(state.domains()));
+        self.actors.set(ActorTable::of(state.actors(), &self.actors.load()));
     }
 
     /// Shows what was applied to those who read.
@@ -255,6 +284,7 @@ impl StateStore {
         self.engine.store(Arc::new(EngineHandle { engine, number }));
         self.retired.lock().push((live.number, Arc::downgrade(&live.engine)));
         self.hash_points.lock().clear();
+        self.announce(&state);
         self.publish(&state);
         self.membership
             .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));

@@ -1,5 +1,6 @@
 //! The shortest ways to write commands and to look at a store, for the tests of this folder and of `mvcc`.
 
+pub mod domains;
 pub mod events;
 pub mod scripts;
 

@@ -1,5 +1,7 @@
 //! The bottom layer: one newtype a file, each with its invariant. Imports nothing of the crate.
 
+mod actor_refusal;
+mod domain_refusal;
 mod event;
 mod ids;
 mod lease_refusal;
@@ -14,10 +16,12 @@ mod signal;
 mod tier;
 mod worker_refusal;
 
+pub use actor_refusal::ActorRefusal;
+pub use domain_refusal::{DomainField, DomainRefusal};
 pub use event::{
     ClaimEnd, Event, HoldEnd, ItemEvent, LeaseEvent, LockEvent, QueueEvent, Space, TaskEvent, TaskWait, WorkerEvent,
 };
-pub use ids::{ClientId, DirectoryId, DomainId, LeaseId, MemberId};
+pub use ids::{ActorId, ClientId, DirectoryId, DomainId, LeaseId, MemberId};
 pub use lease_refusal::LeaseRefusal;
 pub use lock_kind::LockKind;
 pub use lock_refusal::LockRefusal;

@@ -2,7 +2,9 @@
 
 use bincode::{Decode, Encode};
 
-use super::{ClientId, LeaseRefusal, LockRefusal, QueueRefusal, Revision, Tier, WorkerRefusal};
+use super::{
+    ActorRefusal, ClientId, DomainRefusal, LeaseRefusal, LockRefusal, QueueRefusal, Revision, Tier, WorkerRefusal,
+};
 
 /// Why a command changed nothing. Every replica reaches the same one, and a retry gets it again. Whatever else goes
 /// wrong while a command is applied stops the node.
@@ -130,6 +132,36 @@ pub enum Rejection {
         /// Why.
         refusal: WorkerRefusal,
     },
+    /// A rule of domains.
+    #[error("domain {domain:?}: {refusal}")]
+    Domain {
+        /// The name that was asked for.
+        domain: String,
+        /// Which rule.
+        refusal: DomainRefusal,
+    },
+    /// A rule of actors.
+    #[error("{refusal}")]
+    Actor {
+        /// Which rule.
+        refusal: ActorRefusal,
+    },
+}
+
+impl Rejection {
+    /// What a rule of domains refuses of the domain of this name.
+    pub fn of_domain(domain: &str, refusal: DomainRefusal) -> Self {
+        Rejection::Domain {
+            domain: domain.to_owned(),
+            refusal,
+        }
+    }
+}
+
+impl From<ActorRefusal> for Rejection {
+    fn from(refusal: ActorRefusal) -> Self {
+        Rejection::Actor { refusal }
+    }
 }
 
 /// A refusal of one kind of operation.

@@ -72,6 +72,17 @@ impl Frame {
         matches!(self.content, Content::State(_))
     }
 
+    /// The number of the actor's last operation in it, or that its clock lists.
+    pub fn last_of(&self, actor: crate::ActorIndex) -> u64 {
+        match &self.content {
+            Content::Ops(ops) => {
+                let of_actor = ops.iter().map(|op| op.dot).filter(|dot| dot.actor() == actor);
+                of_actor.map(crate::Dot::number).max().unwrap_or(0)
+            }
+            Content::State(state) => state.clock.get(actor),
+        }
+    }
+
     /// Applies it to its shard, as a whole. A gap refuses all of it: something that it builds on is missing here.
     pub fn apply(self, shard: &mut Shard) -> Result<Applied, Gap> {
         match self.content {

@@ -160,6 +160,17 @@ mod tests {
     }
 
     #[test]
+    fn even_two_values_under_one_dot_resolve_alike_in_any_order() {
+        let mut candidates = written(Strategy::LastWrite, &["a", "b", "c"]);
+        candidates
+            .iter_mut()
+            .for_each(|candidate| (candidate.hlc, candidate.number) = (Hlc(1), 1));
+        let one_way = resolved(&candidates);
+        candidates.reverse();
+        assert_eq!(resolved(&candidates), one_way);
+    }
+
+    #[test]
     fn a_union_has_every_element_once() {
         let candidates = written(Strategy::Union, &[r#"["b", 2]"#, r#"["a", "b"]"#, "[]"]);
         assert_eq!(resolved(&candidates), (r#"[2,"a","b"]"#.into(), 0));

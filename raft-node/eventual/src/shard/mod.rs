@@ -42,9 +42,7 @@ pub use read::Held;
 #[cfg(test)]
 use rules::Rule;
 use rules::Rules;
-#[cfg(test)]
-use write::SIBLINGS_MAX;
-pub use write::{Action, Moment, Refused, Write, Written};
+pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.
 pub const SHARDS_PER_SET: u16 = 256;
@@ -182,7 +180,7 @@ impl Shard {
             counts,
             unflushed: None,
             unseen: None,
-            rules: Rules::default(),
+            rules: Rules::ALL,
         }
     }
 
@@ -210,6 +208,11 @@ impl Shard {
     /// Entries, also those whose end has come but that are not dropped yet.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// There is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Operations that are remembered.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use openraft::network::RaftNetworkFactory;
+use quorate_proto::internal::eventual_client::EventualClient;
+use tonic::transport::Channel;
 
-use super::{PeerClient, Roster, Transport};
+use super::client::MESSAGE_BYTES_MAX;
+use super::{PeerClient, Roster, Transport, transport};
 use crate::consensus::{Member, TypeConfig};
 use crate::types::MemberId;
 
@@ -24,6 +27,12 @@ impl PeerNetwork {
     /// A client of its own for `member`.
     pub fn client(&self, target: MemberId, member: &Member) -> PeerClient {
         PeerClient::new(Arc::clone(&self.roster), &self.transport, target, member)
+    }
+
+    /// A connection of its own for the eventual tier; none if the member's address is none.
+    pub fn eventual_client(&self, member: &Member) -> Option<EventualClient<Channel>> {
+        let channel = transport::channel(&self.transport, &member.peer_address).ok()?;
+        Some(EventualClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX))
     }
 }
 

@@ -75,7 +75,7 @@ impl Roster {
     }
 
     /// Adds to a request what proves that it is meant for `target`.
-    pub(super) fn stamp<T>(&self, message: T, target: MemberId, directory: DirectoryId) -> Request<T> {
+    pub fn stamp<T>(&self, message: T, target: MemberId, directory: DirectoryId) -> Request<T> {
         let mut request = Request::new(message);
         let metadata = request.metadata_mut();
         metadata.insert(CLUSTER, self.cluster_id().into());
@@ -89,7 +89,7 @@ impl Roster {
     /// Refuses a call from another cluster, for another member or directory, or from a directory that is not the one
     /// the membership records for its sender. A sender that is not in the membership is accepted: this member may lag
     /// behind the change that brought a new leader in, and must hear it nevertheless.
-    pub(super) fn check(&self, metadata: &MetadataMap) -> Result<MemberId, Status> {
+    pub fn check(&self, metadata: &MetadataMap) -> Result<MemberId, Status> {
         let cluster = number(metadata, CLUSTER)?;
         let mine = self.cluster_id();
         if mine == 0 || cluster != mine {

@@ -23,7 +23,8 @@ pub struct Put {
     pub value: Vec<u8>,
     /// Whose life it shares.
     pub lease: Option<LeaseId>,
-    /// Life in log time from the moment of apply, in milliseconds; absent: for ever.
+    /// Life in log time from the moment of apply, in milliseconds; absent: as long as the lease, without one as the
+    /// domain says.
     pub ttl_ms: Option<u64>,
     /// Sorted, without duplicates.
     pub tags: Vec<String>,
@@ -62,12 +63,13 @@ pub fn put(edit: &mut Edit<'_>, put: Put) -> Result<PutReply, Failure> {
             record: before.to_record(true),
         });
     }
+    let ttl_ms = edit.domains.ttl_ms(index, put.ttl_ms, put.lease)?;
     let record = Record {
         create_revision: before.as_ref().map_or(edit.revision, |before| before.create_revision),
         mod_revision: edit.revision,
         version: before.as_ref().map_or(1, |before| before.version + 1),
         lease: put.lease,
-        expires_at: put.ttl_ms.map(|ttl_ms| edit.log_time.after(ttl_ms)),
+        expires_at: ttl_ms.map(|ttl_ms| edit.log_time.after(ttl_ms)),
         tags: put.tags,
         value: put.value,
     };

@@ -43,6 +43,8 @@ fn some_command() -> impl Strategy<Value = Command> {
             .prop_map(|operations| Command::Transaction(testing::transaction(operations))),
         1 => prop::collection::vec(1..4_u64, 1..3).prop_map(testing::expire_leases),
         1 => (1..4_u32).prop_map(|timers_max| Command::RunTimers(RunTimers { timers_max })),
+        2 => super::domains_model::some_command(),
+        1 => some_put().prop_map(|put| testing::put_command(Put { domain: "orders".to_owned(), ..put })),
         1 => Just(register("another")),
         1 => (1..4_u32).prop_map(testing::expire_keys),
         1 => (0..40_u64).prop_map(|idle_since| testing::expire_clients(idle_since, 2)),

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 
 use crate::codec::{self, Record as _};
 use crate::mvcc::{
-    ChangeKind, ChangedKey, Changes, Cleaned, DeleteReply, Domain, KeyRecord, Put, PutReply, RangeReply, Record,
-    Selector, SortTarget,
+    ChangeKind, ChangedKey, Changes, Cleaned, DeleteReply, KeyRecord, Put, PutReply, RangeReply, Record, Selector,
+    SortTarget,
 };
 use crate::state_machine::client_rows::{Answer, Answers, ClientRow, answers_key, client_key};
 use crate::state_machine::head::{Head, LogPosition, StoredMembership};
@@ -158,11 +158,11 @@ fn rejections() -> Vec<Rejection> {
     ]
 }
 
-fn check(what: &str, bytes: &[u8], golden: &str) {
+pub(super) fn check(what: &str, bytes: &[u8], golden: &str) {
     assert_eq!(hex(bytes), golden, "{what}");
 }
 
-fn check_record<R: codec::Record + PartialEq + std::fmt::Debug>(record: &R, golden: &str) {
+pub(super) fn check_record<R: codec::Record + PartialEq + std::fmt::Debug>(record: &R, golden: &str) {
     let bytes = codec::encode(record).unwrap();
     check(&format!("{:04x}", R::ID), &bytes, golden);
     assert_eq!(&codec::decode::<R>(&bytes).unwrap(), record);
@@ -174,7 +174,7 @@ fn check_changes(changes: &Changes, golden: &str) {
     assert_eq!(Changes::from_row(&bytes).unwrap(), changes);
 }
 
-fn check_command(command: &Command, golden: &str) {
+pub(super) fn check_command(command: &Command, golden: &str) {
     let mut bytes = Vec::new();
     command.encode_into(&mut bytes).unwrap();
     check(&format!("{command:?}"), &bytes, golden);
@@ -238,14 +238,6 @@ fn stored_rows_are_frozen() {
         &changes,
         "0202021d0000000eb8dce4fd0068e5cf8b010000010100036b6579020007000177fbe80300070101",
     );
-    let domain = Domain {
-        id: DomainId(6),
-        name: "cache".to_owned(),
-        tier: Tier::Eventual,
-        bytes_max: 300_000_000,
-        bytes: 5,
-    };
-    check_record(&domain, "0302010e000000c8fc509e0605636163686501fc00a3e11105");
     let client = ClientRow {
         name: "name".to_owned(),
         mark: 5,

@@ -82,7 +82,7 @@ fn reply(reply: &Reply) -> String {
         }
         Reply::Done { revision, removed } => write!(out, "revision {revision}, {removed} went").unwrap(),
         Reply::Rejected { rejection, revision } => write!(out, "revision {revision}, refused: {rejection}").unwrap(),
-        Reply::ClientRegistered { .. } => {}
+        Reply::ClientRegistered { .. } | Reply::Domain { .. } => {}
     }
     out + "\n"
 }

@@ -146,6 +146,7 @@ fn reply(reply: &Reply) -> String {
         Reply::Done { revision, removed } => format!("revision {revision}, removed {removed}\n"),
         Reply::Rejected { rejection, revision } => format!("revision {revision}, refused: {rejection}\n"),
         Reply::ClientRegistered { .. } => panic!("scripts register nobody"),
+        Reply::Domain { .. } => panic!("scripts create no domain"),
     }
 }
 

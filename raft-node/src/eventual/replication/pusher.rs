@@ -1,0 +1,96 @@
+//! What was written here, on its way to all peers: encoded once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use parking_lot::RwLock;
+use quorate_eventual::{SHARDS, ShardNumber};
+
+use super::clocks;
+use super::queue::{Item, Queue};
+use crate::eventual::Tier;
+use crate::types::MemberId;
+
+/// A message of frames is closed when it passes this.
+const MESSAGE_BYTES: usize = 128 << 10;
+/// After something was sent, so long is waited for more: under load, operations of one shard share a frame.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// The queues of all peers.
+pub(super) type Queues = Arc<RwLock<BTreeMap<MemberId, Arc<Queue>>>>;
+
+/// Hands what was written to the queues of peers, and beats behind it.
+pub(super) struct Pusher {
+    tier: Arc<Tier>,
+    queues: Queues,
+    /// How far each shard was handed on.
+    pushed: Vec<u64>,
+}
+
+impl Pusher {
+    pub(super) fn new(tier: Arc<Tier>, queues: Queues) -> Self {
+        Pusher {
+            tier,
+            queues,
+            pushed: vec![0; usize::from(SHARDS)],
+        }
+    }
+
+    /// Runs until the member ends.
+    pub(super) async fn run(mut self) {
+        let mut next_beat = self.tier.monotonic();
+        let mut next_compare = next_beat;
+        loop {
+            let now = self.tier.monotonic();
+            self.tier.until_written(next_beat.saturating_sub(now)).await;
+            self.push();
+            let now = self.tier.monotonic();
+            if now >= next_beat {
+                next_beat = now + self.tier.options.beat;
+                let shards = if now >= next_compare {
+                    next_compare = now + self.tier.options.compare;
+                    clocks::hashes(&self.tier)
+                } else {
+                    Bytes::new()
+                };
+                self.put(&Item::Beat { shards });
+            } else {
+                tokio::time::sleep(GATHER).await;
+            }
+        }
+    }
+
+    /// Encodes everything that was written up to now.
+    fn push(&mut self) {
+        let mut frames = Vec::new();
+        for number in self.tier.store.take_unpushed() {
+            self.encode(number, &mut frames);
+            if frames.len() >= MESSAGE_BYTES {
+                self.put(&Item::Frames(Bytes::from(std::mem::take(&mut frames))));
+            }
+        }
+        if !frames.is_empty() {
+            self.put(&Item::Frames(Bytes::from(frames)));
+        }
+    }
+
+    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) {
+        let shard = self.tier.store.lock(number);
+        let pushed = &mut self.pushed[number.index()];
+        let own = shard.own_number();
+        if *pushed == own {
+            return;
+        }
+        // Forgotten already: the peers notice the gap, and get the shard by its clock.
+        let _ = shard.encode_own(number, *pushed, frames);
+        *pushed = own;
+    }
+
+    fn put(&self, item: &Item) {
+        for queue in self.queues.read().values() {
+            queue.put(item.clone());
+        }
+    }
+}

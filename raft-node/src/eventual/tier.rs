@@ -1,0 +1,196 @@
+//! What every part of the tier at one member shares.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quorate_eventual::{ActorId, SHARDS, ShardLimits, ShardNumber, Store};
+use tokio::sync::Notify;
+
+use super::heal::{HEALS_MAX, Heal};
+use super::peers::Peers;
+use crate::environment::Clock;
+
+/// Bounds and times of the tier.
+#[derive(Clone, Copy, Debug)]
+pub struct EventualOptions {
+    /// What each shard keeps for peers.
+    pub shard: ShardLimits,
+    /// Bytes of frames that wait for one peer; past it, the peer gets what it lacks when it reads again.
+    pub queue_bytes_max: usize,
+    /// Time between two beats.
+    pub beat: Duration,
+    /// Time between two comparisons of the clocks of all shards.
+    pub compare: Duration,
+    /// Bytes of one frame, that is of what one shard can send or be at once.
+    pub frame_bytes_max: usize,
+}
+
+impl Default for EventualOptions {
+    fn default() -> Self {
+        Self {
+            shard: ShardLimits::default(),
+            queue_bytes_max: 8 << 20,
+            beat: Duration::from_millis(50),
+            compare: Duration::from_secs(1),
+            frame_bytes_max: 256 << 20,
+        }
+    }
+}
+
+/// The tier at one member.
+pub struct Tier {
+    /// The shards.
+    pub store: Store,
+    /// The other members.
+    pub peers: Peers,
+    /// Bounds and times.
+    pub options: EventualOptions,
+    clock: Arc<dyn Clock>,
+    /// By shard: somebody waits for it to go forward, here or at peers.
+    advanced: Box<[Notify]>,
+    /// A beat came.
+    heard: Notify,
+    /// Something was written here.
+    wrote: Notify,
+    heals: Mutex<VecDeque<Heal>>,
+    caught_up: AtomicBool,
+    diverged_shards: AtomicU64,
+}
+
+impl Tier {
+    /// An empty tier of the process `id`.
+    pub fn new(id: ActorId, options: EventualOptions, clock: Arc<dyn Clock>) -> Arc<Self> {
+        Arc::new(Self {
+            store: Store::new(id, options.shard),
+            peers: Peers::default(),
+            options,
+            clock,
+            advanced: (0..SHARDS).map(|_| Notify::new()).collect(),
+            heard: Notify::new(),
+            wrote: Notify::new(),
+            heals: Mutex::default(),
+            caught_up: AtomicBool::new(false),
+            diverged_shards: AtomicU64::new(0),
+        })
+    }
+
+    /// Milliseconds since 1970.
+    pub fn wall_ms(&self) -> u64 {
+        self.clock.wall_ms()
+    }
+
+    /// This member's monotonic clock.
+    pub fn monotonic(&self) -> Duration {
+        self.clock.monotonic()
+    }
+
+    /// This member's monotonic clock in microseconds; never 0.
+    pub fn monotonic_us(&self) -> u64 {
+        u64::try_from(self.clock.monotonic().as_micros())
+            .unwrap_or(u64::MAX)
+            .max(1)
+    }
+
+    /// Shards have operations of this process that peers lack. Called before anybody is told of them.
+    pub fn wrote(&self, shards: impl IntoIterator<Item = ShardNumber>) {
+        for shard in shards {
+            if self.store.wrote(shard) {
+                self.wrote.notify_one();
+            }
+        }
+    }
+
+    /// Waits until something was written, or a beat is due.
+    pub(super) async fn until_written(&self, beat_in: Duration) {
+        let _ = tokio::time::timeout(beat_in, self.wrote.notified()).await;
+    }
+
+    /// The shard went forward, here or at a peer.
+    pub(super) fn went_forward(&self, shard: ShardNumber) {
+        self.advanced[shard.index()].notify_waiters();
+    }
+
+    /// To wait until a shard goes forward, here or at a peer.
+    pub(super) fn advanced(&self, shard: ShardNumber) -> &Notify {
+        &self.advanced[shard.index()]
+    }
+
+    /// A beat came.
+    pub(super) fn heard_something(&self) {
+        self.heard.notify_waiters();
+    }
+
+    /// To wait until a beat comes.
+    pub(super) fn heard(&self) -> &Notify {
+        &self.heard
+    }
+
+    /// How old what is here may be: everything that a peer acknowledged longer ago is here. None if a peer was not heard of.
+    pub fn age(&self) -> Option<Duration> {
+        let now = self.monotonic_us();
+        let oldest = self.peers.all().iter().map(|peer| peer.freshness.here_us()).min();
+        match oldest {
+            None => Some(Duration::ZERO),
+            Some(0) => None,
+            Some(us) => Some(Duration::from_micros(now.saturating_sub(us))),
+        }
+    }
+
+    /// Keeps a report.
+    pub(super) fn healed(&self, heal: Heal) {
+        tracing::info!(
+            peer = heal.peer,
+            apart_ms = heal.apart.as_millis(),
+            duration_ms = heal.duration.as_millis(),
+            shards = heal.shards,
+            merged = heal.applied.merged,
+            conflicts_resolved = heal.applied.conflicts,
+            siblings_left = heal.applied.siblings,
+            discarded = heal.applied.discarded,
+            bytes = heal.bytes,
+            mode = heal.mode(),
+            "even again with a member that could not be reached"
+        );
+        let mut heals = self.heals.lock();
+        if heals.len() >= HEALS_MAX {
+            heals.pop_front();
+        }
+        heals.push_back(heal);
+    }
+
+    /// The newest reports, the newest last.
+    pub fn heals(&self) -> Vec<Heal> {
+        self.heals.lock().iter().cloned().collect()
+    }
+
+    /// This process has what the others had when it started; until then its reads may be older than what the one before it
+    /// had answered.
+    pub fn is_caught_up(&self) -> bool {
+        self.caught_up.load(Ordering::Acquire)
+    }
+
+    /// See [`Tier::is_caught_up`].
+    pub(super) fn set_caught_up(&self) {
+        if !self.caught_up.swap(true, Ordering::AcqRel) {
+            tracing::info!("the eventual tier has caught up with every member");
+        }
+    }
+
+    /// Shards whose state differs from a peer's though their clocks are equal: a bug, or damaged memory.
+    pub fn diverged_shards(&self) -> u64 {
+        self.diverged_shards.load(Ordering::Relaxed)
+    }
+
+    /// See [`Tier::diverged_shards`].
+    pub(super) fn found_diverged(&self, shard: ShardNumber, peer: crate::types::MemberId) {
+        self.diverged_shards.fetch_add(1, Ordering::Relaxed);
+        tracing::error!(
+            shard = shard.get(),
+            peer,
+            "a shard differs from a peer's though both have the same operations"
+        );
+    }
+}

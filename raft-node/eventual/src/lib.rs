@@ -25,6 +25,7 @@ mod kind;
 mod counts;
 pub mod frame;
 mod log;
+pub mod row;
 mod shard;
 mod store;
 
@@ -47,8 +48,8 @@ pub use hlc::Hlc;
 pub use key::{Address, Key, Place};
 pub use kind::{Space, Strategy};
 pub use shard::{
-    Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, Shard, ShardLimits, ShardNumber, Write,
-    Written,
+    Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, Shard, ShardLimits, ShardNumber, Siblings,
+    Unflushed, Write, Written,
 };
 pub use store::Store;
 pub use token::{ForeignToken, TOKEN_BYTES_MAX, Token};

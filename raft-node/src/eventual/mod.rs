@@ -16,6 +16,7 @@
 //! * What is kept for a peer that does not answer is bounded; past the bound it costs nothing more, and the peer gets whole
 //!   shards later.
 
+mod disk;
 mod freshness;
 mod heal;
 mod peers;
@@ -23,6 +24,7 @@ mod replication;
 mod tier;
 mod wait;
 
+pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
 pub use peers::{Peer, Peers};
 pub use replication::{PushService, Replication};

@@ -69,6 +69,7 @@ impl Shard {
         self.pending.extend(state.pending);
         let clock = &self.clock;
         self.pending.retain(|dot| !clock.covers(*dot));
+        self.clock_is_unflushed();
         applied
     }
 }

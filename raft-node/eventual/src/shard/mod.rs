@@ -12,6 +12,7 @@
 mod apply;
 mod expire;
 mod join;
+mod persist;
 mod read;
 mod retire;
 mod rules;
@@ -36,6 +37,8 @@ use crate::policy::Usage;
 pub(crate) use apply::RemoteOp;
 pub use apply::{Applied, Gap};
 pub(crate) use join::RemoteState;
+use persist::Changed;
+pub use persist::{Siblings, Unflushed};
 pub use read::Held;
 #[cfg(test)]
 pub use rules::Rule;
@@ -137,7 +140,7 @@ pub struct Shard {
     endings: BTreeSet<(u64, u32)>,
     counts: Counts,
     /// Keys that changed since they were last written to disk.
-    unflushed: Option<Vec<Key>>,
+    unflushed: Option<Changed>,
     /// Keys that changed since those who watch were last told.
     unseen: Option<Vec<Key>>,
     /// Which of the algorithm's rules it follows: all, but in tests.
@@ -205,16 +208,6 @@ impl Shard {
         self.orphan_bytes
     }
 
-    /// From now on, keys that change are kept until [`Shard::take_unflushed`].
-    pub fn track_unflushed(&mut self) {
-        self.unflushed.get_or_insert_default();
-    }
-
-    /// Keys that changed since the last call, some perhaps twice.
-    pub fn take_unflushed(&mut self) -> Vec<Key> {
-        self.unflushed.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     /// Whether keys that change are kept until [`Shard::take_unseen`].
     pub fn watch(&mut self, watched: bool) {
         match (watched, &self.unseen) {
@@ -231,7 +224,7 @@ impl Shard {
 
     fn touched(&mut self, key: &Key) {
         if let Some(unflushed) = &mut self.unflushed {
-            unflushed.push(key.clone());
+            unflushed.push(key);
         }
         if let Some(unseen) = &mut self.unseen {
             unseen.push(key.clone());
@@ -262,6 +255,7 @@ impl Shard {
     /// Puts a sibling beside those that the key has. Returns how many there were.
     fn insert(&mut self, key: &Key, sibling: Sibling, usage: Usage) -> usize {
         self.digest ^= self.sibling_digest(key.hash(), &sibling);
+        self.count_unflushed(&sibling);
         let expires_at_ms = sibling.life.expires_at_ms();
         let domain = key.domain();
         if let Some(slot) = self.find(key.hash(), key.bytes()) {
@@ -417,6 +411,7 @@ impl Shard {
     }
 
     fn remember(&mut self, dot: Dot, key: Key, removed: Removed) {
+        self.clock_is_unflushed();
         self.log.push(dot.actor(), dot.number(), Op { key, removed });
     }
 }

@@ -154,6 +154,7 @@ impl Shard {
                 let before = entry.bytes();
                 let old = entry.replace_only(sibling.clone());
                 let (key, after) = (entry.key.clone(), entry.bytes());
+                self.count_unflushed(sibling);
                 self.counts.resize(key.domain(), before, after);
                 self.digest ^= self.sibling_digest(key.hash(), &old) ^ self.sibling_digest(key.hash(), sibling);
                 if old.life.ends() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const FILES: [&str; 14] = [
+const FILES: [&str; 15] = [
     "quorate/v1/common.proto",
     "quorate/v1/lease.proto",
     "quorate/v1/lock.proto",
@@ -15,6 +15,7 @@ const FILES: [&str; 14] = [
     "quorate/v1/stream.proto",
     "quorate/v1/watch.proto",
     "quorate/v1/eventual.proto",
+    "quorate/v1/domain.proto",
     "quorate/internal/v1/raft.proto",
     "quorate/internal/v1/eventual.proto",
 ];

@@ -30,6 +30,7 @@ pub struct ClientBuilder {
     retry_burst: u32,
     retries_per_second: u32,
     watch_probe: Duration,
+    nearest: Option<String>,
 }
 
 impl Default for ClientBuilder {
@@ -44,6 +45,7 @@ impl Default for ClientBuilder {
             retry_burst: 16_384,
             retries_per_second: 1_024,
             watch_probe: Duration::from_secs(5),
+            nearest: None,
         }
     }
 }
@@ -105,6 +107,13 @@ impl ClientBuilder {
         self
     }
 
+    /// The member, `host:port`, that calls of the eventual tier go to while it is connected. Default: the one that answered
+    /// last.
+    pub fn nearest(mut self, address: impl Into<String>) -> Self {
+        self.nearest = Some(address.into());
+        self
+    }
+
     /// Makes the client, and sees to it that one of the endpoints can be reached.
     ///
     /// # Errors
@@ -113,8 +122,11 @@ impl ClientBuilder {
     /// [`ErrorKind::ConnectionLost`], which names the reason for each endpoint, when none can be reached.
     pub async fn connect(self) -> Result<Client> {
         self.check()?;
-        let routing = Routing::new(&self.endpoints, self.connections, self.outstanding)?;
+        let mut routing = Routing::new(&self.endpoints, self.connections, self.outstanding)?;
         let budget = RetryBudget::new(self.retry_burst, self.retries_per_second, Instant::now());
+        if let Some(address) = &self.nearest {
+            routing.prefer(address)?;
+        }
         // Three quarters of what one connection carries, rounded up.
         let waits_max = self.outstanding - self.outstanding / 4;
         let core = Core::new(

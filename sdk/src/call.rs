@@ -21,6 +21,7 @@ use crate::retry::Backoff;
 use crate::routing::Route;
 use crate::session::Stamp;
 use crate::slots::Lost;
+use crate::wire::Strong;
 
 /// Redirects that are followed without a delay; members that send a caller round in a circle do not make it spin.
 pub(crate) const REDIRECTS_AT_ONCE_MAX: u32 = 3;
@@ -207,7 +208,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    async fn connection(&self, endpoint: &Endpoint) -> std::result::Result<Arc<Connection>, String> {
+    async fn connection(&self, endpoint: &Endpoint) -> std::result::Result<Arc<Connection<Strong>>, String> {
         let reconnects = &self.core.stats.reconnects.0;
         match tokio::time::timeout_at(self.deadline, endpoint.connection(reconnects)).await {
             Ok(connection) => connection,
@@ -338,12 +339,17 @@ fn set_stamp(request: &mut Request, stamp: v1::ClientStamp) {
         Request::Put(put) => put.stamp = Some(stamp),
         Request::Delete(delete) => delete.stamp = Some(stamp),
         Request::Txn(txn) => txn.stamp = Some(stamp),
+        Request::DomainCreate(create) => create.stamp = Some(stamp),
+        Request::DomainChange(change) => change.stamp = Some(stamp),
+        Request::DomainDrop(drop) => drop.stamp = Some(stamp),
         Request::Get(_)
         | Request::Range(_)
         | Request::Compact(_)
         | Request::RegisterClient(_)
         | Request::KeepAlive(_)
-        | Request::Query(_) => {}
+        | Request::Query(_)
+        | Request::DomainList(_)
+        | Request::DomainGet(_) => {}
     }
 }
 

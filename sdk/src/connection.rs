@@ -9,9 +9,6 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::Stream;
-use quorate_proto::v1;
-use quorate_proto::v1::call::Request;
-use quorate_proto::v1::calls_client::CallsClient;
 use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -20,6 +17,7 @@ use tonic::transport::{Channel, Endpoint};
 use crate::pipeline::Pipeline;
 use crate::session::Stamp;
 use crate::slots::{Answer, Lost};
+use crate::wire::Wire;
 
 /// What a client takes as one message of replies.
 pub(crate) const REPLY_BYTES_MAX: usize = 64 << 20;
@@ -27,29 +25,42 @@ pub(crate) const REPLY_BYTES_MAX: usize = 64 << 20;
 const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
 
 /// An open connection; dropping it ends its calls.
-pub(crate) struct Connection {
-    pipeline: Arc<Pipeline>,
+pub(crate) struct Connection<W: Wire> {
+    pipeline: Arc<Pipeline<W>>,
+    process: u64,
     tasks: [JoinHandle<()>; 2],
 }
 
-impl Connection {
-    /// Connects and opens the stream.
+impl<W: Wire> Connection<W> {
+    /// Connects and opens the stream; if the protocol begins with a hello, waits for it.
     pub(crate) async fn open(transport: &Endpoint, outstanding_max: u32) -> Result<Self, String> {
         let channel: Channel = transport.connect().await.map_err(|error| chain(&error))?;
         let pipeline = Arc::new(Pipeline::new(outstanding_max));
         let outgoing = Outgoing(Arc::clone(&pipeline));
-        let mut calls = CallsClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
-        let replies = calls
-            .open(outgoing)
-            .await
-            .map_err(|status| status.to_string())?
-            .into_inner();
+        let opened = W::open(channel, outgoing).await;
+        let mut replies = opened.map_err(|status| status.to_string())?;
+        let mut process = 0;
+        if W::GREETS {
+            match replies.message().await.map_err(|status| status.to_string())? {
+                Some(first) => {
+                    process = W::process(&first).ok_or("the member began its stream without a hello")?;
+                    pipeline.complete(first, &mut Vec::new());
+                }
+                None => return Err("the member ended the stream before its hello".to_owned()),
+            }
+        }
         let reader = tokio::spawn(read(Arc::clone(&pipeline), replies));
         let sweeper = tokio::spawn(sweep(Arc::clone(&pipeline)));
         Ok(Self {
             pipeline,
+            process,
             tasks: [reader, sweeper],
         })
+    }
+
+    /// The member's process, as its hello names it; 0 if the protocol has none.
+    pub(crate) fn process(&self) -> u64 {
+        self.process
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -63,7 +74,12 @@ impl Connection {
 
     /// Sends one call and waits for its reply until `deadline`. If this future is dropped while a reply may still come,
     /// `stamp` is taken and stays outstanding until it does; in every other case it is left where it is.
-    pub(crate) async fn exchange(&self, request: Request, deadline: Instant, stamp: &mut Option<Stamp>) -> Answer {
+    pub(crate) async fn exchange(
+        &self,
+        request: W::Request,
+        deadline: Instant,
+        stamp: &mut Option<Stamp>,
+    ) -> Answer<W::Response> {
         let permits = &self.pipeline.permits;
         let permit = match permits.try_acquire() {
             Ok(permit) => Ok(permit),
@@ -91,7 +107,7 @@ impl Connection {
     }
 }
 
-impl Drop for Connection {
+impl<W: Wire> Drop for Connection<W> {
     fn drop(&mut self) {
         self.pipeline.fail("the connection was dropped");
         for task in &self.tasks {
@@ -101,32 +117,27 @@ impl Drop for Connection {
 }
 
 /// A call on its way: queued when first polled, abandoned when dropped early.
-struct Exchange<'a> {
-    pipeline: &'a Pipeline,
+struct Exchange<'a, W: Wire> {
+    pipeline: &'a Pipeline<W>,
     stamp: &'a mut Option<Stamp>,
     deadline: Instant,
-    step: Step<'a>,
+    step: Step<'a, W::Request>,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "lives in the caller's future; a box would cost an allocation per call"
-)]
-enum Step<'a> {
-    Queue {
-        request: Request,
-        permit: SemaphorePermit<'a>,
-    },
-    Wait {
-        id: u64,
-    },
+// Lives in the caller's future; a box for its largest variant would cost an allocation per call.
+enum Step<'a, Q> {
+    Queue { request: Q, permit: SemaphorePermit<'a> },
+    Wait { id: u64 },
     Done,
 }
 
-impl Future for Exchange<'_> {
-    type Output = Answer;
+// Nothing in it points into itself.
+impl<W: Wire> Unpin for Exchange<'_, W> {}
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Answer> {
+impl<W: Wire> Future for Exchange<'_, W> {
+    type Output = Answer<W::Response>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match std::mem::replace(&mut self.step, Step::Done) {
             Step::Queue { request, permit } => {
                 let id = match self.pipeline.submit(request, self.deadline, context.waker()) {
@@ -150,7 +161,7 @@ impl Future for Exchange<'_> {
     }
 }
 
-impl Drop for Exchange<'_> {
+impl<W: Wire> Drop for Exchange<'_, W> {
     fn drop(&mut self) {
         if let Step::Wait { id } = self.step {
             self.pipeline.abandon(id, self.stamp.take());
@@ -159,17 +170,17 @@ impl Drop for Exchange<'_> {
 }
 
 /// The sending side of the stream.
-struct Outgoing(Arc<Pipeline>);
+pub(crate) struct Outgoing<W: Wire>(Arc<Pipeline<W>>);
 
-impl Stream for Outgoing {
-    type Item = v1::CallBatch;
+impl<W: Wire> Stream for Outgoing<W> {
+    type Item = W::Calls;
 
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<v1::CallBatch>> {
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<W::Calls>> {
         self.0.poll_batch(context)
     }
 }
 
-async fn read(pipeline: Arc<Pipeline>, mut replies: tonic::Streaming<v1::ReplyBatch>) {
+async fn read<W: Wire>(pipeline: Arc<Pipeline<W>>, mut replies: tonic::Streaming<W::Replies>) {
     let mut wakers: Vec<Waker> = Vec::new();
     let reason = loop {
         match replies.message().await {
@@ -182,7 +193,7 @@ async fn read(pipeline: Arc<Pipeline>, mut replies: tonic::Streaming<v1::ReplyBa
     pipeline.fail(&reason);
 }
 
-async fn sweep(pipeline: Arc<Pipeline>) {
+async fn sweep<W: Wire>(pipeline: Arc<Pipeline<W>>) {
     while pipeline.has_calls().await {
         tokio::time::sleep(SWEEP_INTERVAL).await;
         pipeline.expire(Instant::now());

@@ -1,10 +1,10 @@
-//! What a read promises.
+//! What a call promises.
 
 use std::time::Duration;
 
 use quorate_proto::v1;
 
-/// What a read promises, and so where it may be answered.
+/// What a call promises, and so where it may be answered. Of writes, which are `Strong` or `Eventual`, it is the tier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Consistency {
@@ -16,6 +16,9 @@ pub enum Consistency {
     BoundedStale(Duration),
     /// A prefix of the history, as the answering member has applied it; never older than what this client has seen.
     Local,
+    /// The eventual tier, a keyspace of its own: any member answers from its memory, and never with anything older than
+    /// what this client has seen of it. Only for reads, puts and deletes of single keys.
+    Eventual,
 }
 
 impl Consistency {
@@ -32,6 +35,7 @@ impl Consistency {
                 options.set_level(v1::Level::Local);
                 options.min_revision = seen_revision;
             }
+            Self::Eventual => options.set_level(v1::Level::Eventual),
         }
         options
     }

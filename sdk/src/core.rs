@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use crate::builder::check_timeout;
 use crate::call::{Call, Nature};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::eventual::Tier;
 use crate::lease::Keeper;
 use crate::retry::RetryBudget;
 use crate::routing::{Route, Routing};
@@ -88,6 +89,14 @@ impl Seen {
             self.revision.fetch_max(revision, Ordering::Relaxed);
         }
     }
+
+    fn point(&self) -> (u64, u64) {
+        let _changing = self.changing.lock();
+        (
+            self.epoch.load(Ordering::Relaxed),
+            self.revision.load(Ordering::Relaxed),
+        )
+    }
 }
 
 /// A client without its handle.
@@ -96,6 +105,7 @@ pub(crate) struct Core {
     pub(crate) session: Session,
     pub(crate) keeper: Keeper,
     pub(crate) watches: Watches,
+    pub(crate) eventual: Tier,
     /// Places for calls that wait for something to happen.
     waits: Semaphore,
     pub(crate) budget: RetryBudget,
@@ -125,6 +135,7 @@ impl Core {
             session: Session::default(),
             keeper: Keeper::default(),
             watches,
+            eventual: Tier::default(),
             waits: Semaphore::new(waits_max),
             budget,
             stats: Counters::default(),
@@ -228,6 +239,11 @@ impl Core {
             Response::RegisterClient(response) => &response.header,
             Response::KeepAlive(response) => &response.header,
             Response::Query(response) => &response.header,
+            Response::DomainCreate(response) => &response.header,
+            Response::DomainList(response) => &response.header,
+            Response::DomainGet(response) => &response.header,
+            Response::DomainChange(response) => &response.header,
+            Response::DomainDrop(response) => &response.header,
             Response::Error(_) => &None,
         };
         if let Some(header) = header {
@@ -242,6 +258,11 @@ impl Core {
     /// The highest revision this client has seen.
     pub(crate) fn seen_revision(&self) -> u64 {
         self.seen.revision.load(Ordering::Relaxed)
+    }
+
+    /// The newest epoch of the store that this client has seen, and the highest revision within it.
+    pub(crate) fn seen_point(&self) -> (u64, u64) {
+        self.seen.point()
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -308,6 +329,11 @@ pub(crate) fn unexpected(call: &str, response: &Response) -> Error {
         Response::RegisterClient(_) => "RegisterClient",
         Response::KeepAlive(_) => "KeepAlive",
         Response::Query(_) => "Query",
+        Response::DomainCreate(_) => "DomainCreate",
+        Response::DomainList(_) => "DomainList",
+        Response::DomainGet(_) => "DomainGet",
+        Response::DomainChange(_) => "DomainChange",
+        Response::DomainDrop(_) => "DomainDrop",
     };
     Error::new(
         ErrorKind::Protocol,

@@ -10,6 +10,7 @@ use tonic::transport::Channel;
 use crate::breaker::Breaker;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::wire::{Eventual, Strong, Wire};
 
 /// Flow-control windows: a batch of replies never waits for a window update on a fast network.
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
@@ -39,10 +40,12 @@ pub(crate) fn normal_address(text: &str) -> Result<String> {
     }
 }
 
+/// A connection, or why there is none.
+type Opened<W> = std::result::Result<Arc<Connection<W>>, String>;
+
 /// One connection's place.
-#[derive(Default)]
-struct Cell {
-    current: Mutex<Option<Arc<Connection>>>,
+struct Cell<W: Wire> {
+    current: Mutex<Option<Arc<Connection<W>>>>,
     /// Held while connecting, so that one caller connects for all.
     opening: tokio::sync::Mutex<()>,
     /// Attempts to connect that failed.
@@ -50,12 +53,18 @@ struct Cell {
     opened: AtomicBool,
 }
 
+/// The connections of one protocol.
+struct Lane<W: Wire> {
+    cells: Box<[Cell<W>]>,
+    next: AtomicUsize,
+}
+
 /// An address that may be called.
 pub(crate) struct Endpoint {
     address: String,
     transport: tonic::transport::Endpoint,
-    cells: Box<[Cell]>,
-    next: AtomicUsize,
+    strong: Lane<Strong>,
+    eventual: Lane<Eventual>,
     outstanding_max: u32,
     breaker: Mutex<Breaker>,
     /// For calls that are not on the stream.
@@ -78,8 +87,8 @@ impl Endpoint {
         Ok(Self {
             address: address.to_owned(),
             transport,
-            cells: (0..connections).map(|_| Cell::default()).collect(),
-            next: AtomicUsize::new(0),
+            strong: Lane::new(connections),
+            eventual: Lane::new(connections),
             outstanding_max,
             breaker: Mutex::new(Breaker::new()),
             unary: std::sync::OnceLock::new(),
@@ -92,7 +101,7 @@ impl Endpoint {
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.cells.iter().any(|cell| cell.live().is_some())
+        self.strong.is_connected() || self.eventual.is_connected()
     }
 
     /// Whether the breaker would let an attempt through.
@@ -100,14 +109,19 @@ impl Endpoint {
         self.breaker.lock().would_allow(now)
     }
 
-    /// A connection, opened if need be. `reconnected` is raised when one had been open before. The error says why.
-    pub(crate) async fn connection(&self, reconnected: &AtomicU64) -> std::result::Result<Arc<Connection>, String> {
-        let turn = if self.cells.len() == 1 {
-            0
-        } else {
-            self.next.fetch_add(1, Ordering::Relaxed) % self.cells.len()
-        };
-        let cell = &self.cells[turn];
+    /// A connection of the strong tier, opened if need be. `reconnected` is raised when one had been open before. The error
+    /// says why.
+    pub(crate) async fn connection(&self, reconnected: &AtomicU64) -> Opened<Strong> {
+        self.connect(&self.strong, reconnected).await
+    }
+
+    /// As [`connection`](Self::connection), of the eventual tier.
+    pub(crate) async fn eventual_connection(&self, reconnected: &AtomicU64) -> Opened<Eventual> {
+        self.connect(&self.eventual, reconnected).await
+    }
+
+    async fn connect<W: Wire>(&self, lane: &Lane<W>, reconnected: &AtomicU64) -> Opened<W> {
+        let cell = lane.cell_in_turn();
         if let Some(connection) = cell.live() {
             return Ok(connection);
         }
@@ -122,7 +136,7 @@ impl Endpoint {
         self.open(cell, reconnected).await
     }
 
-    async fn open(&self, cell: &Cell, reconnected: &AtomicU64) -> std::result::Result<Arc<Connection>, String> {
+    async fn open<W: Wire>(&self, cell: &Cell<W>, reconnected: &AtomicU64) -> Opened<W> {
         self.forget_dead(cell);
         let opening = Connection::open(&self.transport, self.outstanding_max);
         match self.dial(opening).await {
@@ -184,12 +198,15 @@ impl Endpoint {
 
     /// A connection broke: lets the breaker know, once per connection.
     pub(crate) fn connection_lost(&self) {
-        for cell in &self.cells {
+        for cell in &self.strong.cells {
+            self.forget_dead(cell);
+        }
+        for cell in &self.eventual.cells {
             self.forget_dead(cell);
         }
     }
 
-    fn forget_dead(&self, cell: &Cell) {
+    fn forget_dead<W: Wire>(&self, cell: &Cell<W>) {
         let mut current = cell.current.lock();
         if current.as_ref().is_some_and(|connection| !connection.is_alive()) {
             *current = None;
@@ -205,6 +222,33 @@ impl Endpoint {
     /// Ends every connection and refuses new ones.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
+        self.strong.close();
+        self.eventual.close();
+    }
+}
+
+impl<W: Wire> Lane<W> {
+    fn new(connections: u32) -> Self {
+        Self {
+            cells: (0..connections).map(|_| Cell::default()).collect(),
+            next: AtomicUsize::new(0),
+        }
+    }
+
+    fn is_connected(&self) -> bool {
+        self.cells.iter().any(|cell| cell.live().is_some())
+    }
+
+    fn cell_in_turn(&self) -> &Cell<W> {
+        let turn = if self.cells.len() == 1 {
+            0
+        } else {
+            self.next.fetch_add(1, Ordering::Relaxed) % self.cells.len()
+        };
+        &self.cells[turn]
+    }
+
+    fn close(&self) {
         for cell in &self.cells {
             if let Some(connection) = cell.current.lock().take() {
                 connection.close("the client is closed");
@@ -213,8 +257,19 @@ impl Endpoint {
     }
 }
 
-impl Cell {
-    fn live(&self) -> Option<Arc<Connection>> {
+impl<W: Wire> Default for Cell<W> {
+    fn default() -> Self {
+        Self {
+            current: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            failures: AtomicU64::new(0),
+            opened: AtomicBool::new(false),
+        }
+    }
+}
+
+impl<W: Wire> Cell<W> {
+    fn live(&self) -> Option<Arc<Connection<W>>> {
         self.current
             .lock()
             .as_ref()

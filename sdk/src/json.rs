@@ -50,7 +50,7 @@ impl<T> GetJson<'_, T> {
         self
     }
 
-    /// What the read promises. Default: [`Consistency::Strong`].
+    /// What the read promises. Default: what the domain says.
     pub fn consistency(mut self, consistency: Consistency) -> Self {
         self.get = self.get.consistency(consistency);
         self

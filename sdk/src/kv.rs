@@ -1,5 +1,6 @@
 //! Reading, writing and deleting keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,24 +11,49 @@ use quorate_proto::v1::reply::Response;
 
 use crate::consistency::{Consistency, whole_ms};
 use crate::core::{Core, unexpected};
-use crate::error::{Error, Outcome, Result};
+use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::eventual::{delete_at_level, get_at_level, put_at_level};
 use crate::record::{Keys, Record};
 use crate::routing::Route;
 
 /// A bounded staleness of nothing is not a promise that a member can keep.
-pub(crate) fn read_options(core: &Core, consistency: Consistency) -> Result<v1::ReadOptions> {
+pub(crate) fn read_options(core: &Core, consistency: Option<Consistency>) -> Result<v1::ReadOptions> {
+    let Some(consistency) = consistency else {
+        // The domain says what the read promises; it may be a local one, which must not fall behind what was seen.
+        return Ok(v1::ReadOptions {
+            min_revision: core.seen_revision(),
+            ..Default::default()
+        });
+    };
     if consistency == Consistency::BoundedStale(Duration::ZERO) {
         let message = "a staleness bound of 0 is refused: ask for at least 1 ms, or for a strong read";
         return Err(Error::invalid("consistency", message).with_outcome(Outcome::NotAMutation));
     }
+    if consistency == Consistency::Eventual {
+        let message = "consistency: the eventual tier reads single keys at this level; see `Client::eventual` for more";
+        return Err(Error::new(ErrorKind::TierMismatch, Outcome::NotAMutation, message));
+    }
     Ok(consistency.read_options(core.seen_revision()))
 }
 
-/// Strong reads go to the leader, which answers them with the fewest messages.
-pub(crate) fn route_of(consistency: Consistency) -> Route {
+/// Strong reads go to the leader, which answers them with the fewest messages; so do those of which only the domain says
+/// what they promise.
+pub(crate) fn route_of(consistency: Option<Consistency>) -> Route {
     match consistency {
-        Consistency::Strong => Route::Leader,
-        Consistency::BoundedStale(_) | Consistency::Local => Route::Any,
+        None | Some(Consistency::Strong) => Route::Leader,
+        Some(Consistency::BoundedStale(_) | Consistency::Local | Consistency::Eventual) => Route::Any,
+    }
+}
+
+/// Whether a mutation goes to the eventual tier.
+fn is_eventual(consistency: Consistency) -> Result<bool> {
+    match consistency {
+        Consistency::Strong => Ok(false),
+        Consistency::Eventual => Ok(true),
+        Consistency::BoundedStale(_) | Consistency::Local => {
+            let message = "a write is strong or eventual: how old an answer may be is a matter of reads";
+            Err(Error::invalid("consistency", message))
+        }
     }
 }
 
@@ -39,9 +65,10 @@ pub(crate) fn unexpected_read(call: &str, response: &Response) -> Error {
 /// A read of one key.
 #[must_use = "a call is made when it is awaited"]
 pub struct Get<'a> {
-    core: &'a Core,
+    core: &'a Arc<Core>,
     request: v1::GetRequest,
-    consistency: Consistency,
+    /// None: what the domain says.
+    consistency: Option<Consistency>,
     timeout: Option<Duration>,
 }
 
@@ -51,16 +78,17 @@ pub struct Get<'a> {
 pub struct GetReply {
     /// The record; absent when the key does not exist.
     pub record: Option<Record>,
-    /// The revision of the store that the answer reflects.
+    /// The revision of the store that the answer reflects; 0 for an eventual read. The record of such a one has no
+    /// revisions and no version either: they are 0, and it expires by the clock, in milliseconds since 1970.
     pub revision: u64,
-    /// How old the answer may be; zero for a strong read.
+    /// How old the answer may be; zero for a strong read. [`Duration::MAX`] for an eventual one if that cannot be told.
     pub staleness: Duration,
     /// Id of the member that answered.
     pub member: u64,
 }
 
 impl<'a> Get<'a> {
-    pub(crate) fn new(core: &'a Core, key: Bytes) -> Self {
+    pub(crate) fn new(core: &'a Arc<Core>, key: Bytes) -> Self {
         let request = v1::GetRequest {
             key,
             ..Default::default()
@@ -68,7 +96,7 @@ impl<'a> Get<'a> {
         Self {
             core,
             request,
-            consistency: Consistency::Strong,
+            consistency: None,
             timeout: None,
         }
     }
@@ -79,9 +107,12 @@ impl<'a> Get<'a> {
         self
     }
 
-    /// What the read promises. Default: [`Consistency::Strong`].
+    /// What the read promises. Default: what the domain says, which is [`Consistency::Strong`] unless it was made or changed
+    /// to say something else. With [`Consistency::Eventual`] it reads the eventual tier, there the domain
+    /// `default-eventual` by default, and [`at_revision`](Self::at_revision) is refused with
+    /// [`ErrorKind::TierMismatch`].
     pub fn consistency(mut self, consistency: Consistency) -> Self {
-        self.consistency = consistency;
+        self.consistency = Some(consistency);
         self
     }
 
@@ -98,6 +129,9 @@ impl<'a> Get<'a> {
     }
 
     async fn send(mut self) -> Result<GetReply> {
+        if self.consistency == Some(Consistency::Eventual) {
+            return get_at_level(self.core, self.request, self.timeout).await;
+        }
         self.request.read = Some(read_options(self.core, self.consistency)?);
         let route = route_of(self.consistency);
         match self.core.read(Request::Get(self.request), route, self.timeout).await? {
@@ -127,9 +161,10 @@ impl<'a> IntoFuture for Get<'a> {
 /// A write of one key.
 #[must_use = "a call is made when it is awaited"]
 pub struct Put<'a> {
-    core: &'a Core,
+    core: &'a Arc<Core>,
     /// An error if the value could not be made.
     request: Result<v1::PutRequest>,
+    consistency: Consistency,
     timeout: Option<Duration>,
 }
 
@@ -137,14 +172,14 @@ pub struct Put<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PutReply {
-    /// The revision of the write.
+    /// The revision of the write; 0 for an eventual one.
     pub revision: u64,
     /// The record that was replaced, if [`Put::previous`] asked for it and there was one.
     pub previous: Option<Record>,
 }
 
 impl<'a> Put<'a> {
-    pub(crate) fn new(core: &'a Core, key: Bytes, value: Bytes) -> Self {
+    pub(crate) fn new(core: &'a Arc<Core>, key: Bytes, value: Bytes) -> Self {
         Self {
             core,
             request: Ok(v1::PutRequest {
@@ -152,14 +187,16 @@ impl<'a> Put<'a> {
                 value,
                 ..Default::default()
             }),
+            consistency: Consistency::Strong,
             timeout: None,
         }
     }
 
-    pub(crate) fn refused(core: &'a Core, error: Error) -> Self {
+    pub(crate) fn refused(core: &'a Arc<Core>, error: Error) -> Self {
         Self {
             core,
             request: Err(error),
+            consistency: Consistency::Strong,
             timeout: None,
         }
     }
@@ -191,6 +228,14 @@ impl<'a> Put<'a> {
         self.set(|request| request.tags = tags.into_iter().map(Into::into).collect())
     }
 
+    /// Which tier it is written to. Default: [`Consistency::Strong`]. With [`Consistency::Eventual`] the eventual one, there
+    /// the domain `default-eventual` by default; a lease, tags and [`previous`](Self::previous) are refused with
+    /// [`ErrorKind::TierMismatch`] then. The others are refused: they are for reads.
+    pub fn consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
+        self
+    }
+
     /// Returns the record that was replaced. Default: it is not returned.
     pub fn previous(self) -> Self {
         self.set(|request| request.previous = true)
@@ -203,6 +248,9 @@ impl<'a> Put<'a> {
     }
 
     async fn send(self) -> Result<PutReply> {
+        if is_eventual(self.consistency)? {
+            return put_at_level(self.core, self.request?, self.timeout).await;
+        }
         match self.core.mutate(Request::Put(self.request?), self.timeout).await? {
             Response::Put(response) => Ok(PutReply {
                 revision: response.header.unwrap_or_default().revision,
@@ -225,8 +273,9 @@ impl<'a> IntoFuture for Put<'a> {
 /// A deletion of one key or of many.
 #[must_use = "a call is made when it is awaited"]
 pub struct Delete<'a> {
-    core: &'a Core,
+    core: &'a Arc<Core>,
     request: v1::DeleteRequest,
+    consistency: Consistency,
     timeout: Option<Duration>,
 }
 
@@ -234,7 +283,7 @@ pub struct Delete<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DeleteReply {
-    /// The revision of the store after it; its own if it deleted anything.
+    /// The revision of the store after it; its own if it deleted anything. 0 for an eventual one.
     pub revision: u64,
     /// How many keys went.
     pub deleted: u64,
@@ -243,7 +292,7 @@ pub struct DeleteReply {
 }
 
 impl<'a> Delete<'a> {
-    pub(crate) fn new(core: &'a Core, keys: Keys) -> Self {
+    pub(crate) fn new(core: &'a Arc<Core>, keys: Keys) -> Self {
         let request = v1::DeleteRequest {
             keys: Some(keys.into_selector()),
             ..Default::default()
@@ -251,6 +300,7 @@ impl<'a> Delete<'a> {
         Self {
             core,
             request,
+            consistency: Consistency::Strong,
             timeout: None,
         }
     }
@@ -258,6 +308,14 @@ impl<'a> Delete<'a> {
     /// The domain of the keys. Default: `default`.
     pub fn domain(mut self, domain: impl Into<String>) -> Self {
         self.request.domain = domain.into();
+        self
+    }
+
+    /// Which tier they are deleted from. Default: [`Consistency::Strong`]. With [`Consistency::Eventual`] the eventual one,
+    /// there the domain `default-eventual` by default; more than one key, and [`previous`](Self::previous), are refused with
+    /// [`ErrorKind::TierMismatch`] then. The others are refused: they are for reads.
+    pub fn consistency(mut self, consistency: Consistency) -> Self {
+        self.consistency = consistency;
         self
     }
 
@@ -274,6 +332,9 @@ impl<'a> Delete<'a> {
     }
 
     async fn send(self) -> Result<DeleteReply> {
+        if is_eventual(self.consistency)? {
+            return delete_at_level(self.core, self.request, self.timeout).await;
+        }
         match self.core.mutate(Request::Delete(self.request), self.timeout).await? {
             Response::Delete(response) => Ok(DeleteReply {
                 revision: response.header.unwrap_or_default().revision,

@@ -60,6 +60,8 @@ mod client;
 
 // What a program calls: one kind of call a file.
 mod cluster;
+mod domain;
+mod eventual;
 mod json;
 mod kv;
 mod lease;
@@ -89,13 +91,21 @@ mod routing;
 mod sequences;
 mod session;
 mod slots;
+mod wire;
 
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use cluster::{Member, MemberStatus};
 pub use consistency::Consistency;
 pub use core::ClientStats;
+pub use domain::{ChangeDomain, CreateDomain, Domain, Domains, Evict, EvictPolicy, Tier};
 pub use error::{Error, ErrorKind, Outcome, Result};
+pub use eventual::{
+    BatchWrite, CausalToken, Counter, DomainMemory, Eventual, EventualAdmin, EventualBatch, EventualChange,
+    EventualContext, EventualEntry, EventualGet, EventualGetMany, EventualGetManyReply, EventualGetReply, EventualPage,
+    EventualPut, EventualResolved, EventualScan, EventualSibling, EventualType, EventualWritten, FailedWrite, Flag,
+    Flushed, HealReport, Map, MemberMemory, OpenBatch, PeerSync, ResolveWith, Set, Strategy, SyncStatus,
+};
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
 pub use lease::{GrantLease, LeaseGranted, LeaseOp, LeaseOpReply, LeaseRecord, Loss, OpenSession, Session};
@@ -126,6 +136,12 @@ pub use worker::{
 /// The pages of the guide: their examples are compiled with the tests.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../raft-node/docs/guide/domains.md")]
+    struct Domains;
+
+    #[doc = include_str!("../../raft-node/docs/guide/eventual.md")]
+    struct Eventual;
+
     #[doc = include_str!("../../raft-node/docs/guide/leases.md")]
     struct Leases;
 

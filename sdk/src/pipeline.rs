@@ -9,14 +9,13 @@ use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use prost::Message;
-use quorate_proto::v1;
-use quorate_proto::v1::call::Request;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::consistency::whole_ms;
 use crate::session::Stamp;
 use crate::slots::{Answer, Completed, Lost, Slots};
+use crate::wire::Wire;
 
 /// A message carries at most this many calls.
 const BATCH_CALLS_MAX: usize = 1_024;
@@ -25,10 +24,9 @@ const BATCH_BYTES_MAX: usize = 1 << 20;
 /// What a member takes as one request.
 pub(crate) const REQUEST_BYTES_MAX: usize = 3 << 19;
 
-#[derive(Default)]
-struct State {
-    slots: Slots,
-    queue: Vec<v1::Call>,
+struct State<W: Wire> {
+    slots: Slots<W::Response>,
+    queue: Vec<W::Call>,
     queue_bytes: usize,
     /// There are queued calls whose caller gave up, or was told that they were not sent.
     stale: bool,
@@ -43,15 +41,32 @@ struct State {
     failed: Option<String>,
 }
 
+impl<W: Wire> Default for State<W> {
+    fn default() -> Self {
+        Self {
+            slots: Slots::default(),
+            queue: Vec::new(),
+            queue_bytes: 0,
+            stale: false,
+            queued: 0,
+            sent: 0,
+            writer: None,
+            yielded: false,
+            sweeper_sleeps: false,
+            failed: None,
+        }
+    }
+}
+
 /// One connection's queue and slots.
-pub(crate) struct Pipeline {
-    state: Mutex<State>,
+pub(crate) struct Pipeline<W: Wire> {
+    state: Mutex<State<W>>,
     /// One permit per free slot.
     pub(crate) permits: Semaphore,
     sweeper: Notify,
 }
 
-impl Pipeline {
+impl<W: Wire> Pipeline<W> {
     pub(crate) fn new(outstanding_max: u32) -> Self {
         Self {
             state: Mutex::new(State::default()),
@@ -70,13 +85,9 @@ impl Pipeline {
     }
 
     /// Queues a call, whose caller holds a permit; its id.
-    pub(crate) fn submit(&self, request: Request, deadline: Instant, waker: &Waker) -> Result<u64, Lost> {
+    pub(crate) fn submit(&self, request: W::Request, deadline: Instant, waker: &Waker) -> Result<u64, Lost> {
         let timeout_ms = whole_ms(deadline.saturating_duration_since(Instant::now()));
-        let mut call = v1::Call {
-            id: 0,
-            timeout_ms,
-            request: Some(request),
-        };
+        let mut call = W::call(request, timeout_ms);
         let bytes = call.encoded_len();
         if bytes > REQUEST_BYTES_MAX {
             return Err(Lost::TooLarge { bytes });
@@ -87,8 +98,8 @@ impl Pipeline {
         }
         state.queued += 1;
         let ticket = state.queued;
-        call.id = state.slots.insert(ticket, deadline, waker.clone());
-        let id = call.id;
+        let id = state.slots.insert(ticket, deadline, waker.clone());
+        W::set_id(&mut call, id);
         state.queue.push(call);
         state.queue_bytes += bytes;
         let writer = state.writer.take();
@@ -104,7 +115,7 @@ impl Pipeline {
     }
 
     /// The answer of a call, or `None` and a wake-up later.
-    pub(crate) fn collect(&self, id: u64, waker: &Waker) -> Option<Answer> {
+    pub(crate) fn collect(&self, id: u64, waker: &Waker) -> Option<Answer<W::Response>> {
         let answer = self.state.lock().slots.collect(id, waker);
         if answer.is_some() {
             self.permits.add_permits(1);
@@ -126,7 +137,7 @@ impl Pipeline {
     }
 
     /// The next message, once there is something to send; `None` when the connection is gone.
-    pub(crate) fn poll_batch(&self, context: &mut Context<'_>) -> Poll<Option<v1::CallBatch>> {
+    pub(crate) fn poll_batch(&self, context: &mut Context<'_>) -> Poll<Option<W::Calls>> {
         let mut state = self.state.lock();
         if state.failed.is_some() {
             return Poll::Ready(None);
@@ -145,21 +156,15 @@ impl Pipeline {
             return Poll::Pending;
         }
         state.yielded = false;
-        Poll::Ready(Some(v1::CallBatch {
-            calls: state.take_batch(),
-        }))
+        Poll::Ready(Some(W::message(state.take_batch())))
     }
 
     /// Hands replies to their callers. `wakers` is scratch space.
-    pub(crate) fn complete(&self, batch: v1::ReplyBatch, wakers: &mut Vec<Waker>) {
+    pub(crate) fn complete(&self, replies: W::Replies, wakers: &mut Vec<Waker>) {
         let mut freed = Vec::new();
         let mut state = self.state.lock();
-        for reply in batch.replies {
-            // An empty reply comes from a member whose answer is of a kind that this client does not know.
-            let response = reply
-                .response
-                .unwrap_or_else(|| v1::reply::Response::Error(v1::Error::default()));
-            match state.slots.complete(reply.id, Ok(response)) {
+        for (id, response) in W::responses(replies) {
+            match state.slots.complete(id, Ok(response)) {
                 Completed::Wake(waker) => wakers.push(waker),
                 Completed::Freed(stamp) => freed.push(stamp),
                 Completed::Nobody => {}
@@ -238,14 +243,14 @@ fn sort(completed: Completed, wakers: &mut Vec<Waker>, freed: &mut Vec<Stamp>) {
     }
 }
 
-impl State {
+impl<W: Wire> State<W> {
     /// Takes the calls out of the queue that nobody waits for any more, so that "not sent" stays true.
     fn drop_stale(&mut self) {
         if !self.stale {
             return;
         }
         let slots = &self.slots;
-        self.queue.retain(|call| slots.awaits(call.id));
+        self.queue.retain(|call| slots.awaits(W::id(call)));
         self.queue_bytes = self.queue.iter().map(Message::encoded_len).sum();
         self.stale = false;
         if self.queue.is_empty() {
@@ -254,7 +259,7 @@ impl State {
     }
 
     /// Everything that waits, up to the limits of a message.
-    fn take_batch(&mut self) -> Vec<v1::Call> {
+    fn take_batch(&mut self) -> Vec<W::Call> {
         if self.queue.len() <= BATCH_CALLS_MAX && self.queue_bytes <= BATCH_BYTES_MAX {
             self.queue_bytes = 0;
             self.sent = self.queued;
@@ -272,7 +277,7 @@ impl State {
         let rest = self.queue.split_off(count);
         let batch = std::mem::replace(&mut self.queue, rest);
         self.queue_bytes = self.queue.iter().map(Message::encoded_len).sum();
-        let first_left = self.queue.first().and_then(|call| self.slots.ticket(call.id));
+        let first_left = self.queue.first().and_then(|call| self.slots.ticket(W::id(call)));
         self.sent = first_left.map_or(self.queued, |ticket| ticket - 1);
         batch
     }
@@ -282,7 +287,11 @@ impl State {
 mod tests {
     use std::time::Duration;
 
+    use quorate_proto::v1;
+    use quorate_proto::v1::call::Request;
+
     use super::*;
+    use crate::wire::Strong;
 
     fn put(key: &'static str, value_bytes: usize) -> Request {
         Request::Put(v1::PutRequest {
@@ -292,7 +301,7 @@ mod tests {
         })
     }
 
-    fn batch(pipeline: &Pipeline) -> Option<usize> {
+    fn batch(pipeline: &Pipeline<Strong>) -> Option<usize> {
         let mut context = Context::from_waker(Waker::noop());
         // The first poll may let other callers run.
         for _ in 0..2 {
@@ -303,13 +312,13 @@ mod tests {
         None
     }
 
-    fn submit(pipeline: &Pipeline, deadline: Instant, bytes: usize) -> u64 {
+    fn submit(pipeline: &Pipeline<Strong>, deadline: Instant, bytes: usize) -> u64 {
         pipeline.submit(put("k", bytes), deadline, Waker::noop()).unwrap()
     }
 
     #[test]
     fn a_call_that_was_reported_as_not_sent_is_never_sent() {
-        let pipeline = Pipeline::new(16);
+        let pipeline = Pipeline::<Strong>::new(16);
         let now = Instant::now();
         let expired = submit(&pipeline, now, 1);
         let kept = submit(&pipeline, now + Duration::from_secs(60), 1);
@@ -329,7 +338,7 @@ mod tests {
 
     #[test]
     fn what_was_still_queued_when_the_connection_broke_was_not_sent() {
-        let pipeline = Pipeline::new(16);
+        let pipeline = Pipeline::<Strong>::new(16);
         let deadline = Instant::now() + Duration::from_secs(60);
         // Three calls of 600 kB: one message takes one of them, the next two each need their own.
         let calls: Vec<u64> = (0..3).map(|_| submit(&pipeline, deadline, 600_000)).collect();
@@ -350,7 +359,7 @@ mod tests {
 
     #[test]
     fn a_dropped_call_that_was_queued_is_taken_back() {
-        let pipeline = Pipeline::new(16);
+        let pipeline = Pipeline::<Strong>::new(16);
         let deadline = Instant::now() + Duration::from_secs(60);
         let dropped = submit(&pipeline, deadline, 1);
         pipeline.abandon(dropped, None);

@@ -42,7 +42,8 @@ pub struct Range<'a> {
 #[derive(Clone, Debug)]
 struct Query {
     request: v1::RangeRequest,
-    consistency: Consistency,
+    /// None: what the domain says.
+    consistency: Option<Consistency>,
     timeout: Option<Duration>,
 }
 
@@ -76,7 +77,7 @@ impl<'a> Range<'a> {
             client,
             query: Query {
                 request,
-                consistency: Consistency::Strong,
+                consistency: None,
                 timeout: None,
             },
         }
@@ -92,9 +93,10 @@ impl<'a> Range<'a> {
         self.set(|request| request.domain = domain.into())
     }
 
-    /// What the read promises. Default: [`Consistency::Strong`].
+    /// What the read promises. Default: what the domain says, which is [`Consistency::Strong`] unless it was made or changed
+    /// to say something else.
     pub fn consistency(mut self, consistency: Consistency) -> Self {
-        self.query.consistency = consistency;
+        self.query.consistency = Some(consistency);
         self
     }
 

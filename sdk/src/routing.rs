@@ -41,6 +41,8 @@ impl Table {
 /// The endpoints of a client.
 pub(crate) struct Routing {
     table: RwLock<Table>,
+    /// Where calls that any member can answer go while it is connected.
+    nearest: Option<Arc<Endpoint>>,
     connections: u32,
     outstanding_max: u32,
 }
@@ -54,6 +56,7 @@ impl Routing {
         };
         let routing = Self {
             table: RwLock::new(table),
+            nearest: None,
             connections,
             outstanding_max,
         };
@@ -61,6 +64,16 @@ impl Routing {
             routing.learn(address)?;
         }
         Ok(routing)
+    }
+
+    /// Calls of the eventual tier go there while it is connected.
+    pub(crate) fn prefer(&mut self, address: &str) -> Result<()> {
+        self.nearest = Some(self.learn(address)?);
+        Ok(())
+    }
+
+    pub(crate) fn nearest(&self) -> Option<&Arc<Endpoint>> {
+        self.nearest.as_ref()
     }
 
     /// The endpoint for the next attempt, or `None` when all are being left alone for a moment. `avoid` has just failed

@@ -4,7 +4,6 @@
 
 use std::task::Waker;
 
-use quorate_proto::v1::reply::Response;
 use tokio::time::Instant;
 
 use crate::session::Stamp;
@@ -22,31 +21,41 @@ pub(crate) enum Lost {
     TooLarge { bytes: usize },
 }
 
-pub(crate) type Answer = std::result::Result<Response, Lost>;
+/// How an exchange ended, `R` being the response of the stream's protocol.
+pub(crate) type Answer<R> = std::result::Result<R, Lost>;
 
 #[derive(Debug)]
-enum State {
+enum State<R> {
     Free,
     Waiting(Waker),
-    Ready(Answer),
+    Ready(Answer<R>),
     /// Nobody waits, but until the reply comes the sequence is outstanding.
     Abandoned(Stamp),
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Slot<R> {
     generation: u32,
     /// Number of the call on its connection, from 1.
     ticket: u64,
     deadline: Instant,
-    state: State,
+    state: State<R>,
 }
 
 /// A slab of slots.
-#[derive(Debug, Default)]
-pub(crate) struct Slots {
-    slots: Vec<Slot>,
+#[derive(Debug)]
+pub(crate) struct Slots<R> {
+    slots: Vec<Slot<R>>,
     free: Vec<u32>,
+}
+
+impl<R> Default for Slots<R> {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+        }
+    }
 }
 
 /// What happened to a slot when its reply came.
@@ -59,7 +68,7 @@ pub(crate) enum Completed {
     Nobody,
 }
 
-impl Slots {
+impl<R> Slots<R> {
     /// Slots that are taken, replies not yet collected included.
     pub(crate) fn occupied(&self) -> usize {
         self.slots.len() - self.free.len()
@@ -100,7 +109,7 @@ impl Slots {
     }
 
     /// Hands a reply to its call.
-    pub(crate) fn complete(&mut self, id: u64, answer: Answer) -> Completed {
+    pub(crate) fn complete(&mut self, id: u64, answer: Answer<R>) -> Completed {
         let Some(slot) = self.slots.get_mut(index_of(id)).filter(|slot| is_call(slot, id)) else {
             return Completed::Nobody;
         };
@@ -122,7 +131,7 @@ impl Slots {
     }
 
     /// Collects the answer and frees the slot, or keeps the waker for later.
-    pub(crate) fn collect(&mut self, id: u64, waker: &Waker) -> Option<Answer> {
+    pub(crate) fn collect(&mut self, id: u64, waker: &Waker) -> Option<Answer<R>> {
         let slot = self.slots.get_mut(index_of(id)).filter(|slot| is_call(slot, id))?;
         match std::mem::replace(&mut slot.state, State::Free) {
             State::Ready(answer) => {
@@ -183,7 +192,7 @@ impl Slots {
 
     fn end_where(
         &mut self,
-        which: impl Fn(&Slot) -> bool,
+        which: impl Fn(&Slot<R>) -> bool,
         lost: impl Fn(bool) -> Lost,
         sent: u64,
         each: &mut impl FnMut(Completed, bool),
@@ -214,6 +223,6 @@ fn index_of(id: u64) -> usize {
     low_half(id) as usize
 }
 
-fn is_call(slot: &Slot, id: u64) -> bool {
+fn is_call<R>(slot: &Slot<R>, id: u64) -> bool {
     u64::from(slot.generation) == id >> 32 && !matches!(slot.state, State::Free)
 }

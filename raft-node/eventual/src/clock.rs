@@ -56,14 +56,15 @@ impl Clock {
     }
 
     /// It is agreed that `last` is the actor's last operation. True if every one of them is here, so that the actor need
-    /// not be listed any more; false if some are missing, and it stays.
+    /// not be listed any more; false if some are missing, and it stays. It stays also if there are more here than were
+    /// agreed on: then this is not the history that the others have, and it has to show.
     pub fn retire(&mut self, actor: ActorIndex, last: u64) -> bool {
         if self.last_of_retired(actor).is_some() {
             return true;
         }
         let place = self.numbers.binary_search_by_key(&actor, |(actor, _)| *actor);
         let has = place.map_or(0, |place| self.numbers[place].1);
-        if has < last {
+        if has != last {
             return false;
         }
         if let Ok(place) = place {
@@ -106,11 +107,18 @@ impl Clock {
         self.retired.iter().copied()
     }
 
-    /// The same at every member that lists the same numbers.
+    /// Every actor, whether listed or retired, with the number of its last operation here: what a member tells others.
+    pub fn all(&self) -> impl Iterator<Item = (ActorIndex, u64)> {
+        let with_some = self.retired.iter().filter(|(_, last)| *last > 0);
+        self.numbers.iter().chain(with_some).copied()
+    }
+
+    /// The same at every member that has the same operations, whether it lists an actor or has retired it. (A member that
+    /// lost its disk has none of a retired actor's, and must not look as if it had them.)
     pub fn hash(&self, actors: &Actors) -> u64 {
-        self.numbers.iter().fold(0, |hash, (actor, number)| {
+        self.all().fold(0, |hash, (actor, number)| {
             let mut bytes = [0; 16];
-            bytes[..8].copy_from_slice(&actors.id(*actor).0.to_le_bytes());
+            bytes[..8].copy_from_slice(&actors.id(actor).0.to_le_bytes());
             bytes[8..].copy_from_slice(&number.to_le_bytes());
             hash ^ xxhash_rust::xxh3::xxh3_64(&bytes)
         })
@@ -140,6 +148,7 @@ mod tests {
         let mut clock = Clock::default();
         clock.advance(A, 3);
         assert!(!clock.retire(A, 4), "an operation is missing");
+        assert!(!clock.retire(A, 2), "there is one that nobody else has");
         clock.advance(A, 4);
         assert!(clock.retire(A, 4));
         assert_eq!(clock.iter().count(), 0);
@@ -176,7 +185,21 @@ mod tests {
             other.advance(there.index(crate::ActorId(id)).unwrap(), number);
         }
         assert_eq!(one.hash(&here), other.hash(&there));
-        other.advance(there.index(crate::ActorId(1)).unwrap(), 11);
+        let first = there.index(crate::ActorId(1)).unwrap();
+        assert!(other.retire(first, 10));
+        assert_eq!(
+            one.hash(&here),
+            other.hash(&there),
+            "retired or listed, the operations are there"
+        );
+        let mut lacks = Clock::default();
+        lacks.advance(here.index(crate::ActorId(2)).unwrap(), 20);
+        assert_ne!(
+            lacks.hash(&here),
+            other.hash(&there),
+            "those of a retired actor are missing"
+        );
+        one.advance(here.index(crate::ActorId(1)).unwrap(), 11);
         assert_ne!(one.hash(&here), other.hash(&there));
     }
 }

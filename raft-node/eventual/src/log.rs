@@ -11,6 +11,9 @@ use crate::key::Key;
 /// The dots that an operation supersedes. Hardly ever more than one.
 pub type Removed = SmallVec<[Dot; 2]>;
 
+/// Bytes that an operation takes in the log.
+pub const OPERATION_BYTES: u64 = size_of::<Op>() as u64;
+
 /// What is remembered of an operation. What it wrote is found in the entry of its key, if it still stands there.
 #[derive(Clone, Debug)]
 pub struct Op {
@@ -94,17 +97,6 @@ impl Log {
     /// Every operation of `actor` after number `after` is remembered.
     pub fn reaches(&self, actor: ActorIndex, after: u64) -> bool {
         self.tails.iter().any(|tail| tail.actor == actor && tail.base <= after)
-    }
-
-    /// Forgets the actor's operations up to and including `number`.
-    pub fn forget_to(&mut self, actor: ActorIndex, number: u64) {
-        if let Some(tail) = self.tails.iter_mut().find(|tail| tail.actor == actor) {
-            while tail.base < number && tail.ops.pop_front().is_some() {
-                tail.base += 1;
-                self.len -= 1;
-            }
-            tail.base = tail.base.max(number);
-        }
     }
 
     /// The actor's operations up to `number` came in another way: none of them is remembered.

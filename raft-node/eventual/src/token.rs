@@ -1,10 +1,14 @@
 //! What a client has seen: the opaque token that makes its reads monotonic at whatever member it asks.
 //!
+//! A token is a sequence of *marks*, each a key and a number; of two marks with one key the greater number says more. So a
+//! client can join tokens without knowing what they mean, and hand a member only what it is not known to have.
+//!
 //! ```text
-//! version: u8 | cluster: u64 LE | revision | flags: u8 | actors: count, then u64 LE each
-//! | shards: count, then each: shard | count, then actor | number each                    numbers are varints
+//! mark:  length of the key | key | number                                            numbers are varints
+//! key:   1: u8 | cluster: u32 LE | shard: u16 LE | actor: u64 LE     the actor's operations in the shard, up to number
+//!        2: u8 | cluster: u32 LE                                     detail was left out; the number is 1
+//!        3: u8 | cluster: u32 LE                                     what every member had was left out; likewise
 //! ```
-//! Several tokens may stand one behind the other: together they say what each of them says.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +17,10 @@ use crate::dot::NUMBER_MAX;
 use crate::shard::ShardNumber;
 use crate::wire::{self, Damaged, Reader};
 
-const VERSION: u8 = 1;
-const COARSE: u8 = 1;
+const SHARD: u8 = 1;
+const COARSE: u8 = 2;
+const SETTLED: u8 = 3;
+const SHARD_KEY_BYTES: usize = 15;
 
 /// Bytes of an encoded token.
 pub const TOKEN_BYTES_MAX: usize = 4096;
@@ -22,10 +28,10 @@ pub const TOKEN_BYTES_MAX: usize = 4096;
 /// What a client has seen of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Token {
-    /// The highest revision of the strong tier.
-    pub revision: u64,
     /// Detail was left out: whoever is asked first catches up with every other member.
     pub coarse: bool,
+    /// What every member had was left out: a member that has just started must not answer before it has that again.
+    pub settled: bool,
     shards: BTreeMap<ShardNumber, Vec<(ActorId, u64)>>,
 }
 
@@ -57,8 +63,8 @@ impl Token {
 
     /// What both have seen.
     pub fn merge(&mut self, other: &Token) {
-        self.revision = self.revision.max(other.revision);
         self.coarse |= other.coarse;
+        self.settled |= other.settled;
         for (shard, clock) in &other.shards {
             self.saw(*shard, clock.iter().copied());
         }
@@ -75,97 +81,96 @@ impl Token {
     }
 
     /// Leaves out what `known` holds for: what every member has anyway.
+    /// Notes that it did.
     pub fn forget(&mut self, mut known: impl FnMut(ShardNumber, ActorId, u64) -> bool) {
         self.shards.retain(|shard, clock| {
+            let before = clock.len();
             clock.retain(|(actor, number)| !known(*shard, *actor, *number));
+            self.settled |= clock.len() < before;
             !clock.is_empty()
         });
     }
 
-    /// For a client. If it would be longer than [`TOKEN_BYTES_MAX`], the shards are left out, and it says so.
-    pub fn encode(&self, cluster: u64) -> Vec<u8> {
-        let bytes = self.encode_whole(cluster);
-        if bytes.len() <= TOKEN_BYTES_MAX {
-            return bytes;
-        }
-        let coarse = Token {
-            revision: self.revision,
-            coarse: true,
-            shards: BTreeMap::new(),
-        };
-        coarse.encode_whole(cluster)
+    /// Nothing was seen.
+    pub fn is_empty(&self) -> bool {
+        !self.coarse && !self.settled && self.shards.is_empty()
     }
 
-    fn encode_whole(&self, cluster: u64) -> Vec<u8> {
-        let mut actors: Vec<ActorId> = self.shards.values().flatten().map(|(actor, _)| *actor).collect();
-        actors.sort_unstable();
-        actors.dedup();
-        let mut out = vec![VERSION];
-        out.extend_from_slice(&cluster.to_le_bytes());
-        wire::put_number(&mut out, self.revision);
-        out.push(if self.coarse { COARSE } else { 0 });
-        wire::put_number(&mut out, actors.len() as u64);
-        for actor in &actors {
-            out.extend_from_slice(&actor.0.to_le_bytes());
+    /// For a client. If it would be longer than [`TOKEN_BYTES_MAX`], the shards are left out, and it says so.
+    pub fn encode(&self, cluster: u64) -> Vec<u8> {
+        let tag = tag(cluster);
+        let mut out = Vec::new();
+        if self.coarse {
+            put_flag(&mut out, COARSE, tag);
         }
-        wire::put_number(&mut out, self.shards.len() as u64);
+        if self.settled {
+            put_flag(&mut out, SETTLED, tag);
+        }
         for (shard, clock) in &self.shards {
-            wire::put_number(&mut out, u64::from(shard.get()));
-            wire::put_number(&mut out, clock.len() as u64);
             for (actor, number) in clock {
-                let place = actors.partition_point(|other| other < actor);
-                wire::put_number(&mut out, place as u64);
+                let mut key = [0; SHARD_KEY_BYTES];
+                key[0] = SHARD;
+                key[1..5].copy_from_slice(&tag);
+                key[5..7].copy_from_slice(&shard.get().to_le_bytes());
+                key[7..].copy_from_slice(&actor.0.to_le_bytes());
+                wire::put_bytes(&mut out, &key);
                 wire::put_number(&mut out, *number);
+            }
+            if out.len() > TOKEN_BYTES_MAX {
+                out.clear();
+                put_flag(&mut out, COARSE, tag);
+                break;
             }
         }
         out
     }
 
-    /// What a client handed over: nothing, a token, or several.
+    /// What a client handed over.
     pub fn decode(bytes: &[u8], cluster: u64) -> Result<Self, ForeignToken> {
+        let tag = tag(cluster);
         let mut reader = Reader::new(bytes);
         let mut token = Token::default();
         while !reader.is_empty() {
-            token.merge(&Self::decode_one(&mut reader, cluster)?);
+            let key = reader.bytes()?;
+            let number = reader.number()?;
+            let (kind, of, rest) = match key {
+                [kind, of @ ..] if of.len() >= 4 => (*kind, &of[..4], &of[4..]),
+                _ => return Err(Damaged("a mark has no key").into()),
+            };
+            if of != tag {
+                return Err(ForeignToken::Cluster);
+            }
+            match (kind, rest) {
+                (COARSE, []) => token.coarse = true,
+                (SETTLED, []) => token.settled = true,
+                (SHARD, rest) => {
+                    let mut rest = Reader::new(rest);
+                    let shard = u32::from(rest.byte()?) | u32::from(rest.byte()?) << 8;
+                    let shard = ShardNumber::new(shard).ok_or(Damaged("there is no such shard"))?;
+                    let actor = ActorId(rest.word()?);
+                    if number > NUMBER_MAX || !rest.is_empty() {
+                        return Err(Damaged("a mark is out of range").into());
+                    }
+                    token.saw(shard, [(actor, number)]);
+                }
+                _ => return Err(Damaged("a mark is of no known kind").into()),
+            }
         }
         Ok(token)
     }
+}
 
-    fn decode_one(reader: &mut Reader<'_>, cluster: u64) -> Result<Self, ForeignToken> {
-        if reader.byte()? != VERSION {
-            return Err(Damaged("its version is not known").into());
-        }
-        if reader.word()? != cluster {
-            return Err(ForeignToken::Cluster);
-        }
-        let revision = reader.number()?;
-        let coarse = reader.byte()? & COARSE != 0;
-        let count = reader.count(8)?;
-        let actors = (0..count)
-            .map(|_| reader.word().map(ActorId))
-            .collect::<Result<Vec<_>, _>>()?;
-        let mut shards = BTreeMap::new();
-        for _ in 0..reader.count(2)? {
-            let number = u32::try_from(reader.number()?).unwrap_or(u32::MAX);
-            let shard = ShardNumber::new(number).ok_or(Damaged("there is no such shard"))?;
-            let mut clock = Vec::new();
-            for _ in 0..reader.count(2)? {
-                let place = usize::try_from(reader.number()?).unwrap_or(usize::MAX);
-                let actor = *actors.get(place).ok_or(Damaged("an actor is not in the list"))?;
-                let number = reader.number()?;
-                if number > NUMBER_MAX {
-                    return Err(Damaged("a number is out of range").into());
-                }
-                clock.push((actor, number));
-            }
-            shards.insert(shard, clock);
-        }
-        Ok(Token {
-            revision,
-            coarse,
-            shards,
-        })
-    }
+/// Enough of a cluster's id to notice another one's token.
+fn tag(cluster: u64) -> [u8; 4] {
+    let hash = xxhash_rust::xxh3::xxh3_64(&cluster.to_le_bytes());
+    (hash as u32).to_le_bytes()
+}
+
+fn put_flag(out: &mut Vec<u8>, kind: u8, tag: [u8; 4]) {
+    let mut key = vec![kind];
+    key.extend_from_slice(&tag);
+    wire::put_bytes(out, &key);
+    wire::put_number(out, 1);
 }
 
 #[cfg(test)]
@@ -177,10 +182,7 @@ mod tests {
     }
 
     fn token(shards: u32) -> Token {
-        let mut token = Token {
-            revision: 9,
-            ..Token::default()
-        };
+        let mut token = Token::default();
         for number in 0..shards {
             let clock = [(ActorId(1), u64::from(number) + 1), (ActorId(u64::MAX), 1_000_000)];
             token.saw(shard(number), clock);
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn it_comes_back_as_it_went() {
-        for token in [token(0), token(1), token(200)] {
+        for token in [token(0), token(1), token(80)] {
             assert_eq!(Token::decode(&token.encode(7), 7), Ok(token));
         }
         assert_eq!(Token::decode(&[], 7), Ok(Token::default()));
@@ -205,7 +207,6 @@ mod tests {
         assert!(bytes.len() <= TOKEN_BYTES_MAX);
         let read = Token::decode(&bytes, 7).unwrap();
         assert!(read.coarse);
-        assert_eq!(read.revision, 9);
     }
 
     #[test]
@@ -219,9 +220,11 @@ mod tests {
     #[test]
     fn damaged_ones_are_refused() {
         let bytes = token(3).encode(7);
-        for end in 1..bytes.len() {
-            assert!(Token::decode(&bytes[..end], 7).is_err());
+        let mark = bytes.len() / 6;
+        for end in (1..bytes.len()).filter(|end| end % mark != 0 && *end < mark) {
+            assert!(Token::decode(&bytes[..end], 7).is_err(), "{end} of {}", bytes.len());
         }
+        assert!(Token::decode(&[3, 9, 9, 9, 1], 7).is_err());
     }
 
     #[test]
@@ -231,5 +234,6 @@ mod tests {
         assert_eq!(token.of(shard(0)), [(ActorId(u64::MAX), 1_000_000)]);
         assert_eq!(token.of(shard(1)), []);
         assert_eq!(token.shards().count(), 2);
+        assert!(Token::decode(&token.encode(7), 7).unwrap().settled);
     }
 }

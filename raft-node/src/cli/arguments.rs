@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range, run,
-    server, snapshot, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, domain, elect, get, lease, lock, member, put, queue,
+    range, run, server, snapshot, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -68,6 +68,9 @@ pub enum Verb {
     /// Run a command for each item of a queue
     #[command(after_long_help = run::EXAMPLE)]
     Run(run::RunArguments),
+    /// Make, change and show domains: keyspaces with a tier and limits
+    #[command(subcommand)]
+    Domain(domain::DomainVerb),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

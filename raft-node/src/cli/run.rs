@@ -10,8 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, elect, get, lease, lock, member, put, queue, range,
-    run as run_verb, server, snapshot, status, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, domain, elect, get, lease, lock, member, put, queue,
+    range, run as run_verb, server, snapshot, status, txn, wait, watch, worker,
 };
 
 /// What the binary does.
@@ -81,6 +81,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Elect(arguments) => runtime()?.block_on(elect::run(arguments, &global)),
         Verb::Queue(verb) => runtime()?.block_on(queue::run(verb, &global)),
         Verb::Run(arguments) => runtime()?.block_on(run_verb::run(arguments, &global)),
+        Verb::Domain(verb) => runtime()?.block_on(domain::run(verb, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),

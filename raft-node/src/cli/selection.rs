@@ -47,6 +47,9 @@ impl Selection {
 /// What a read promises.
 #[derive(Args, Debug)]
 pub struct ReadLevel {
+    /// Everything that was acknowledged before; the default, unless the domain says otherwise
+    #[arg(long, conflicts_with_all = ["local", "max_staleness"])]
+    strong: bool,
     /// What any member has applied, without asking the others
     #[arg(long, conflicts_with = "max_staleness")]
     local: bool,
@@ -56,12 +59,12 @@ pub struct ReadLevel {
 }
 
 impl ReadLevel {
-    /// Strong unless something else was said.
-    pub fn consistency(&self) -> Consistency {
+    /// What was said; none: what the domain says.
+    pub fn consistency(&self) -> Option<Consistency> {
         match (self.local, self.max_staleness) {
-            (true, _) => Consistency::Local,
-            (false, Some(staleness)) => Consistency::BoundedStale(staleness),
-            (false, None) => Consistency::Strong,
+            (true, _) => Some(Consistency::Local),
+            (false, Some(staleness)) => Some(Consistency::BoundedStale(staleness)),
+            (false, None) => self.strong.then_some(Consistency::Strong),
         }
     }
 }

@@ -19,6 +19,7 @@
 mod disk;
 mod freshness;
 mod heal;
+pub mod memory;
 mod peers;
 mod replication;
 mod tier;
@@ -27,6 +28,6 @@ mod wait;
 pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
 pub use peers::{Peer, Peers};
-pub use replication::{PushService, Replication};
+pub use replication::{AskPeers, PushService, Replication};
 pub use tier::{EventualOptions, Tier};
 pub use wait::{Unmet, WaitFor};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
-use quorate_eventual::{ActorId, SHARDS, ShardNumber};
+use quorate_eventual::{ActorId, ActorIndex, Clock, SHARDS, ShardNumber};
 
 use super::freshness::Freshness;
 use super::heal::HealTracker;
@@ -20,6 +20,8 @@ pub struct Peer {
     process: AtomicU64,
     /// How far it has this process's operations, by shard.
     acked: Box<[AtomicU64]>,
+    /// What it is known to have, whoever wrote it, by shard. It may have more.
+    known: Box<[Mutex<Clock>]>,
     /// How old what either has of the other may be.
     pub freshness: Freshness,
     /// This member's stream to it is open.
@@ -54,6 +56,7 @@ impl Peer {
             member,
             process: AtomicU64::new(0),
             acked: (0..SHARDS).map(|_| AtomicU64::new(0)).collect(),
+            known: (0..SHARDS).map(|_| Mutex::default()).collect(),
             freshness: Freshness::default(),
             sends: AtomicBool::new(false),
             receives: AtomicU64::new(0),
@@ -78,6 +81,9 @@ impl Peer {
             for acked in &self.acked {
                 acked.store(0, Ordering::Release);
             }
+            for known in &self.known {
+                *known.lock() = Clock::default();
+            }
             self.freshness.reset();
         }
     }
@@ -92,6 +98,18 @@ impl Peer {
         if self.process() == Some(process) {
             self.acked[shard.index()].fetch_max(number, Ordering::AcqRel);
         }
+    }
+
+    /// The process `process` of it has so much of the shard.
+    pub fn has_clock(&self, process: ActorId, shard: ShardNumber, clock: &Clock) {
+        if self.process() == Some(process) {
+            self.known[shard.index()].lock().merge(clock);
+        }
+    }
+
+    /// It is known to have the actor's operations of the shard up to `number`.
+    fn knows(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
+        self.known[shard.index()].lock().get(actor) >= number
     }
 
     /// Both streams are open.
@@ -162,6 +180,11 @@ impl Peers {
             .values()
             .filter(|peer| peer.acked(shard) >= number)
             .count()
+    }
+
+    /// Every peer is known to have the actor's operations of the shard up to `number`, whoever it is.
+    pub fn all_have(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
+        self.peers.read().values().all(|peer| peer.knows(shard, actor, number))
     }
 
     /// Every peer has this process's operations of the shard up to this number.

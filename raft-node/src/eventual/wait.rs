@@ -74,7 +74,21 @@ impl<'t> WaitFor<'t> {
         self.until(self.tier.heard(), heard).await.map_err(|()| Unmet::Token)
     }
 
-    fn has(&self, shard: ShardNumber, clock: &[(ActorId, u64)]) -> bool {
+    /// Until this member has what every other had when it was asked, and every other what this one had.
+    pub async fn even(&self) -> Result<(), Unmet> {
+        let asked_us = self.tier.monotonic_us();
+        let fresh = |us: u64| us >= asked_us;
+        let even = || {
+            let peers = self.tier.peers.all();
+            peers
+                .iter()
+                .all(|peer| fresh(peer.freshness.here_us()) && fresh(peer.freshness.there_us()))
+        };
+        self.until(self.tier.heard(), even).await.map_err(|()| Unmet::Token)
+    }
+
+    /// This member has a shard's operations up to these numbers.
+    pub fn has(&self, shard: ShardNumber, clock: &[(ActorId, u64)]) -> bool {
         let store = &self.tier.store;
         let shard = store.lock(shard);
         clock.iter().all(|(actor, number)| match store.actors().find(*actor) {

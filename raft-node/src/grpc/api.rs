@@ -6,10 +6,12 @@ use std::time::Duration;
 use quorate_proto::v1::ResponseHeader;
 
 use super::admission::Admission;
+use super::eventual::Repeats;
 use crate::config::Limits;
 use crate::consensus::network::Roster;
 use crate::consensus::{LeaseKeeper, Membership, Proposer, Raft, ReadGate};
 use crate::environment::Clock;
+use crate::eventual::{AskPeers, Tier};
 use crate::log_store::LogStore;
 use crate::space::Space;
 use crate::state_machine::StateStore;
@@ -37,6 +39,11 @@ pub struct Api {
     pub(super) waits: Admission,
     pub(super) leases: LeaseKeeper,
     pub(super) watches: Arc<Hub>,
+    pub(super) tier: Arc<Tier>,
+    /// Questions to other members about the eventual tier.
+    pub(super) tier_network: AskPeers,
+    /// What requests of the eventual tier did that clients may repeat.
+    pub(super) repeats: Repeats,
     space: Arc<Space>,
 }
 
@@ -55,6 +62,8 @@ impl Api {
         space: Arc<Space>,
         leases: LeaseKeeper,
         clock: Arc<dyn Clock>,
+        tier: Arc<Tier>,
+        tier_network: AskPeers,
     ) -> Arc<Self> {
         let admission = Admission::new(limits.calls_outstanding_max);
         let watches = watches(&limits, &store, &raft, &roster, clock);
@@ -71,6 +80,9 @@ impl Api {
             waits: Admission::new(WAITS_MAX),
             leases,
             watches,
+            tier,
+            tier_network,
+            repeats: Repeats::default(),
             space,
         })
     }

@@ -177,7 +177,7 @@ fn take(
             let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);
             send(ready, taken, answer);
         }
-        Work::Read(read) if read.level == ReadLevel::Strong && read.min_revision.0 == 0 => {
+        Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
             strong.add(timeout, Waiting { taken, read });
         }
         Work::Read(read) => {
@@ -216,7 +216,7 @@ fn admit(api: &Api, call: Call) -> Result<(Work, Permit), Error> {
             "the call is empty, or of a kind that this version does not know",
         )
     })?;
-    let work = request::work(&api.limits, request)?;
+    let work = request::work(&api.limits, api.store.domains(), request)?;
     if let Work::Mutate { command, .. } = &work {
         api.check_room(command)?;
     }

@@ -28,7 +28,7 @@ pub(super) async fn unary(
 ) -> Result<reply::Response, Status> {
     let permit = api.admission.admit().map_err(error::status)?;
     validate::request_size(&api.limits, bytes).map_err(error::status)?;
-    let work = request::work(&api.limits, call).map_err(error::status)?;
+    let work = request::work(&api.limits, api.store.domains(), call).map_err(error::status)?;
     let _permit = match &work {
         Work::Await { .. } => api.waits.admit().map_err(error::status)?,
         _ => permit,

@@ -8,7 +8,7 @@ use quorate_proto::v1::{self as proto, operation_result, reply};
 use super::api::Api;
 use super::error;
 use super::work::Expected;
-use super::{leases, locks, queues, workers};
+use super::{domains, leases, locks, queues, workers};
 use crate::mvcc::{KeyRecord, Range, RangeReply};
 use crate::signals::Topic;
 use crate::state_machine::{IDLE_TTL_MS, OperationReply, Reader, Reply, TransactionReply, UNANSWERED_MAX};
@@ -31,6 +31,8 @@ pub(super) fn mutation(api: &Api, expected: Expected, reply: Reply) -> reply::Re
                 unanswered_max: u32::try_from(UNANSWERED_MAX).unwrap_or(u32::MAX),
             })
         }
+        (expected, Reply::Domain { domain, revision }) => domains::changed(api, expected, &domain, revision)
+            .unwrap_or_else(|| mismatch(&format!("{expected:?} was answered by a domain"))),
         (expected, reply) => mismatch(&format!("{expected:?} was answered by {reply:?}")),
     }
 }
@@ -199,6 +201,6 @@ fn record(found: KeyRecord) -> proto::Record {
 }
 
 /// Rounded up: an answer is never staler than it says.
-fn milliseconds(staleness: Duration) -> u64 {
+pub(super) fn milliseconds(staleness: Duration) -> u64 {
     u64::try_from(staleness.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }

@@ -5,27 +5,31 @@ use std::time::Duration;
 use quorate_proto::v1::{self as proto, Error, call, compare, operation};
 
 use super::error::{invalid, too_large};
-use super::validate::{self, ReadLevel};
+use super::validate;
 use crate::config::Limits;
-use crate::mvcc::{Delete, Put, Range, SortTarget};
+use crate::mvcc::{Delete, DomainTable, Put, Range, SortTarget, TTL_MS_MAX};
 use crate::state_machine::{
-    Command, Compact, Compare, CompareOperand, CompareOperator, Operation, RegisterClient, Stamp, Transaction,
+    Announced, Command, Compact, Compare, CompareOperand, CompareOperator, Operation, RegisterClient, Stamp,
+    Transaction,
 };
 use crate::types::{ClientId, LeaseId, Revision};
 
 use super::work::{Expected, Query, Read, TIMEOUT_MAX, Work};
-use super::{leases, locks, queues, workers};
+use super::{domains, leases, locks, queues, workers};
 
 /// Bytes of a client's name.
 const NAME_BYTES_MAX: usize = 128;
-/// No key lives longer than this, in milliseconds: a hundred years.
-const TTL_MS_MAX: u64 = 100 * 366 * 24 * 3600 * 1000;
 
 /// Checks a call and says what is to be done for it.
-pub(super) fn work(limits: &Limits, request: call::Request) -> Result<Work, Error> {
+pub(super) fn work(limits: &Limits, table: &Announced<DomainTable>, request: call::Request) -> Result<Work, Error> {
     match request {
-        call::Request::Get(get) => read_one(limits, get).map(Work::Read),
-        call::Request::Range(request) => read_many(limits, &request).map(Work::Read),
+        call::Request::Get(get) => read_one(limits, table, get).map(Work::Read),
+        call::Request::Range(request) => read_many(limits, table, &request).map(Work::Read),
+        call::Request::DomainCreate(request) => domains::create(request),
+        call::Request::DomainList(request) => domains::list(&request),
+        call::Request::DomainGet(request) => domains::get(request),
+        call::Request::DomainChange(request) => domains::change(request),
+        call::Request::DomainDrop(request) => domains::drop(request),
         call::Request::Put(request) => {
             let operation = Operation::Put(put(limits, &request)?);
             Ok(mutation(transaction(request.stamp, operation)?, Expected::Put))
@@ -243,24 +247,25 @@ fn range(limits: &Limits, range: &proto::RangeRequest) -> Result<Range, Error> {
     })
 }
 
-fn read_one(limits: &Limits, get: proto::GetRequest) -> Result<Read, Error> {
+fn read_one(limits: &Limits, table: &Announced<DomainTable>, get: proto::GetRequest) -> Result<Read, Error> {
+    let domain = validate::domain(&get.domain)?;
     Ok(Read {
-        level: validate::level(get.read.as_ref())?,
+        level: validate::level_in(&domain, table, get.read.as_ref())?,
         min_revision: min_revision(get.read.as_ref()),
         query: Query::Get {
-            domain: validate::domain(&get.domain)?,
+            domain,
             key: validate::key(limits, &get.key)?,
             revision: (get.revision != 0).then_some(Revision(get.revision)),
         },
     })
 }
 
-fn read_many(limits: &Limits, request: &proto::RangeRequest) -> Result<Read, Error> {
-    let level: ReadLevel = validate::level(request.read.as_ref())?;
+fn read_many(limits: &Limits, table: &Announced<DomainTable>, request: &proto::RangeRequest) -> Result<Read, Error> {
+    let range = range(limits, request)?;
     Ok(Read {
-        level,
+        level: validate::level_in(&range.domain, table, request.read.as_ref())?,
         min_revision: min_revision(request.read.as_ref()),
-        query: Query::Range(Box::new(range(limits, request)?)),
+        query: Query::Range(Box::new(range)),
     })
 }
 
@@ -286,6 +291,6 @@ fn query(request: proto::QueryRequest) -> Result<Work, Error> {
     })
 }
 
-fn min_revision(options: Option<&proto::ReadOptions>) -> Revision {
+pub(super) fn min_revision(options: Option<&proto::ReadOptions>) -> Revision {
     Revision(options.map_or(0, |options| options.min_revision))
 }

@@ -4,17 +4,24 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_proto::internal::eventual_server::EventualServer as PeerEventualServer;
 use quorate_proto::internal::raft_server::RaftServer;
 use quorate_proto::v1::calls_server::CallsServer;
 use quorate_proto::v1::cluster_server::ClusterServer;
 use quorate_proto::v1::coordination_server::CoordinationServer;
+use quorate_proto::v1::domains_server::DomainsServer;
+use quorate_proto::v1::eventual_server::EventualServer;
 use quorate_proto::v1::kv_server::KvServer;
 use quorate_proto::v1::session_server::SessionServer;
 use quorate_proto::v1::watch_server::WatchServer;
 use tonic::transport::Server;
 
-use super::{Api, CallsService, ClusterService, CoordinationService, KvService, SessionService, WatchService};
+use super::{
+    Api, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService, SessionService,
+    WatchService,
+};
 use crate::consensus::network::{Incoming, PeerService};
+use crate::eventual::PushService;
 
 /// A message may hold many calls, each checked against its own limit; beyond this gRPC refuses it unread.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -60,7 +67,11 @@ pub async fn serve_clients(
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CallsServer::new(CallsService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
         .add_service(CoordinationServer::new(CoordinationService(Arc::clone(&api))))
+        .add_service(DomainsServer::new(DomainsService(Arc::clone(&api))))
         .add_service(WatchServer::new(WatchService(Arc::clone(&api))))
+        .add_service(
+            EventualServer::new(EventualService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX),
+        )
         .add_service(SessionServer::new(SessionService(Arc::clone(&api))))
         .add_service(ClusterServer::new(ClusterService(Arc::clone(&api))))
         .serve_with_incoming_shutdown(incoming, async {
@@ -75,6 +86,7 @@ pub async fn serve_clients(
 /// Serves the other members until `shutdown`.
 pub async fn serve_peers(
     peers: RaftServer<PeerService>,
+    eventual: PeerEventualServer<PushService>,
     incoming: Incoming,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
@@ -84,6 +96,7 @@ pub async fn serve_peers(
         .http2_keepalive_interval(Some(Duration::from_secs(1)))
         .http2_keepalive_timeout(Some(Duration::from_secs(2)))
         .add_service(peers)
+        .add_service(eventual)
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
         .map_err(|error| ServeError {

@@ -1,10 +1,12 @@
 //! The limits of one request.
 
-use quorate_proto::v1::{Error, ErrorCode, KeySelector, PutRequest, ReadOptions, key_selector};
+use quorate_proto::v1::{Error, ErrorCode, KeySelector, Level, PutRequest, ReadOptions, key_selector};
 
 use super::error::{invalid, refused, too_large};
 use crate::config::Limits;
-use crate::mvcc::Selector;
+use crate::mvcc::{DefaultLevel, DomainTable, Selector};
+use crate::state_machine::Announced;
+use crate::types::Tier;
 
 /// Name of the domain that calls without one mean.
 pub(super) const DEFAULT_DOMAIN: &str = "default";
@@ -143,8 +145,47 @@ pub(super) enum ReadLevel {
     Local,
 }
 
+/// Of a read of keys: what it does not say itself, its domain says.
+pub(super) fn level_in(
+    domain: &str,
+    table: &Announced<DomainTable>,
+    options: Option<&ReadOptions>,
+) -> Result<ReadLevel, Error> {
+    match options.map_or(Level::Unspecified as i32, |options| options.level) {
+        level if level == Level::Unspecified as i32 => {
+            // A domain that this member does not know yet is looked for once it has caught up.
+            let default = table
+                .load()
+                .strong(domain)
+                .map_or(DefaultLevel::Strong, |domain| domain.level);
+            Ok(match default {
+                DefaultLevel::Strong => ReadLevel::Strong,
+                DefaultLevel::BoundedStale { max_staleness_ms } => ReadLevel::BoundedStale { max_staleness_ms },
+                DefaultLevel::Local => ReadLevel::Local,
+            })
+        }
+        level if level == Level::Eventual as i32 => Err(eventual_level(domain, table.load().tier(domain))),
+        _ => level(options),
+    }
+}
+
+/// Keys are read here at the levels of the strong tier, whatever the tier of their domain.
+fn eventual_level(domain: &str, tier: Option<Tier>) -> Error {
+    let message = match tier {
+        Some(Tier::Eventual) => format!("domain {domain:?} is eventual: it is read through the service Eventual"),
+        Some(Tier::Strong) => format!("domain {domain:?} is strong: it cannot give the level eventual"),
+        None => {
+            format!("domain {domain:?} cannot be read at the level eventual here, but through the service Eventual")
+        }
+    };
+    Error {
+        field: "read.level".into(),
+        ..refused(ErrorCode::TierMismatch, message)
+    }
+}
+
+/// Of a read of what has no domain.
 pub(super) fn level(options: Option<&ReadOptions>) -> Result<ReadLevel, Error> {
-    use quorate_proto::v1::Level;
     let Some(options) = options else {
         return Ok(ReadLevel::Strong);
     };
@@ -167,7 +208,7 @@ pub(super) fn level(options: Option<&ReadOptions>) -> Result<ReadLevel, Error> {
         Level::Local => Ok(ReadLevel::Local),
         Level::Eventual => Err(refused(
             ErrorCode::TierMismatch,
-            "the eventual level belongs to the eventual tier; the domain's tier is strong",
+            "the eventual level belongs to the eventual tier; what this call reads is in the strong one",
         )),
     }
 }

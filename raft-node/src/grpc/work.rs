@@ -6,7 +6,7 @@ use quorate_proto::v1::{self as proto, Error, ErrorCode, reply};
 
 use super::api::Api;
 use super::validate::ReadLevel;
-use super::{error, leases, reply as answer};
+use super::{domains, error, leases, reply as answer};
 use crate::consensus::{ProposeError, ReadError};
 use crate::mvcc::Range;
 use crate::state_machine::{Command, Operation, Reader, Reply};
@@ -39,6 +39,9 @@ pub(super) enum Expected {
     Txn,
     Compact,
     RegisterClient,
+    DomainCreate,
+    DomainChange,
+    DomainDrop,
 }
 
 /// A read, checked.
@@ -59,6 +62,13 @@ pub(super) enum Query {
     Range(Box<Range>),
     /// Leases, locks, queues, workers, assignments.
     Coordination(Box<proto::QueryRequest>),
+    Domains(DomainQuery),
+}
+
+/// What is asked of domains.
+pub(super) enum DomainQuery {
+    List,
+    Get(String),
 }
 
 impl Api {
@@ -128,7 +138,12 @@ impl Api {
 
     /// A local read that has nothing to wait for.
     pub(super) fn ready_now(&self, read: &Read) -> bool {
-        read.level == ReadLevel::Local && self.store.applied().revision >= read.min_revision
+        read.level == ReadLevel::Local && self.has_applied(read.min_revision)
+    }
+
+    /// Views that are taken from now on reflect this revision.
+    pub(super) fn has_applied(&self, revision: Revision) -> bool {
+        revision.0 == 0 || self.store.applied().revision >= revision
     }
 
     /// Answers a read from a view taken after it was ready.
@@ -139,6 +154,7 @@ impl Api {
             Query::Get { domain, key, revision } => answer::get(self, &reader, domain, key, *revision, staleness),
             Query::Range(range) => answer::range(self, &reader, range, staleness),
             Query::Coordination(request) => answer::query(self, view, request, staleness),
+            Query::Domains(query) => domains::query(self, view, query, staleness),
         }
     }
 

@@ -97,6 +97,7 @@ async fn serve(
     let (stop, stopped) = watch::channel(false);
     let mut peers = raft_runtime.spawn(grpc::serve_peers(
         parts.peer_service(),
+        parts.push_service(tokio::runtime::Handle::current()),
         parts.take_peers(),
         told(stopped.clone()),
     ));
@@ -107,6 +108,8 @@ async fn serve(
         let background = parts.background();
         async move { background.start() }
     });
+    // On this runtime, not on Raft's: there is much of it, and none of it is urgent.
+    let replication = tokio::spawn(parts.replication().run());
     let mut clients = tokio::spawn(grpc::serve_clients(
         parts.api(),
         parts.take_clients(),
@@ -143,6 +146,7 @@ async fn serve(
     if result.is_ok() {
         let _ = tokio::time::timeout(DRAIN_TIMEOUT, servers).await;
     }
+    replication.abort();
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
     parts.close().await;
     result

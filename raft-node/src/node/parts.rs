@@ -4,7 +4,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use quorate_eventual::ActorId;
 use quorate_proto::internal as proto;
+use quorate_proto::internal::eventual_server::EventualServer;
 use quorate_proto::internal::raft_server::RaftServer;
 use tokio::sync::watch;
 
@@ -16,6 +18,7 @@ use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
 use crate::consensus::{LeaseKeeper, LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
+use crate::eventual::{AskPeers, EventualOptions, PushService, Replication, Tier};
 use crate::grpc::Api;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::space::Space;
@@ -36,6 +39,7 @@ pub(super) struct Parts {
     leases: LeaseKeeper,
     clock: Arc<LogClock>,
     space: Arc<Space>,
+    pub(super) tier: Arc<Tier>,
     pub(super) diverged: watch::Sender<Option<String>>,
     clients: Mutex<Option<Incoming>>,
     peers: Mutex<Option<Incoming>>,
@@ -72,6 +76,8 @@ impl Parts {
         .await
         .map_err(|error| NodeError::Consensus(error.to_string()))?;
 
+        let actor = ActorId(SystemRandom.nonzero_u64());
+        let tier = Tier::new(actor, EventualOptions::default(), Arc::clone(&clock));
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
         let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
@@ -97,6 +103,7 @@ impl Parts {
             leases,
             clock: log_clock,
             space: Arc::new(Space::default()),
+            tier,
             diverged: watch::Sender::new(None),
             clients: Mutex::new(Some(clients)),
             peers: Mutex::new(Some(peers)),
@@ -127,6 +134,8 @@ impl Parts {
             Arc::clone(&self.space),
             self.leases.clone(),
             Arc::new(SystemClock),
+            Arc::clone(&self.tier),
+            AskPeers::new(Arc::clone(&self.roster), self.network.clone()),
         )
     }
 
@@ -160,6 +169,17 @@ impl Parts {
             Arc::clone(&self.space),
             Arc::new(identify),
         )
+    }
+
+    /// What peers send of the eventual tier is applied on `runtime`.
+    pub(super) fn push_service(&self, runtime: tokio::runtime::Handle) -> EventualServer<PushService> {
+        let (tier, roster) = (Arc::clone(&self.tier), Arc::clone(&self.roster));
+        PushService::server(tier, roster, Arc::clone(&self.store), runtime)
+    }
+
+    /// Sends what is written to the eventual tier to the other members.
+    pub(super) fn replication(&self) -> Replication {
+        Replication::new(Arc::clone(&self.tier), Arc::clone(&self.roster), self.network.clone())
     }
 
     /// Founds the cluster if that is this member's to do.

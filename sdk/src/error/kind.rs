@@ -126,6 +126,38 @@ pub enum ErrorKind {
     UnknownTask,
     /// What the request was made from has changed since.
     Conflict,
+    /// The member cannot prove that it is as fresh as was asked, or has not seen yet what the causal token names.
+    Stale {
+        /// The age that was asked for, in milliseconds; 0 if it was the token.
+        limit: u64,
+        /// How old the answer might be, in milliseconds; 0 if it was the token.
+        value: u64,
+    },
+    /// The causal token names writes that were lost with the process that had acknowledged them. The client has taken
+    /// over what is left of it: the same call may succeed now, and says nothing about what was lost.
+    ContextLost,
+    /// The key has as many concurrent values as it may: read it, and write with the context of that read.
+    TooManySiblings {
+        /// How many it may have.
+        limit: u64,
+        /// How many it would have.
+        value: u64,
+    },
+    /// An increment was tried at one process of a member, whose answer was lost, and another one does not repeat it: it may
+    /// have been counted already.
+    TriedElsewhere,
+    /// The domain exists already.
+    DomainExists,
+    /// The domain is built in, or has what the request would take away.
+    DomainInUse,
+    /// The write is in the memory of fewer members than was asked for. It stays where it is, and reaches the others when
+    /// they can be reached.
+    UnderReplicated {
+        /// How many members were asked for.
+        limit: u64,
+        /// How many are known to have it.
+        value: u64,
+    },
     /// No connection could be made, or it broke.
     ConnectionLost,
     /// The client was closed.
@@ -143,7 +175,11 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Whether the same call may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
-        self.is_retried() || matches!(self, Self::ClientExpired | Self::NoSpace)
+        self.is_retried()
+            || matches!(
+                self,
+                Self::ClientExpired | Self::NoSpace | Self::Stale { .. } | Self::ContextLost
+            )
     }
 
     /// Whether this is the cluster's answer to the mutation itself, the same for each of its attempts. Everything else
@@ -172,6 +208,8 @@ impl ErrorKind {
                 | Self::TierMismatch
                 | Self::UnknownDomain
                 | Self::DomainFull { .. }
+                | Self::DomainExists
+                | Self::DomainInUse
         )
     }
 

@@ -126,6 +126,13 @@ fn kind_of_reply(error: &v1::Error) -> ErrorKind {
         v1::ErrorCode::UnknownTask => ErrorKind::UnknownTask,
         v1::ErrorCode::Conflict => ErrorKind::Conflict,
         v1::ErrorCode::Lagged => ErrorKind::Lagged { resume: boundary },
+        v1::ErrorCode::Stale => ErrorKind::Stale { limit, value },
+        v1::ErrorCode::ContextLost => ErrorKind::ContextLost,
+        v1::ErrorCode::TooManySiblings => ErrorKind::TooManySiblings { limit, value },
+        v1::ErrorCode::TriedElsewhere => ErrorKind::TriedElsewhere,
+        v1::ErrorCode::DomainExists => ErrorKind::DomainExists,
+        v1::ErrorCode::DomainInUse => ErrorKind::DomainInUse,
+        v1::ErrorCode::UnderReplicated => ErrorKind::UnderReplicated { limit, value },
         // A code of a later version: nothing may be assumed of it.
         _ => ErrorKind::Protocol,
     }

@@ -9,17 +9,29 @@ use crate::log::Removed;
 use crate::shard::{RemoteOp, Shard, ShardNumber};
 use crate::wire::{self, Damaged};
 
-/// The operations that are needed are not remembered: the state has to be sent.
+/// What is needed is not remembered. Of [`Shard::encode_own`]: send what [`Shard::encode_missing`] makes. Of that: send the
+/// state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Forgotten;
 
 impl Shard {
-    /// Appends a frame of this process's operations after number `after`, up to the newest.
+    /// Appends a frame of this process's operations after number `after`, up to the newest. Nothing, if there are none.
+    ///
+    /// A value that another's operation superseded must come with it, since that operation is not in the frame. Where it
+    /// is not kept any more, this fails.
     pub fn encode_own(&self, number: ShardNumber, after: u64, out: &mut Vec<u8>) -> Result<(), Forgotten> {
+        if after >= self.own_number() {
+            return Ok(());
+        }
+        if !self.has_orphans_after(after) {
+            return Err(Forgotten);
+        }
         self.encode_ranges(number, &[(self.me(), after)], out)
     }
 
-    /// Appends a frame of all operations that a member with this clock lacks, whoever wrote them.
+    /// Appends a frame of all operations that a member with this clock lacks, whoever wrote them. Nothing, if there are none.
+    ///
+    /// `have` lists also the actors that are retired there, if it is made of [`Clock::all`].
     pub fn encode_missing(&self, number: ShardNumber, have: &Clock, out: &mut Vec<u8>) -> Result<(), Forgotten> {
         let ranges: Vec<(ActorIndex, u64)> = self
             .clock()
@@ -30,6 +42,9 @@ impl Shard {
         // An actor that is retired here and not there: its operations are not remembered.
         if self.clock().retired().any(|(actor, last)| have.get(actor) < last) {
             return Err(Forgotten);
+        }
+        if ranges.is_empty() {
+            return Ok(());
         }
         self.encode_ranges(number, &ranges, out)
     }

@@ -97,6 +97,38 @@ impl Frame {
     }
 }
 
+/// What tests break.
+#[cfg(test)]
+impl Frame {
+    pub(crate) fn state_mut(&mut self) -> Option<&mut RemoteState> {
+        match &mut self.content {
+            Content::State(state) => Some(state),
+            Content::Ops(_) => None,
+        }
+    }
+
+    pub(crate) fn cut(&mut self, operations: usize) {
+        if let Content::Ops(ops) = &mut self.content {
+            ops.truncate(operations);
+        }
+    }
+
+    pub(crate) fn change_values(&mut self, mut change: impl FnMut(&mut crate::Sibling)) {
+        match &mut self.content {
+            Content::Ops(ops) => ops.iter_mut().filter_map(|op| op.sibling.as_mut()).for_each(change),
+            Content::State(state) => state.values.iter_mut().for_each(|(_, sibling)| change(sibling)),
+        }
+    }
+
+    /// The clock that a receiver has afterwards, as far as the frame says.
+    pub(crate) fn numbers(&self) -> Box<dyn Iterator<Item = (crate::ActorIndex, u64)> + '_> {
+        match &self.content {
+            Content::Ops(ops) => Box::new(ops.iter().rev().map(|op| (op.dot.actor(), op.dot.number()))),
+            Content::State(state) => Box::new(state.clock.iter()),
+        }
+    }
+}
+
 /// A range that does not follow what is here must not be applied even in part.
 fn check_gaps(shard: &Shard, ops: &[RemoteOp]) -> Result<(), Gap> {
     let mut last = None;

@@ -25,8 +25,9 @@
 //!   everything in `X` is older than everything in `Y`. It is so for any run of neighbours in the order, if no field is
 //!   an object in one candidate and something else in another. It is not so for an `X` with something of `Y` between its
 //!   stamps: a merged value has one stamp for all of its fields, so a field that was old becomes as new as the write that
-//!   it was merged into. That is what a client asks for that writes a merged value, and members agree on it; which fields
-//!   there are does not depend on it, only which of several values a field has.
+//!   it was merged into. That is what a client asks for that writes a merged value, and members agree on it. Which fields
+//!   there are does not depend on it (again, if no field is an object here and something else there), only which of
+//!   several values a field has.
 //! * **Siblings**: the newest stands for all; none is discarded.
 //!
 //! Union and merge only grow: what is removed from an array or an object comes back from a concurrent copy that has it.

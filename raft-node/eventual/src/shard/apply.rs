@@ -115,6 +115,10 @@ impl Shard {
         self.last_hlc = self.last_hlc.max(sibling.hlc);
         let strategy = sibling.life.strategy();
         let others = self.insert(key, sibling, Usage::default());
+        #[cfg(test)]
+        if self.rules.broken == Some(super::Rule::KeepLosers) {
+            self.drop_losers(key);
+        }
         applied.met(key, strategy, others);
         if others > 0 && key.address().space != Space::Counter {
             self.counts.conflict(key.domain(), strategy);

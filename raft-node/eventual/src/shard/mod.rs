@@ -36,14 +36,16 @@ use crate::policy::Usage;
 
 pub(crate) use apply::RemoteOp;
 pub use apply::{Applied, Gap};
+#[cfg(test)]
+use expire::DROP_AFTER_MS;
 pub(crate) use join::RemoteState;
 use persist::Changed;
 pub use persist::{Siblings, Unflushed};
 pub use read::Held;
 #[cfg(test)]
-pub use rules::Rule;
+use rules::Rule;
 use rules::Rules;
-pub use write::{Action, Moment, Refused, Write, Written};
+pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.
 pub const SHARDS_PER_SET: u16 = 256;
@@ -117,6 +119,13 @@ struct Orphan {
     sibling: Sibling,
 }
 
+impl Orphan {
+    /// What it costs.
+    fn bytes(sibling: &Sibling) -> usize {
+        sibling.value.bytes().len() + size_of::<Orphan>()
+    }
+}
+
 /// One shard.
 pub struct Shard {
     me: ActorIndex,
@@ -132,6 +141,10 @@ pub struct Shard {
     log: Log,
     orphans: BTreeMap<Dot, Orphan>,
     orphan_bytes: usize,
+    /// Every peer once had this process's operations up to this one.
+    acknowledged: u64,
+    /// Values that peers superseded are not kept any more of operations up to this one.
+    orphans_gone_to: u64,
     limits: ShardLimits,
     last_hlc: Hlc,
     /// XOR over the values that have no end, of their keys and dots.
@@ -161,6 +174,8 @@ impl Shard {
             log: Log::new(limits.log_ops_max),
             orphans: BTreeMap::new(),
             orphan_bytes: 0,
+            acknowledged: 0,
+            orphans_gone_to: 0,
             limits,
             last_hlc: Hlc::default(),
             digest: 0,
@@ -360,27 +375,34 @@ impl Shard {
         if !self.rules.keep_orphans() {
             return;
         }
-        self.orphan_bytes += sibling.value.bytes().len() + size_of::<Orphan>();
-        self.orphans.insert(sibling.dot, Orphan { sibling });
-        while self.orphan_bytes > self.limits.orphan_bytes_max {
-            let Some((dot, orphan)) = self.orphans.pop_first() else {
-                break;
-            };
-            self.orphan_bytes -= orphan.sibling.value.bytes().len() + size_of::<Orphan>();
-            // Whoever lacks it gets the state, in which it is superseded.
-            self.log.forget_to(self.me, dot.number());
+        if sibling.dot.number() <= self.acknowledged {
+            self.orphans_gone_to = self.orphans_gone_to.max(sibling.dot.number());
+            return;
         }
+        self.orphan_bytes += Orphan::bytes(&sibling);
+        self.orphans.insert(sibling.dot, Orphan { sibling });
+        while self.orphan_bytes > self.limits.orphan_bytes_max && self.drop_first_orphan().is_some() {}
     }
 
     /// Every peer has this process's operations up to `number`: what was kept for them goes.
     pub fn acknowledged_by_all(&mut self, number: u64) {
-        while let Some(first) = self.orphans.first_entry() {
-            if first.key().number() > number {
-                break;
-            }
-            let orphan = first.remove();
-            self.orphan_bytes -= orphan.sibling.value.bytes().len() + size_of::<Orphan>();
+        self.acknowledged = self.acknowledged.max(number);
+        while self.orphans.keys().next().is_some_and(|first| first.number() <= number) {
+            self.drop_first_orphan();
         }
+    }
+
+    /// Whoever lacks it, as a peer that lost its disk, must not get the operation without the one that superseded it.
+    fn drop_first_orphan(&mut self) -> Option<()> {
+        let (dot, orphan) = self.orphans.pop_first()?;
+        self.orphan_bytes -= Orphan::bytes(&orphan.sibling);
+        self.orphans_gone_to = self.orphans_gone_to.max(dot.number());
+        Some(())
+    }
+
+    /// Of this process's operations after number `after`, all that wrote what a peer superseded have their values yet.
+    pub(crate) fn has_orphans_after(&self, after: u64) -> bool {
+        after >= self.orphans_gone_to || !self.rules.send_own_with_orphans()
     }
 
     /// What the operation wrote, where it still is: in its entry, or kept for peers.

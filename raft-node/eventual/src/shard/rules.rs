@@ -25,14 +25,12 @@ pub enum Rule {
     KeepOrphans,
     /// ... also where it was superseded by a join.
     KeepOrphansOfJoins,
-    /// A range runs to the sender's clock and is applied as a whole.
-    WholeRanges,
-    /// The clock goes forward only with the operation.
-    ClockWithData,
-    /// A losing value keeps its dot until an operation supersedes it.
+    /// A value that lost keeps its dot until an operation supersedes it.
     KeepLosers,
-    /// What is merged makes no new dot.
-    NoDotOnMerge,
+    /// Own operations are sent alone only while every value that a peer superseded is kept.
+    SendOwnWithOrphans,
+    /// Shares of counters are taken over only from processes that are retired here, all of them.
+    InheritWhenRetired,
 }
 
 macro_rules! rules {
@@ -59,4 +57,6 @@ rules! {
     keep_pending => KeepPending,
     keep_orphans => KeepOrphans,
     keep_orphans_of_joins => KeepOrphansOfJoins,
+    send_own_with_orphans => SendOwnWithOrphans,
+    inherit_when_retired => InheritWhenRetired,
 }

@@ -36,6 +36,18 @@ pub enum Action<'a> {
     Add(i64),
 }
 
+impl Action<'_> {
+    /// What the client has read is superseded, even where it has not come yet. Otherwise the new value has to take it up,
+    /// and can do so only with what is here: what comes later stands beside it, and is taken up by the next write.
+    fn replaces_what_was_read(&self) -> bool {
+        match self {
+            Action::Put { strategy, .. } => matches!(strategy, Strategy::LastWrite | Strategy::Siblings),
+            Action::Delete => true,
+            Action::Add(_) => false,
+        }
+    }
+}
+
 /// A write, ready to be done.
 #[derive(Clone, Copy, Debug)]
 pub struct Write<'a> {
@@ -54,7 +66,8 @@ pub struct Write<'a> {
 pub struct Moment<'a> {
     /// The wall clock.
     pub now_ms: u64,
-    /// Retired processes of the same member: their shares of counters are this one's to take over.
+    /// Every earlier process of the same member, retired or not: their shares of counters are this one's to take over, once
+    /// all of them are retired here. One that is not may have taken over the others' in an operation that has not come.
     pub predecessors: &'a [ActorIndex],
 }
 
@@ -182,13 +195,8 @@ impl Shard {
     fn plan(&self, entry: Option<&Entry>, write: &Write<'_>, moment: Moment<'_>) -> Result<Plan, Refused> {
         let siblings: SmallVec<[&Sibling; 2]> = entry.into_iter().flat_map(Entry::siblings).collect();
         let mut removed = Removed::new();
-        if let Some(context) = write.context {
-            removed.extend(context.dots().filter_map(|(actor, number)| {
-                let dot = Dot::new(self.actors.index(actor).ok()?, number);
-                // One of a retired process is covered and gone, unless it is among those that are here.
-                let here = siblings.iter().any(|sibling| sibling.dot == dot);
-                (!here && !self.clock.covers(dot)).then_some(dot)
-            }));
+        if let Some(context) = write.context.filter(|_| write.action.replaces_what_was_read()) {
+            removed.extend(self.not_here_yet(context));
         }
         let all = siblings.iter().map(|sibling| sibling.dot);
         let value = match write.action {
@@ -253,9 +261,10 @@ impl Shard {
                 None
             }
             Action::Add(delta) => {
+                let inherits = self.inherits_from(moment.predecessors);
                 let mine = |sibling: &&&Sibling| {
                     let actor = sibling.dot.actor();
-                    actor == self.me || moment.predecessors.contains(&actor)
+                    actor == self.me || (inherits && moment.predecessors.contains(&actor))
                 };
                 let mut share = Share::default();
                 for sibling in siblings.iter().filter(mine) {
@@ -269,6 +278,19 @@ impl Shard {
             removed,
             value,
             hlc: None,
+        })
+    }
+
+    fn inherits_from(&self, predecessors: &[ActorIndex]) -> bool {
+        !self.rules.inherit_when_retired() || predecessors.iter().all(|actor| self.clock.is_retired(*actor))
+    }
+
+    /// Values that the client has read elsewhere and that have not come here.
+    fn not_here_yet<'s>(&'s self, context: &'s Context) -> impl Iterator<Item = Dot> + 's {
+        context.dots().filter_map(|(actor, number)| {
+            let dot = Dot::new(self.actors.index(actor).ok()?, number);
+            // Nobody has read what this process has not written yet.
+            (dot.actor() != self.me && !self.clock.covers(dot)).then_some(dot)
         })
     }
 

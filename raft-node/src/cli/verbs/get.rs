@@ -39,7 +39,10 @@ pub async fn run(arguments: GetArguments, global: &Global) -> Result<Exit, Failu
     let key = bytes::argument(arguments.key, hex)?;
     let shown_key = bytes::shown(&key, hex);
     let client = global.connect().await?;
-    let mut get = client.get(key).consistency(arguments.level.consistency());
+    let mut get = client.get(key);
+    if let Some(consistency) = arguments.level.consistency() {
+        get = get.consistency(consistency);
+    }
     if let Some(domain) = arguments.domain {
         get = get.domain(domain);
     }

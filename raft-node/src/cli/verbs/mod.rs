@@ -7,6 +7,7 @@ pub mod config_print;
 pub mod del;
 pub mod demo;
 pub mod dev;
+pub mod domain;
 pub mod elect;
 pub mod get;
 pub mod lease;

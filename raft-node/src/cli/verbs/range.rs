@@ -43,10 +43,10 @@ pub async fn run(arguments: RangeArguments, global: &Global) -> Result<Exit, Fai
     let hex = arguments.hex;
     let keys = arguments.keys.keys(hex)?;
     let client = global.connect().await?;
-    let mut range = client
-        .range(keys)
-        .consistency(arguments.level.consistency())
-        .limit(arguments.limit);
+    let mut range = client.range(keys).limit(arguments.limit);
+    if let Some(consistency) = arguments.level.consistency() {
+        range = range.consistency(consistency);
+    }
     if arguments.keys_only {
         range = range.keys_only();
     }

@@ -153,6 +153,7 @@ impl Sending<'_> {
             let heard = clocks::heard(tier, told).map_err(|error| Status::resource_exhausted(error.to_string()))?;
             let Some((number, clock)) = heard else { continue };
             peer.has(self.process, number, clock.get(tier.store.me()));
+            peer.has_clock(self.process, number, &clock);
             self.gather_repair(number, &clock, &mut gathered).await?;
         }
         self.flush(gathered).await

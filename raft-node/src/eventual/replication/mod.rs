@@ -6,8 +6,10 @@
 //! link.rs      the stream to one peer: what is in its queue, and what it says it lacks
 //! repair.rs    what a peer lacks by its clocks: operations, or whole shards
 //! receive.rs   the stream of one peer to this member: checks, applies, says how far it is
+//! ask.rs       questions that need no stream
 //! ```
 
+mod ask;
 mod clocks;
 mod gaps;
 mod link;
@@ -17,5 +19,6 @@ mod receive;
 mod repair;
 mod start;
 
+pub use ask::AskPeers;
 pub use receive::PushService;
 pub use start::Replication;

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use futures::Stream;
 use parking_lot::Mutex;
+use prost::Message as _;
 use quorate_eventual::frame::{self, Frame};
 use quorate_eventual::{ActorId, ActorIndex, Damaged, ShardNumber};
 use quorate_proto::internal as proto;
@@ -18,7 +19,8 @@ use tonic::{Request, Response, Status, Streaming};
 use super::clocks;
 use super::gaps::Gaps;
 use crate::consensus::network::Roster;
-use crate::eventual::{Peer, Tier};
+use crate::eventual::{Peer, Tier, memory};
+use crate::state_machine::StateStore;
 
 /// Messages are cut far below this.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -27,13 +29,25 @@ const MESSAGE_BYTES_MAX: usize = 16 << 20;
 pub struct PushService {
     tier: Arc<Tier>,
     roster: Arc<Roster>,
+    store: Arc<StateStore>,
     runtime: tokio::runtime::Handle,
 }
 
 impl PushService {
     /// The service, ready to be served. What comes is applied on `runtime`: it must not delay what Raft has to do.
-    pub fn server(tier: Arc<Tier>, roster: Arc<Roster>, runtime: tokio::runtime::Handle) -> EventualServer<Self> {
-        EventualServer::new(Self { tier, roster, runtime }).max_decoding_message_size(MESSAGE_BYTES_MAX)
+    pub fn server(
+        tier: Arc<Tier>,
+        roster: Arc<Roster>,
+        store: Arc<StateStore>,
+        runtime: tokio::runtime::Handle,
+    ) -> EventualServer<Self> {
+        let service = Self {
+            tier,
+            roster,
+            store,
+            runtime,
+        };
+        EventualServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX)
     }
 }
 
@@ -82,6 +96,14 @@ impl Eventual for PushService {
         Ok(Response::new(proto::ClocksResponse {
             process: self.tier.store.id().0,
             clocks: clocks::all(&self.tier),
+        }))
+    }
+
+    async fn memory(&self, request: Request<proto::MemoryRequest>) -> Result<Response<proto::MemoryResponse>, Status> {
+        self.roster.check(request.metadata())?;
+        let memory = memory::of_member(&self.tier, &self.store.domains().load(), self.roster.me().member);
+        Ok(Response::new(proto::MemoryResponse {
+            memory: memory.encode_to_vec().into(),
         }))
     }
 }
@@ -325,6 +347,9 @@ impl Receiving {
             let (clock_differs, state_differs) = {
                 let shard = self.tier.store.lock(number);
                 let equal = shard.clock().hash(self.tier.store.actors()) == hash;
+                if equal && let Some(process) = self.peer.process() {
+                    self.peer.has_clock(process, number, shard.clock());
+                }
                 (!equal, equal && !shard.awaits_something() && shard.digest() != digest)
             };
             let before = &mut self.differs[number.index()];

@@ -57,7 +57,12 @@ async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: s
         let outbox = Arc::clone(stream.outbox());
         match message {
             Ok(Some(request)) => {
-                if let Err(broken) = take(&api, &stream, request) {
+                // Whether it exists only the quorum knows; what comes behind on the stream waits for that, too.
+                let caught_up = match request::names_unknown_domain(&api.store.domains().load(), &request) {
+                    true => newest(&api, TIMEOUT_DEFAULT).await.map(|_| ()),
+                    false => Ok(()),
+                };
+                if let Err(broken) = take(&api, &stream, request, caught_up) {
                     return outbox.fail(broken);
                 }
             }
@@ -73,11 +78,16 @@ async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: s
 }
 
 /// Does one request. An error ends the stream: the client does not know what it says.
-fn take(api: &Arc<Api>, stream: &Arc<WatchStream>, request: WatchRequest) -> Result<(), proto::Error> {
+fn take(
+    api: &Arc<Api>,
+    stream: &Arc<WatchStream>,
+    request: WatchRequest,
+    caught_up: Result<(), proto::Error>,
+) -> Result<(), proto::Error> {
     let size = validate::request_size(&api.limits, request.encoded_len());
     match request.request {
         // It concerns this watch, not the others of the stream.
-        Some(watch_request::Request::Create(create)) => create_watch(api, stream, &create, size),
+        Some(watch_request::Request::Create(create)) => create_watch(api, stream, &create, size.and(caught_up)),
         _ if size.is_err() => size,
         None => Err(invalid(
             "request",
@@ -101,7 +111,7 @@ fn create_watch(
     api: &Arc<Api>,
     stream: &Arc<WatchStream>,
     create: &proto::WatchCreate,
-    size: Result<(), proto::Error>,
+    ready: Result<(), proto::Error>,
 ) -> Result<(), proto::Error> {
     let id = create.watch_id;
     if id == 0 {
@@ -111,10 +121,10 @@ fn create_watch(
     if stream.outbox().is_in_use(id) {
         return Err(Ending::IdInUse(id).error());
     }
-    let engine = api.store.engine();
-    let checked = size
+    let domains = api.store.domains().load();
+    let checked = ready
         .and_then(|()| request::start(create))
-        .and_then(|start| Ok((start, request::spec(&api.limits, engine.view().as_ref(), create)?)));
+        .and_then(|start| Ok((start, request::spec(&api.limits, &domains, create)?)));
     let (start, spec) = match checked {
         Ok(checked) => checked,
         Err(refused) => {

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use quorate_proto::v1::{self as proto, Error, WatchSpace, watch_create};
+use quorate_proto::v1::{self as proto, Error, WatchSpace, watch_create, watch_request};
 
 use crate::config::Limits;
-use crate::grpc::error::{invalid, rejection, storage, too_large};
+use crate::grpc::error::{invalid, rejection, too_large};
 use crate::grpc::validate;
-use crate::mvcc::{self, Selector};
-use crate::storage::View;
+use crate::mvcc::{DomainTable, Selector};
 use crate::types::{DomainId, Revision, Space};
 use crate::watch::{Shape, WatchSpec};
 
@@ -41,8 +40,20 @@ pub(super) fn start(create: &proto::WatchCreate) -> Result<Start, Error> {
     }
 }
 
+/// It asks for keys of a domain that this member does not know, or not yet.
+pub(super) fn names_unknown_domain(table: &DomainTable, request: &proto::WatchRequest) -> bool {
+    let Some(watch_request::Request::Create(create)) = &request.request else {
+        return false;
+    };
+    // Those beyond the limit are refused unread.
+    create.selectors.iter().take(SELECTORS_MAX).any(|selector| {
+        let of_keys = matches!(selector.space(), WatchSpace::Unspecified | WatchSpace::Keys);
+        of_keys && !selector.domain.is_empty() && table.tier(&selector.domain).is_none()
+    })
+}
+
 /// Checks what is watched.
-pub(super) fn spec(limits: &Limits, view: &dyn View, create: &proto::WatchCreate) -> Result<WatchSpec, Error> {
+pub(super) fn spec(limits: &Limits, table: &DomainTable, create: &proto::WatchCreate) -> Result<WatchSpec, Error> {
     let count = create.selectors.len();
     if count == 0 {
         return Err(invalid(
@@ -68,7 +79,7 @@ pub(super) fn spec(limits: &Limits, view: &dyn View, create: &proto::WatchCreate
     let mut selectors = Vec::with_capacity(count);
     let mut domains = Vec::new();
     for one in &create.selectors {
-        selectors.push(selector(limits, view, one, &mut domains)?);
+        selectors.push(selector(limits, table, one, &mut domains)?);
     }
     Ok(WatchSpec {
         selectors,
@@ -85,7 +96,7 @@ pub(super) fn spec(limits: &Limits, view: &dyn View, create: &proto::WatchCreate
 
 fn selector(
     limits: &Limits,
-    view: &dyn View,
+    table: &DomainTable,
     selector: &proto::WatchSelector,
     domains: &mut Vec<(DomainId, String)>,
 ) -> Result<(Space, Selector), Error> {
@@ -99,8 +110,7 @@ fn selector(
     let space = match space {
         WatchSpace::Unspecified | WatchSpace::Keys => {
             let name = validate::domain(&selector.domain)?;
-            let found = mvcc::resolve_strong(view, &name).map_err(|error| storage(&error))?;
-            let id = found.map_err(|refused| rejection(&refused))?;
+            let id = table.strong(&name).map_err(|refused| rejection(&refused))?.id;
             domains.push((id, name));
             Space::Keys(id)
         }

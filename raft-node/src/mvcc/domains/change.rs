@@ -41,23 +41,35 @@ pub struct DomainChange {
     pub ttl_required: Option<bool>,
     /// See [`DomainSettings::evict`].
     pub evict: Option<Evict>,
-    /// See [`DomainSettings::policy`].
+    /// See [`DomainSettings::policy`]. Without it, to evict nothing takes the policy away, and to evict something keeps
+    /// it, or makes it [`EvictPolicy::Lru`].
     pub policy: Option<EvictPolicy>,
     /// See [`DomainSettings::level`].
     pub level: Option<DefaultLevel>,
 }
 
+impl NewDomain {
+    /// Refuses what no store would create.
+    pub fn check(&self) -> Result<(), DomainRefusal> {
+        if !is_name(&self.name) {
+            return Err(DomainRefusal::Name);
+        }
+        self.settings.check(self.tier, self.volatile)
+    }
+}
+
 impl DomainChange {
     /// The settings after the change.
     pub fn applied_to(&self, settings: &DomainSettings) -> DomainSettings {
+        let evict = self.evict.unwrap_or(settings.evict);
         DomainSettings {
             bytes_max: self.bytes_max.unwrap_or(settings.bytes_max),
             entries_max: self.entries_max.unwrap_or(settings.entries_max),
             strategy: self.strategy.unwrap_or(settings.strategy),
             ttl_ms_default: self.ttl_ms_default.unwrap_or(settings.ttl_ms_default),
             ttl_required: self.ttl_required.unwrap_or(settings.ttl_required),
-            evict: self.evict.unwrap_or(settings.evict),
-            policy: self.policy.unwrap_or(settings.policy),
+            evict,
+            policy: self.policy.unwrap_or(evict.policy_after(settings.policy)),
             level: self.level.or(settings.level),
         }
     }
@@ -67,14 +79,11 @@ impl Domains {
     /// Creates a domain. Returns it.
     pub fn create(&mut self, new: NewDomain) -> Result<Domain, Rejection> {
         let refused = |refusal| Err(Rejection::of_domain(&new.name, refusal));
-        if !is_name(&new.name) {
-            return refused(DomainRefusal::Name);
+        if let Err(refusal) = new.check() {
+            return refused(refusal);
         }
         if self.find(&new.name).is_some() {
             return refused(DomainRefusal::Exists);
-        }
-        if let Err(refusal) = new.settings.check(new.tier, new.volatile) {
-            return refused(refusal);
         }
         if self.len() >= DOMAINS_MAX {
             return refused(DomainRefusal::TooMany {

@@ -82,6 +82,17 @@ pub enum DefaultLevel {
     Local,
 }
 
+impl Evict {
+    /// The policy that goes with it where none is named, and `before` was it until now.
+    pub fn policy_after(self, before: EvictPolicy) -> EvictPolicy {
+        match (self, before) {
+            (Evict::None, _) => EvictPolicy::None,
+            (_, EvictPolicy::None) => EvictPolicy::Lru,
+            (_, before) => before,
+        }
+    }
+}
+
 impl DomainSettings {
     /// No limits, nothing ends, strong reads; in the eventual tier the last write stays.
     pub fn of_tier(tier: Tier) -> Self {

@@ -13,6 +13,7 @@ use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::calls_server::{Calls, CallsServer};
 use quorate_proto::v1::cluster_server::ClusterServer;
+use quorate_proto::v1::eventual_server::EventualServer;
 use quorate_proto::v1::reply::Response;
 use quorate_proto::v1::watch_server::WatchServer;
 use tokio::sync::{mpsc, watch};
@@ -20,6 +21,7 @@ use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 
 use super::Store;
+use super::eventual::{EventualPart, EventualStore};
 use super::watch::WatchScript;
 
 /// What happens to one call, registrations left out.
@@ -75,11 +77,13 @@ pub struct Shared {
     /// Replies sent after a delay.
     late_replies: AtomicU64,
     /// While true, calls are taken in and nothing is answered.
-    held: watch::Sender<bool>,
+    pub held: watch::Sender<bool>,
     /// Counts the times that all streams were broken.
     pub broken: watch::Sender<u64>,
     /// How it serves watches, and what it was asked.
     pub watches: Mutex<WatchScript>,
+    /// What it has of the eventual tier.
+    pub eventual: EventualPart,
 }
 
 impl FakeCluster {
@@ -102,6 +106,8 @@ impl FakeCluster {
                 held: watch::Sender::new(false),
                 broken: watch::Sender::new(0),
                 watches: Mutex::default(),
+                // The last two digits are the member; each of its processes is 100 more than the one before.
+                eventual: EventualPart::new(101 + index as u64),
             });
             let member = FakeMember::start(shared).await;
             addresses.lock().push(member.address.clone());
@@ -123,6 +129,16 @@ impl FakeCluster {
             .unwrap()
     }
 
+    /// Every member takes over what each other has done in the eventual tier.
+    pub fn replicate(&self) {
+        for (from, to) in (0..self.members.len()).flat_map(|from| (0..self.members.len()).map(move |to| (from, to))) {
+            if from != to {
+                let other = self.members[from].shared.eventual.store.lock();
+                self.members[to].shared.eventual.store.lock().learn_from(&other);
+            }
+        }
+    }
+
     pub fn lead(&self, index: usize) {
         self.leader.store(index, Ordering::SeqCst);
     }
@@ -135,6 +151,7 @@ impl FakeMember {
         let server = tonic::transport::Server::builder()
             .add_service(CallsServer::new(Service(Arc::clone(&shared))))
             .add_service(ClusterServer::new(Service(Arc::clone(&shared))))
+            .add_service(EventualServer::new(Service(Arc::clone(&shared))))
             .add_service(WatchServer::new(Service(Arc::clone(&shared))))
             .serve_with_incoming(TcpListenerStream::new(listener));
         let server = tokio::spawn(async move {
@@ -150,6 +167,28 @@ impl FakeMember {
     /// What happens to the next calls, one entry each; afterwards they go well.
     pub fn script(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
         self.shared.script.lock().extend(behaviours);
+    }
+
+    /// As [`script`](Self::script), of the calls of the eventual tier.
+    pub fn script_eventual(&self, behaviours: impl IntoIterator<Item = Behaviour>) {
+        self.shared.eventual.script.lock().extend(behaviours);
+    }
+
+    /// What it has of the eventual tier.
+    pub fn eventual(&self) -> parking_lot::MutexGuard<'_, EventualStore> {
+        self.shared.eventual.store.lock()
+    }
+
+    /// Its process is another one from now on, with nothing in memory; its streams are left to the test.
+    pub fn restart_eventual(&self) {
+        let mut store = self.eventual();
+        *store = EventualStore::new(store.process + 100);
+    }
+
+    /// Messages and calls of the eventual tier that came in.
+    pub fn eventual_traffic(&self) -> (u64, u64) {
+        let part = &self.shared.eventual;
+        (part.messages.load(Ordering::SeqCst), part.calls.load(Ordering::SeqCst))
     }
 
     pub fn hold(&self) {

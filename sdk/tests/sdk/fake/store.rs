@@ -117,7 +117,13 @@ impl Store {
                 staleness_ms: 0,
             }),
             Request::Range(range) => Response::Range(self.range(&range)),
-            Request::KeepAlive(_) | Request::Query(_) => panic!("the fake knows keys only"),
+            Request::KeepAlive(_)
+            | Request::Query(_)
+            | Request::DomainCreate(_)
+            | Request::DomainList(_)
+            | Request::DomainGet(_)
+            | Request::DomainChange(_)
+            | Request::DomainDrop(_) => panic!("the fake knows keys only"),
             Request::Compact(_) => Response::Compact(v1::CompactResponse { header: self.header() }),
             Request::RegisterClient(_) => {
                 self.clients += 1;

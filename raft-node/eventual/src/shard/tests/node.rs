@@ -1,0 +1,145 @@
+//! A member: a shard, what it flushed, what it knows of others.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::oracle::{Id, Live, Stored};
+use super::targets::{DOMAIN, shard_number};
+use crate::counts::Counts;
+use crate::frame::{Frame, split};
+use crate::shard::{Rule, Rules};
+use crate::{ActorId, ActorIndex, Actors, AllCounts, Clock, Dot, Shard, ShardLimits};
+
+/// A clock as it travels.
+pub type Numbers = Vec<(ActorId, u64)>;
+
+/// What a flush wrote.
+#[derive(Clone, Default)]
+pub struct Flushed {
+    /// The state, as a frame. Empty: nothing was flushed.
+    pub frame: Vec<u8>,
+    pub numbers: Numbers,
+}
+
+impl Flushed {
+    pub fn number(&self, actor: ActorId) -> u64 {
+        let found = self.numbers.iter().find(|(other, _)| *other == actor);
+        found.map_or(0, |(_, number)| *number)
+    }
+}
+
+/// A member.
+pub struct Node {
+    pub actor: ActorId,
+    pub actors: Arc<Actors>,
+    pub counts: Arc<AllCounts>,
+    pub shard: Shard,
+    /// Every process of this member before this one.
+    pub earlier: Vec<ActorId>,
+    /// The newest last.
+    pub flushed: Vec<Flushed>,
+    /// What it was last told of others: by whom, and how far that one was.
+    pub told: BTreeMap<usize, (ActorId, Numbers)>,
+    pub ahead_ms: u64,
+}
+
+impl Node {
+    /// An empty one. `strangers` are actors that it happens to know before itself, so that no two members number alike.
+    pub fn new(actor: ActorId, strangers: &[ActorId], limits: ShardLimits, broken: Option<Rule>) -> Self {
+        let actors = Arc::new(Actors::default());
+        for stranger in strangers {
+            actors.index(*stranger).unwrap();
+        }
+        let me = actors.index(actor).unwrap();
+        let counts = Arc::new(AllCounts::default());
+        let mut shard = Shard::new(me, Arc::clone(&actors), Counts::new(Arc::clone(&counts)), limits);
+        shard.rules = Rules { broken };
+        Node {
+            actor,
+            actors,
+            counts,
+            shard,
+            earlier: Vec::new(),
+            flushed: Vec::new(),
+            told: BTreeMap::new(),
+            ahead_ms: 0,
+        }
+    }
+
+    /// What a flush would write now.
+    pub fn flush(&self) -> Flushed {
+        let mut frame = Vec::new();
+        self.shard.encode_state(shard_number(), &Clock::default(), &mut frame);
+        Flushed {
+            frame,
+            numbers: self.numbers(true),
+        }
+    }
+
+    /// Starts from what was flushed, after `change` was made to it.
+    pub fn load(&mut self, flushed: &Flushed, change: impl FnOnce(&mut Frame, &Actors)) {
+        if flushed.frame.is_empty() {
+            return;
+        }
+        let (body, _) = split(&flushed.frame).unwrap();
+        let mut frame = Frame::decode(body, &self.actors).unwrap();
+        change(&mut frame, &self.actors);
+        frame.apply(&mut self.shard).unwrap();
+    }
+
+    /// How far it is.
+    pub fn numbers(&self, with_retired: bool) -> Numbers {
+        let clock = self.shard.clock();
+        let retired = clock.retired().filter(|_| with_retired);
+        let all = clock.iter().chain(retired);
+        all.map(|(actor, number)| (self.actors.id(actor), number)).collect()
+    }
+
+    /// A clock that came from elsewhere.
+    pub fn clock_of(&self, numbers: &[(ActorId, u64)]) -> Clock {
+        let mut clock = Clock::default();
+        for (actor, number) in numbers {
+            clock.advance(self.index(*actor), *number);
+        }
+        clock
+    }
+
+    pub fn index(&self, actor: ActorId) -> ActorIndex {
+        self.actors.index(actor).unwrap()
+    }
+
+    pub fn number(&self, actor: ActorId) -> u64 {
+        self.shard.clock().get(self.index(actor))
+    }
+
+    pub fn has(&self, id: Id) -> bool {
+        id.1 <= self.number(id.0)
+    }
+
+    /// The same, but of retired actors also what was lost with them.
+    pub fn covers(&self, actor: ActorId, number: u64) -> bool {
+        self.shard.clock().covers(Dot::new(self.index(actor), number))
+    }
+
+    pub fn id(&self, dot: Dot) -> Id {
+        (self.actors.id(dot.actor()), dot.number())
+    }
+
+    /// Everything that it holds.
+    pub fn live(&self) -> Live {
+        let mut live = Live::new();
+        for entry in self.shard.entries() {
+            let siblings = entry
+                .siblings()
+                .map(|sibling| (self.id(sibling.dot), Stored::from(sibling)));
+            live.insert(entry.key.bytes().to_vec(), siblings.collect());
+        }
+        live
+    }
+
+    /// Entries and bytes, as counted.
+    pub fn counted(&self) -> (u64, u64) {
+        let counts = self.counts.domain(DOMAIN);
+        (counts.entries(), counts.bytes())
+    }
+}

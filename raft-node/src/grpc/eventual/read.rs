@@ -1,0 +1,107 @@
+//! Reads of keys.
+
+use std::collections::BTreeSet;
+
+use quorate_eventual::{Address, Place, ShardNumber, Space, Token};
+use quorate_proto::v1::{Error, EventualReadRequest, EventualReadResponse};
+
+use super::check;
+use super::entry::{self, Content};
+use super::level::{Promise, ms};
+use crate::grpc::api::Api;
+
+/// A read, checked.
+pub(super) struct Read {
+    volatile: bool,
+    space: Space,
+    places: Vec<(bytes::Bytes, Place)>,
+    pub(super) promise: Promise,
+}
+
+impl Api {
+    pub(super) fn check_read(&self, request: EventualReadRequest) -> Result<Read, Error> {
+        let table = self.domain_table();
+        let domain = check::domain(&table, &request.domain)?;
+        check::count("keys", request.keys.len())?;
+        let space = check::space(request.r#type)?;
+        let mut places = Vec::with_capacity(request.keys.len());
+        for key in request.keys {
+            check::key(&self.limits, &key)?;
+            let place = Place::of(Address {
+                domain: domain.id.0,
+                space,
+                name: &key,
+                element: None,
+            });
+            places.push((key, place));
+        }
+        Ok(Read {
+            volatile: domain.volatile,
+            space,
+            places,
+            promise: Promise::of(request.options.as_ref(), self.roster.cluster_id())?,
+        })
+    }
+
+    /// Waits for what was asked, then reads.
+    pub(super) async fn read_keys(&self, read: Read) -> Result<EventualReadResponse, Error> {
+        let shards = read
+            .places
+            .iter()
+            .map(|(_, place)| place.shard(read.volatile))
+            .collect();
+        self.keep(&read.promise, &shards).await?;
+        Ok(self.read_now(&read))
+    }
+
+    /// Reads what is here.
+    pub(super) fn read_now(&self, read: &Read) -> EventualReadResponse {
+        let mut seen = read.promise.token().clone();
+        let entries = read.places.iter().map(|(key, place)| {
+            let shard = place.shard(read.volatile);
+            let content = self.content(shard, read.space, place);
+            entry::entry(self.roster.cluster_id(), shard, read.space, key, &content, false)
+        });
+        let entries = entries.collect();
+        let shards: BTreeSet<ShardNumber> = read
+            .places
+            .iter()
+            .map(|(_, place)| place.shard(read.volatile))
+            .collect();
+        self.saw(&mut seen, shards);
+        EventualReadResponse {
+            header: Some(self.eventual_header()),
+            entries,
+            token: self.token_out(seen),
+            age_ms: self.tier.age().map(ms),
+        }
+    }
+
+    pub(super) fn content(&self, shard: ShardNumber, space: Space, place: &Place) -> Content {
+        let now_ms = self.tier.wall_ms();
+        let locked = self.tier.store.lock(shard);
+        if space.has_elements() {
+            Content::Many(locked.read_elements(place, now_ms))
+        } else {
+            Content::One(locked.read(place, now_ms))
+        }
+    }
+
+    /// The client has seen what is here of these shards. Looked up after they were read: it may say more than was seen, never
+    /// less.
+    pub(super) fn saw(&self, token: &mut Token, shards: impl IntoIterator<Item = ShardNumber>) {
+        for shard in shards {
+            token.saw(shard, self.clock_of(shard));
+        }
+    }
+
+    /// What goes back: what every member has is left out.
+    pub(super) fn token_out(&self, mut token: Token) -> bytes::Bytes {
+        let actors = self.tier.store.actors();
+        token.forget(|shard, actor, number| {
+            let place = actors.find(actor);
+            place.is_some_and(|place| self.tier.peers.all_have(shard, place, number))
+        });
+        token.encode(self.roster.cluster_id()).into()
+    }
+}

@@ -1,0 +1,87 @@
+//! The service.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures::Stream;
+use prost::Message;
+use quorate_proto::v1 as proto;
+use quorate_proto::v1::eventual_server::Eventual;
+use tonic::{Request, Response, Status, Streaming};
+
+use super::stream;
+use crate::grpc::admission::Permit;
+use crate::grpc::api::Api;
+use crate::grpc::{error, validate};
+
+/// The eventual tier's service.
+pub struct EventualService(pub Arc<Api>);
+
+#[tonic::async_trait]
+impl Eventual for EventualService {
+    type OpenStream = Pin<Box<dyn Stream<Item = Result<proto::EventualReplies, Status>> + Send>>;
+
+    async fn write(
+        &self,
+        request: Request<proto::EventualWriteRequest>,
+    ) -> Result<Response<proto::EventualWriteResponse>, Status> {
+        let _permit = self.admit(request.get_ref())?;
+        let written = self.0.write(request.get_ref()).map_err(error::status)?;
+        Ok(Response::new(self.0.acknowledge(written).await))
+    }
+
+    async fn read(
+        &self,
+        request: Request<proto::EventualReadRequest>,
+    ) -> Result<Response<proto::EventualReadResponse>, Status> {
+        let _permit = self.admit(request.get_ref())?;
+        let read = self.0.check_read(request.into_inner()).map_err(error::status)?;
+        self.0.read_keys(read).await.map(Response::new).map_err(error::status)
+    }
+
+    async fn scan(
+        &self,
+        request: Request<proto::EventualScanRequest>,
+    ) -> Result<Response<proto::EventualScanResponse>, Status> {
+        let _permit = self.admit(request.get_ref())?;
+        let scan = self.0.check_scan(request.get_ref()).map_err(error::status)?;
+        self.0.scan(scan).await.map(Response::new).map_err(error::status)
+    }
+
+    async fn open(
+        &self,
+        request: Request<Streaming<proto::EventualCalls>>,
+    ) -> Result<Response<Self::OpenStream>, Status> {
+        Ok(Response::new(Box::pin(stream::open(
+            Arc::clone(&self.0),
+            request.into_inner(),
+        ))))
+    }
+
+    async fn sync_status(
+        &self,
+        _request: Request<proto::SyncStatusRequest>,
+    ) -> Result<Response<proto::SyncStatusResponse>, Status> {
+        Ok(Response::new(self.0.sync_status()))
+    }
+
+    async fn sync_force(
+        &self,
+        request: Request<proto::SyncForceRequest>,
+    ) -> Result<Response<proto::SyncForceResponse>, Status> {
+        let forced = self.0.sync_force(request.into_inner().timeout_ms).await;
+        forced.map(Response::new).map_err(error::status)
+    }
+
+    async fn memory(&self, request: Request<proto::MemoryRequest>) -> Result<Response<proto::MemoryResponse>, Status> {
+        Ok(Response::new(self.0.memory(request.into_inner().cluster).await))
+    }
+}
+
+impl EventualService {
+    fn admit(&self, request: &impl Message) -> Result<Permit, Status> {
+        let permit = self.0.admission.admit().map_err(error::status)?;
+        validate::request_size(&self.0.limits, request.encoded_len()).map_err(error::status)?;
+        Ok(permit)
+    }
+}

@@ -1,0 +1,199 @@
+//! The stream: whatever calls are waiting in one message, whatever replies are ready in another.
+//!
+//! Invariants
+//! * What does not wait is done where it is taken, so calls of one stream are done in their order.
+//! * A stream has at most [`REPLIES_PER_STREAM_MAX`] calls whose replies were not handed to the connection: a client that does
+//!   not read is not read from.
+
+use std::sync::Arc;
+
+use futures::{Stream, StreamExt};
+use prost::Message;
+use quorate_proto::v1::{
+    Error, EventualCall, EventualCalls, EventualReplies, EventualReply, eventual_call, eventual_reply,
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tonic::{Status, Streaming};
+
+use crate::grpc::admission::Permit;
+use crate::grpc::api::Api;
+use crate::grpc::error::invalid;
+use crate::grpc::validate;
+
+/// Calls of one stream whose replies are not yet on the connection.
+const REPLIES_PER_STREAM_MAX: usize = 4096;
+/// A message of replies is closed when it passes either.
+const REPLIES_PER_MESSAGE_MAX: usize = 1024;
+const MESSAGE_BYTES: usize = 1 << 20;
+
+/// A reply on its way to the connection.
+struct Ready {
+    reply: EventualReply,
+    _slot: OwnedSemaphorePermit,
+    _permit: Option<Permit>,
+}
+
+/// Takes calls until the client closes its side or the connection breaks; gives the replies, behind a hello.
+pub(super) fn open(
+    api: Arc<Api>,
+    calls: Streaming<EventualCalls>,
+) -> impl Stream<Item = Result<EventualReplies, Status>> + Send {
+    let (ready, replies) = mpsc::unbounded_channel();
+    let hello = EventualReplies {
+        hello: Some(api.eventual_header()),
+        replies: Vec::new(),
+    };
+    tokio::spawn(receive(api, calls, ready));
+    let rest = futures::stream::unfold(replies, |mut replies| async move {
+        let first = replies.recv().await?;
+        Some((Ok(pack(first, &mut replies)), replies))
+    });
+    futures::stream::once(futures::future::ready(Ok(hello))).chain(rest)
+}
+
+/// Takes what is ready, without waiting for more.
+fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> EventualReplies {
+    let mut bytes = first.reply.encoded_len();
+    let mut batch = vec![first.reply];
+    while batch.len() < REPLIES_PER_MESSAGE_MAX && bytes < MESSAGE_BYTES {
+        let Ok(Ready { reply, .. }) = replies.try_recv() else {
+            break;
+        };
+        bytes += reply.encoded_len();
+        batch.push(reply);
+    }
+    EventualReplies {
+        hello: None,
+        replies: batch,
+    }
+}
+
+async fn receive(api: Arc<Api>, mut calls: Streaming<EventualCalls>, ready: mpsc::UnboundedSender<Ready>) {
+    let slots = Arc::new(Semaphore::new(REPLIES_PER_STREAM_MAX));
+    loop {
+        let message = tokio::select! {
+            message = calls.message() => message,
+            () = ready.closed() => return,
+        };
+        match message {
+            Ok(Some(batch)) => {
+                for call in batch.calls {
+                    let slot = tokio::select! {
+                        slot = Arc::clone(&slots).acquire_owned() => slot,
+                        () = ready.closed() => return,
+                    };
+                    let Ok(slot) = slot else { return };
+                    take(&api, call, slot, &ready);
+                }
+                tokio::task::consume_budget().await;
+            }
+            Ok(None) => return,
+            Err(status) => {
+                tracing::debug!(%status, "a client's stream ended");
+                return;
+            }
+        }
+    }
+}
+
+/// Does a call, or begins to wait for what it asked to wait for.
+fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &mpsc::UnboundedSender<Ready>) {
+    use eventual_reply::Response;
+    let id = call.id;
+    let reply = Reply {
+        id,
+        slot,
+        ready: ready.clone(),
+    };
+    let permit = match api.admission.admit() {
+        Ok(permit) => permit,
+        Err(refused) => return reply.send(Response::Error(refused), None),
+    };
+    match begin(api, call) {
+        Ok(Begun::Done(response)) => reply.send(response, Some(permit)),
+        Ok(Begun::Waits(waiting)) => {
+            // It gives its place among the calls that work to another.
+            drop(permit);
+            let permit = match api.waits.admit() {
+                Ok(permit) => permit,
+                Err(refused) => return reply.send(Response::Error(refused), None),
+            };
+            let gone = ready.clone();
+            tokio::spawn(async move {
+                tokio::select! {
+                    response = waiting => reply.send(response, Some(permit)),
+                    () = gone.closed() => {}
+                }
+            });
+        }
+        Err(refused) => reply.send(Response::Error(refused), Some(permit)),
+    }
+}
+
+struct Reply {
+    id: u64,
+    slot: OwnedSemaphorePermit,
+    ready: mpsc::UnboundedSender<Ready>,
+}
+
+impl Reply {
+    /// The client may be gone; then nobody wants it.
+    fn send(self, response: eventual_reply::Response, permit: Option<Permit>) {
+        let _ = self.ready.send(Ready {
+            reply: EventualReply {
+                id: self.id,
+                response: Some(response),
+            },
+            _slot: self.slot,
+            _permit: permit,
+        });
+    }
+}
+
+enum Begun {
+    Done(eventual_reply::Response),
+    Waits(futures::future::BoxFuture<'static, eventual_reply::Response>),
+}
+
+fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
+    use eventual_call::Request;
+    use eventual_reply::Response;
+    validate::request_size(&api.limits, call.encoded_len())?;
+    let request = call.request.ok_or_else(|| {
+        invalid(
+            "request",
+            "the call is empty, or of a kind that this version does not know",
+        )
+    })?;
+    let later = Arc::clone(api);
+    Ok(match request {
+        Request::Write(request) => {
+            let written = api.write(&request)?;
+            if written.waits() {
+                Begun::Waits(Box::pin(
+                    async move { Response::Write(later.acknowledge(written).await) },
+                ))
+            } else {
+                Begun::Done(Response::Write(api.answer_write(written, 1, None)))
+            }
+        }
+        Request::Read(request) => {
+            let read = api.check_read(request)?;
+            if read.promise.is_plain() {
+                return Ok(Begun::Done(Response::Read(api.read_now(&read))));
+            }
+            Begun::Waits(Box::pin(async move {
+                later.read_keys(read).await.map_or_else(Response::Error, Response::Read)
+            }))
+        }
+        Request::Scan(request) => {
+            let scan = api.check_scan(&request)?;
+            if scan.promise.is_plain() {
+                return Ok(Begun::Done(Response::Scan(api.scan_now(&scan))));
+            }
+            Begun::Waits(Box::pin(async move {
+                later.scan(scan).await.map_or_else(Response::Error, Response::Scan)
+            }))
+        }
+    })
+}

@@ -1,0 +1,348 @@
+//! Writes.
+
+use quorate_eventual::{Action, Address, Context, Moment, Place, ShardNumber, Space, Strategy, Token, Write};
+use quorate_proto::v1::{
+    Error, ErrorCode, EventualDelete, EventualPut, EventualWrite, EventualWriteRequest, EventualWriteResponse,
+    EventualWriteResult, EventualWritten, Outcome, eventual_write, eventual_write_result,
+};
+
+use super::check;
+use super::repeat::Done;
+use crate::eventual::{Unmet, WaitFor};
+use crate::grpc::api::Api;
+use crate::grpc::error::{invalid, refused};
+use crate::mvcc::EventualDomain;
+
+/// A request whose writes are done, and that may have to wait for other members.
+pub(super) struct Written {
+    done: std::sync::Arc<Done>,
+    token: Token,
+    quiet: bool,
+    acks: usize,
+    timeout_ms: u64,
+}
+
+impl Written {
+    /// Other members are to have it before the answer.
+    pub(super) fn waits(&self) -> bool {
+        self.acks > 1 && !self.done.written.is_empty()
+    }
+}
+
+/// What one request's writes share.
+struct Batch<'a> {
+    api: &'a Api,
+    domain: &'a EventualDomain,
+    cluster: u64,
+    now_ms: u64,
+    predecessors: &'a [quorate_eventual::ActorIndex],
+    with_contexts: bool,
+}
+
+/// What became of the parts of a write: a set of three members is three operations.
+#[derive(Default)]
+struct Parts {
+    changed: bool,
+    siblings: usize,
+    written: Vec<(ShardNumber, u64)>,
+}
+
+impl Api {
+    /// Does the writes of a request. Those that are refused say so in their place.
+    pub(super) fn write(&self, request: &EventualWriteRequest) -> Result<Written, Error> {
+        let table = self.domain_table();
+        let domain = check::domain(&table, &request.domain)?;
+        check::count("writes", request.writes.len())?;
+        self.check_acks(request.acks)?;
+        let token = check::token(&request.token, self.roster.cluster_id())?;
+        let predecessors = self.tier.store.predecessors();
+        let batch = Batch {
+            api: self,
+            domain,
+            cluster: self.roster.cluster_id(),
+            now_ms: self.tier.wall_ms(),
+            predecessors: &predecessors,
+            with_contexts: !request.quiet,
+        };
+        let adds = request
+            .writes
+            .iter()
+            .any(|write| matches!(write.change, Some(eventual_write::Change::Add(_))));
+        let stamp = request.stamp.unwrap_or_default();
+        let done = if adds && stamp.sequence != 0 {
+            let process = self.tier.store.id().0;
+            if stamp.first_process != 0 && stamp.first_process != process {
+                return Err(check::tried_elsewhere(stamp.first_process, process));
+            }
+            self.repeats
+                .once(stamp.session, stamp.sequence, || batch.perform(&request.writes))
+        } else {
+            std::sync::Arc::new(batch.perform(&request.writes))
+        };
+        Ok(Written {
+            done,
+            token,
+            quiet: request.quiet,
+            acks: request.acks as usize,
+            timeout_ms: request.timeout_ms,
+        })
+    }
+
+    fn check_acks(&self, acks: u32) -> Result<(), Error> {
+        let members = self.roster.members().len().max(1);
+        if acks as usize > members {
+            let (limit, value) = (members as u64, u64::from(acks));
+            let message = format!("acks = {value}, but the cluster has {limit} members");
+            return Err(Error {
+                limit,
+                value,
+                ..invalid("acks", message)
+            });
+        }
+        Ok(())
+    }
+
+    /// The answer, as soon as enough members have what was written.
+    pub(super) async fn acknowledge(&self, written: Written) -> EventualWriteResponse {
+        if !written.waits() {
+            return self.answer_write(written, 1, None);
+        }
+        let wait = WaitFor::new(&self.tier, check::timeout(written.timeout_ms));
+        let newest = newest_by_shard(&written.done.written);
+        match wait.acks(&newest, written.acks).await {
+            Ok(acked) => self.answer_write(written, acked, None),
+            Err(unmet) => {
+                let acked = match unmet {
+                    Unmet::Acks(acked) => acked,
+                    Unmet::Age(_) | Unmet::Token | Unmet::Lost => 1,
+                };
+                let error = under_replicated(written.acks, acked);
+                self.answer_write(written, acked, Some(error))
+            }
+        }
+    }
+
+    /// The answer as things are.
+    pub(super) fn answer_write(&self, written: Written, acked: usize, error: Option<Error>) -> EventualWriteResponse {
+        let Written {
+            done, mut token, quiet, ..
+        } = written;
+        for (shard, number) in &done.written {
+            token.saw(*shard, [(self.tier.store.id(), *number)]);
+        }
+        let results = if quiet && !done.any_refused {
+            Vec::new()
+        } else {
+            done.results.clone()
+        };
+        EventualWriteResponse {
+            header: Some(self.eventual_header()),
+            results,
+            token: self.token_out(token),
+            acked: acked as u32,
+            error,
+        }
+    }
+}
+
+fn under_replicated(asked: usize, acked: usize) -> Error {
+    Error {
+        limit: asked as u64,
+        value: acked as u64,
+        outcome: Outcome::Unknown.into(),
+        ..refused(
+            ErrorCode::UnderReplicated,
+            format!(
+                "it is written here, but only {acked} of {asked} members have it so far: it goes to the others when they \
+                 can be reached, unless this member fails before"
+            ),
+        )
+    }
+}
+
+fn newest_by_shard(written: &[(ShardNumber, u64)]) -> Vec<(ShardNumber, u64)> {
+    let mut newest = std::collections::BTreeMap::new();
+    for (shard, number) in written {
+        let last = newest.entry(*shard).or_insert(*number);
+        *last = (*number).max(*last);
+    }
+    newest.into_iter().collect()
+}
+
+impl Batch<'_> {
+    fn perform(&self, writes: &[EventualWrite]) -> Done {
+        let mut done = Done::default();
+        for write in writes {
+            let result = match self.write(write, &mut done.written) {
+                Ok(written) => eventual_write_result::Result::Written(written),
+                Err(error) => {
+                    done.any_refused = true;
+                    eventual_write_result::Result::Error(error)
+                }
+            };
+            done.results.push(EventualWriteResult { result: Some(result) });
+        }
+        self.api.tier.wrote(done.written.iter().map(|(shard, _)| *shard));
+        done
+    }
+
+    fn write(&self, write: &EventualWrite, all: &mut Vec<(ShardNumber, u64)>) -> Result<EventualWritten, Error> {
+        use eventual_write::Change;
+        let limits = &self.api.limits;
+        check::key(limits, &write.key)?;
+        let change = write.change.as_ref();
+        let change = change.ok_or_else(|| invalid("change", "a write says nothing, or is of a later version"))?;
+        let place = |space, element| {
+            Place::of(Address {
+                domain: self.domain.id.0,
+                space,
+                name: &write.key,
+                element,
+            })
+        };
+        let mut parts = Parts::default();
+        let space = match change {
+            Change::Put(put) => {
+                self.put(&place(Space::Register, None), write, put, &mut parts)?;
+                Space::Register
+            }
+            Change::Delete(delete) => self.delete(write, *delete, &mut parts)?,
+            Change::Add(delta) => {
+                self.do_one(&place(Space::Counter, None), write, Action::Add(*delta), &mut parts)?;
+                Space::Counter
+            }
+            Change::Flag(on) => {
+                let action = if *on { PRESENT } else { Action::Delete };
+                self.do_one(&place(Space::Flag, None), write, action, &mut parts)?;
+                Space::Flag
+            }
+            Change::Set(change) => {
+                for member in &change.add {
+                    check::element(limits, "add", member)?;
+                    self.do_one(&place(Space::Set, Some(member)), write, PRESENT, &mut parts)?;
+                }
+                for member in &change.remove {
+                    check::element(limits, "remove", member)?;
+                    self.do_one(&place(Space::Set, Some(member)), write, Action::Delete, &mut parts)?;
+                }
+                Space::Set
+            }
+            Change::Map(change) => {
+                for field in &change.put {
+                    check::element(limits, "put", &field.name)?;
+                    check::value(limits, &field.value)?;
+                    let action = Action::Put {
+                        value: &field.value,
+                        strategy: Strategy::LastWrite,
+                        written: None,
+                    };
+                    self.do_one(&place(Space::Map, Some(&field.name)), write, action, &mut parts)?;
+                }
+                for name in &change.remove {
+                    check::element(limits, "remove", name)?;
+                    self.do_one(&place(Space::Map, Some(name)), write, Action::Delete, &mut parts)?;
+                }
+                Space::Map
+            }
+        };
+        all.extend_from_slice(&parts.written);
+        Ok(EventualWritten {
+            superseded: !parts.changed,
+            siblings: parts.siblings as u32,
+            context: if self.with_contexts && space == Space::Register {
+                self.context_of(&place(space, None))
+            } else {
+                bytes::Bytes::new()
+            },
+        })
+    }
+
+    fn put(&self, place: &Place, write: &EventualWrite, put: &EventualPut, parts: &mut Parts) -> Result<(), Error> {
+        check::value(&self.api.limits, &put.value)?;
+        let strategy = check::strategy(put.strategy, self.domain)?;
+        let written = check::written_at(put.written_at_ms, self.now_ms)?;
+        if written.is_some() && strategy != Strategy::LastWrite {
+            return Err(invalid("written_at_ms", "it is for strategy LAST_WRITE only"));
+        }
+        let action = Action::Put {
+            value: &put.value,
+            strategy,
+            written,
+        };
+        self.do_one(place, write, action, parts)
+    }
+
+    fn delete(&self, write: &EventualWrite, delete: EventualDelete, parts: &mut Parts) -> Result<Space, Error> {
+        let space = check::space(delete.r#type)?;
+        let place = |element| {
+            Place::of(Address {
+                domain: self.domain.id.0,
+                space,
+                name: &write.key,
+                element,
+            })
+        };
+        if !space.has_elements() {
+            self.do_one(&place(None), write, Action::Delete, parts)?;
+            return Ok(space);
+        }
+        let collection = place(None);
+        let shard = collection.shard(self.domain.volatile);
+        let elements = self.api.tier.store.lock(shard).read_elements(&collection, self.now_ms);
+        for (element, _) in &elements {
+            self.do_one(&place(Some(element)), write, Action::Delete, parts)?;
+        }
+        Ok(space)
+    }
+
+    fn do_one(&self, place: &Place, write: &EventualWrite, action: Action<'_>, parts: &mut Parts) -> Result<(), Error> {
+        let shard = place.shard(self.domain.volatile);
+        let context = if write.context.is_empty() {
+            None
+        } else {
+            Some(Context::decode(&write.context, self.cluster, shard).map_err(check::context)?)
+        };
+        let deletes = matches!(action, Action::Delete);
+        let expires_at_ms = if deletes {
+            0
+        } else {
+            check::expires_at_ms(write.ttl_ms, self.domain, self.now_ms)?
+        };
+        let moment = Moment {
+            now_ms: self.now_ms,
+            predecessors: self.predecessors,
+        };
+        let write = Write {
+            place,
+            action,
+            context: context.as_ref(),
+            expires_at_ms,
+        };
+        let written = self
+            .api
+            .tier
+            .store
+            .lock(shard)
+            .write(&write, moment)
+            .map_err(|refusal| check::refusal(&refusal))?;
+        parts.siblings = parts.siblings.max(written.siblings);
+        if let Some(dot) = written.dot {
+            parts.changed = true;
+            parts.written.push((shard, dot.number()));
+        }
+        Ok(())
+    }
+
+    fn context_of(&self, place: &Place) -> bytes::Bytes {
+        let shard = place.shard(self.domain.volatile);
+        let held = self.api.tier.store.lock(shard).read(place, self.now_ms);
+        held.context.encode(self.cluster, shard).into()
+    }
+}
+
+/// A member of a set, or a flag that is on: that it is there says it all.
+const PRESENT: Action<'static> = Action::Put {
+    value: b"",
+    strategy: Strategy::LastWrite,
+    written: None,
+};

@@ -1,0 +1,287 @@
+//! What this client has seen of the eventual tier, and which member is known to have it.
+//!
+//! A token, as members give and take it, is a sequence of *marks*: the length of a key, the key, and a number, both numbers
+//! as varints. What a key stands for is the member's business. Two tokens together are a token of both; of two marks with
+//! one key the greater number says more.
+//!
+//! Invariants: a mark is forgotten only when an answer covers it; a mark that the answering process has given, or has
+//! waited for, is not sent to that process again.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use crate::error::{Error, ErrorKind, Outcome, Result};
+
+/// A member shortens what it is handed. With more than this, a read carries everything, so that it can.
+const TOKEN_BYTES_WANTED: usize = 4_096;
+
+/// The content of a token: the greatest number of each key.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks(BTreeMap<Bytes, u64>);
+
+impl Marks {
+    /// `None` if it is not a sequence of marks.
+    pub(crate) fn parse(mut bytes: &[u8]) -> Option<Self> {
+        let mut marks = Self::default();
+        while !bytes.is_empty() {
+            let length = usize::try_from(take_varint(&mut bytes)?).ok()?;
+            let (key, rest) = bytes.split_at_checked(length)?;
+            bytes = rest;
+            marks.raise(Bytes::copy_from_slice(key), take_varint(&mut bytes)?);
+        }
+        Some(marks)
+    }
+
+    pub(crate) fn append_to(&self, bytes: &mut Vec<u8>) {
+        for (key, number) in &self.0 {
+            append_mark(bytes, key, *number);
+        }
+    }
+
+    fn raise(&mut self, key: Bytes, number: u64) {
+        let known = self.0.entry(key).or_default();
+        *known = number.max(*known);
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    number: u64,
+    /// A process that has it; 0: none is known.
+    at: u64,
+}
+
+/// What was seen. Its size is bounded by the clocks that the members answer with.
+#[derive(Debug, Default)]
+pub(crate) struct Seen {
+    marks: Mutex<BTreeMap<Bytes, Known>>,
+}
+
+/// What one request carries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Carried {
+    pub(crate) token: Bytes,
+    marks: Vec<(Bytes, u64)>,
+}
+
+impl Seen {
+    /// What a request to this process must carry: what it is not known to have.
+    pub(crate) fn carried_to(&self, process: u64) -> Carried {
+        let known = self.marks.lock();
+        let bytes: usize = known.keys().map(|key| key.len() + 10).sum();
+        let all = bytes > TOKEN_BYTES_WANTED;
+        let wanted = known.iter().filter(|(_, known)| all || known.at != process);
+        let marks: Vec<(Bytes, u64)> = wanted.map(|(key, known)| (key.clone(), known.number)).collect();
+        drop(known);
+        let mut token = Vec::new();
+        for (key, number) in &marks {
+            append_mark(&mut token, key, *number);
+        }
+        Carried {
+            token: token.into(),
+            marks,
+        }
+    }
+
+    /// The answer of a read: its process has waited for what was carried, and its token covers that.
+    pub(crate) fn read(&self, process: u64, carried: &Carried, token: &Bytes) -> Result<()> {
+        let answered = parse(token)?;
+        let mut known = self.marks.lock();
+        forget(&mut known, carried);
+        for (key, number) in answered.0 {
+            raise(&mut known, key, number, process);
+        }
+        Ok(())
+    }
+
+    /// The answer of a write: its token covers what was carried, which its process need not have.
+    pub(crate) fn written(&self, process: u64, carried: &Carried, token: &Bytes) -> Result<()> {
+        let answered = parse(token)?;
+        let mut known = self.marks.lock();
+        let at = if carried.marks.is_empty() { process } else { 0 };
+        forget(&mut known, carried);
+        for (key, number) in answered.0 {
+            raise(&mut known, key, number, at);
+        }
+        Ok(())
+    }
+
+    /// Some of what was carried was lost, and this is what is left of it.
+    pub(crate) fn lost(&self, carried: &Carried, left: &Bytes) -> Result<()> {
+        let left = parse(left)?;
+        let mut known = self.marks.lock();
+        forget(&mut known, carried);
+        for (key, number) in left.0 {
+            raise(&mut known, key, number, 0);
+        }
+        Ok(())
+    }
+
+    /// What another client has seen.
+    pub(crate) fn observe(&self, marks: &Marks) {
+        let mut known = self.marks.lock();
+        for (key, number) in &marks.0 {
+            raise(&mut known, key.clone(), *number, 0);
+        }
+    }
+
+    pub(crate) fn all(&self) -> Marks {
+        let known = self.marks.lock();
+        Marks(known.iter().map(|(key, known)| (key.clone(), known.number)).collect())
+    }
+}
+
+/// Drops what was carried, unless more was seen since.
+fn forget(known: &mut BTreeMap<Bytes, Known>, carried: &Carried) {
+    for (key, number) in &carried.marks {
+        if known.get(key).is_some_and(|known| known.number <= *number) {
+            known.remove(key);
+        }
+    }
+}
+
+fn raise(known: &mut BTreeMap<Bytes, Known>, key: Bytes, number: u64, at: u64) {
+    let entry = known.entry(key).or_insert(Known { number, at });
+    // Of two processes that have it, the later one to say so is the one that is asked next.
+    if number > entry.number || (number == entry.number && at != 0) {
+        *entry = Known { number, at };
+    }
+}
+
+fn parse(token: &[u8]) -> Result<Marks> {
+    Marks::parse(token).ok_or_else(|| {
+        let message = "the member answered with a token that cannot be read";
+        Error::new(ErrorKind::Protocol, Outcome::Unknown, message)
+    })
+}
+
+fn append_mark(bytes: &mut Vec<u8>, key: &[u8], number: u64) {
+    append_varint(bytes, key.len() as u64);
+    bytes.extend_from_slice(key);
+    append_varint(bytes, number);
+}
+
+pub(crate) fn append_varint(bytes: &mut Vec<u8>, mut number: u64) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
+}
+
+pub(crate) fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u64::from(byte & 0x7f);
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        number |= bits << shift;
+        if byte & 0x80 == 0 {
+            return Some(number);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(marks: &[(&'static str, u64)]) -> Bytes {
+        let mut bytes = Vec::new();
+        for (key, number) in marks {
+            append_mark(&mut bytes, key.as_bytes(), *number);
+        }
+        bytes.into()
+    }
+
+    const HERE: u64 = 7;
+    const THERE: u64 = 8;
+
+    #[test]
+    fn a_process_is_not_told_what_it_said_itself() {
+        let seen = Seen::default();
+        seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
+        assert_eq!(seen.carried_to(HERE).token, Bytes::new());
+        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 1)]));
+    }
+
+    #[test]
+    fn answers_of_concurrent_calls_are_all_remembered() {
+        let seen = Seen::default();
+        let nothing = Carried::default();
+        seen.written(HERE, &nothing, &token(&[("a", 2)])).unwrap();
+        seen.written(HERE, &nothing, &token(&[("b", 5)])).unwrap();
+        seen.written(HERE, &nothing, &token(&[("a", 1)])).unwrap();
+        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 2), ("b", 5)]));
+    }
+
+    #[test]
+    fn a_read_that_carried_a_mark_proves_that_the_process_has_it() {
+        let seen = Seen::default();
+        seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
+        let carried = seen.carried_to(THERE);
+        seen.read(THERE, &carried, &token(&[("a", 1), ("c", 3)])).unwrap();
+        assert_eq!(seen.carried_to(THERE).token, Bytes::new());
+    }
+
+    #[test]
+    fn a_write_that_carried_a_mark_does_not_prove_that_the_process_has_it() {
+        let seen = Seen::default();
+        seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
+        let carried = seen.carried_to(THERE);
+        seen.written(THERE, &carried, &token(&[("a", 1), ("b", 1)])).unwrap();
+        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 1), ("b", 1)]));
+    }
+
+    #[test]
+    fn what_was_seen_while_a_read_was_under_way_survives_its_answer() {
+        let seen = Seen::default();
+        seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
+        let carried = seen.carried_to(THERE);
+        seen.written(HERE, &Carried::default(), &token(&[("a", 2)])).unwrap();
+        // The answer covers `a` up to 1 in a shorter form of its own.
+        seen.read(THERE, &carried, &token(&[("all", 9)])).unwrap();
+        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 2)]));
+    }
+
+    #[test]
+    fn what_was_lost_is_replaced_by_what_is_left() {
+        let seen = Seen::default();
+        seen.written(HERE, &Carried::default(), &token(&[("a", 4), ("b", 1)]))
+            .unwrap();
+        let carried = seen.carried_to(THERE);
+        seen.lost(&carried, &token(&[("b", 1)])).unwrap();
+        assert_eq!(seen.carried_to(THERE).token, token(&[("b", 1)]));
+    }
+
+    #[test]
+    fn a_read_carries_everything_once_it_is_more_than_a_token_should_be() {
+        let seen = Seen::default();
+        let marks = Marks(
+            (0..300_u64)
+                .map(|n| (Bytes::copy_from_slice(&n.to_be_bytes()), n))
+                .collect(),
+        );
+        let mut bytes = Vec::new();
+        marks.append_to(&mut bytes);
+        seen.read(HERE, &Carried::default(), &bytes.clone().into()).unwrap();
+        assert_eq!(seen.carried_to(HERE).token, Bytes::from(bytes));
+    }
+
+    #[test]
+    fn varints_of_any_size_survive_and_longer_ones_are_refused() {
+        for number in [0, 1, 127, 128, 300, u64::from(u32::MAX), u64::MAX] {
+            let mut bytes = Vec::new();
+            append_varint(&mut bytes, number);
+            assert_eq!(take_varint(&mut bytes.as_slice()), Some(number));
+        }
+        assert_eq!(take_varint(&mut [0xff; 11].as_slice()), None);
+        assert_eq!(take_varint(&mut [0x80].as_slice()), None);
+    }
+}

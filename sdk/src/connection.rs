@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
+use crate::error::Error;
 use crate::pipeline::Pipeline;
 use crate::session::Stamp;
 use crate::slots::{Answer, Lost};
@@ -32,13 +33,17 @@ pub(crate) struct Connection<W: Wire> {
 }
 
 impl<W: Wire> Connection<W> {
-    /// Connects and opens the stream; if the protocol begins with a hello, waits for it.
-    pub(crate) async fn open(transport: &Endpoint, outstanding_max: u32) -> Result<Self, String> {
+    /// Connects and opens the stream; if the protocol begins with a hello, waits for it. The inner error is a member's refusal
+    /// of a protocol that it may do without.
+    pub(crate) async fn open(transport: &Endpoint, outstanding_max: u32) -> Result<Result<Self, Error>, String> {
         let channel: Channel = transport.connect().await.map_err(|error| chain(&error))?;
         let pipeline = Arc::new(Pipeline::new(outstanding_max));
         let outgoing = Outgoing(Arc::clone(&pipeline));
-        let opened = W::open(channel, outgoing).await;
-        let mut replies = opened.map_err(|status| status.to_string())?;
+        let mut replies = match W::open(channel, outgoing).await {
+            Ok(replies) => replies,
+            Err(status) if W::GREETS => return Error::of_refused_stream(&status).map(Err),
+            Err(status) => return Err(status.to_string()),
+        };
         let mut process = 0;
         if W::GREETS {
             match replies.message().await.map_err(|status| status.to_string())? {
@@ -51,11 +56,11 @@ impl<W: Wire> Connection<W> {
         }
         let reader = tokio::spawn(read(Arc::clone(&pipeline), replies));
         let sweeper = tokio::spawn(sweep(Arc::clone(&pipeline)));
-        Ok(Self {
+        Ok(Ok(Self {
             pipeline,
             process,
             tasks: [reader, sweeper],
-        })
+        }))
     }
 
     /// The member's process, as its hello names it; 0 if the protocol has none.

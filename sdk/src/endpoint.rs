@@ -41,7 +41,21 @@ pub(crate) fn normal_address(text: &str) -> Result<String> {
 }
 
 /// A connection, or why there is none.
-type Opened<W> = std::result::Result<Arc<Connection<W>>, String>;
+type Opened<W> = std::result::Result<Arc<Connection<W>>, NotOpened>;
+
+/// Why there is no connection.
+pub(crate) enum NotOpened {
+    /// There is nobody, or nobody that could be reached.
+    Unreachable(String),
+    /// The member itself refuses this protocol, which says nothing about others.
+    Refused(Error),
+}
+
+impl From<String> for NotOpened {
+    fn from(reason: String) -> Self {
+        Self::Unreachable(reason)
+    }
+}
 
 /// One connection's place.
 struct Cell<W: Wire> {
@@ -111,11 +125,18 @@ impl Endpoint {
 
     /// A connection of the strong tier, opened if need be. `reconnected` is raised when one had been open before. The error
     /// says why.
-    pub(crate) async fn connection(&self, reconnected: &AtomicU64) -> Opened<Strong> {
-        self.connect(&self.strong, reconnected).await
+    pub(crate) async fn connection(
+        &self,
+        reconnected: &AtomicU64,
+    ) -> std::result::Result<Arc<Connection<Strong>>, String> {
+        let connected = self.connect(&self.strong, reconnected).await;
+        connected.map_err(|not_opened| match not_opened {
+            NotOpened::Unreachable(reason) => reason,
+            NotOpened::Refused(error) => error.to_string(),
+        })
     }
 
-    /// As [`connection`](Self::connection), of the eventual tier.
+    /// A connection of the eventual tier, as [`connection`](Self::connection).
     pub(crate) async fn eventual_connection(&self, reconnected: &AtomicU64) -> Opened<Eventual> {
         self.connect(&self.eventual, reconnected).await
     }
@@ -131,7 +152,8 @@ impl Endpoint {
             return Ok(connection);
         }
         if cell.failures.load(Ordering::Acquire) != failures {
-            return Err(format!("{}: another call has just failed to connect", self.address));
+            let reason = format!("{}: another call has just failed to connect", self.address);
+            return Err(reason.into());
         }
         self.open(cell, reconnected).await
     }
@@ -139,8 +161,8 @@ impl Endpoint {
     async fn open<W: Wire>(&self, cell: &Cell<W>, reconnected: &AtomicU64) -> Opened<W> {
         self.forget_dead(cell);
         let opening = Connection::open(&self.transport, self.outstanding_max);
-        match self.dial(opening).await {
-            Ok(connection) => {
+        let failed = match self.dial(opening).await {
+            Ok(Ok(connection)) => {
                 let connection = Arc::new(connection);
                 *cell.current.lock() = Some(Arc::clone(&connection));
                 if cell.opened.swap(true, Ordering::Relaxed) {
@@ -150,13 +172,13 @@ impl Endpoint {
                 if self.is_closed() {
                     connection.close("the client is closed");
                 }
-                Ok(connection)
+                return Ok(connection);
             }
-            Err(reason) => {
-                cell.failures.fetch_add(1, Ordering::AcqRel);
-                Err(reason)
-            }
-        }
+            Ok(Err(refused)) => NotOpened::Refused(refused.with_context(&self.address)),
+            Err(reason) => NotOpened::Unreachable(reason),
+        };
+        cell.failures.fetch_add(1, Ordering::AcqRel);
+        Err(failed)
     }
 
     /// Runs `opening`, which connects to it with [`transport`](Self::transport), if the breaker lets it, and tells the

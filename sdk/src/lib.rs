@@ -39,6 +39,8 @@
 //!   tune. Calls have no mutual order: await one before you make another that depends on it.
 //! * **A watch tells every change once, in order**, from any revision that is kept, and across the loss of members; see
 //!   [`Watch`].
+//! * **The eventual tier is never older than what this client has seen of it**, at whatever member, and an increment counts
+//!   once; see [`Eventual`].
 //! * **Everything is bounded**: calls outstanding on a connection (4,096), mutations outstanding (1,000), retries, the
 //!   size of a message, what a watch has fetched. A caller beyond a bound waits, within its deadline.
 //!

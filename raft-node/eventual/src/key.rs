@@ -18,6 +18,9 @@ use crate::wire::{self, Damaged, Reader};
 const DOMAIN_BYTES: usize = 4;
 const HEAD_BYTES: usize = DOMAIN_BYTES + 1;
 
+/// Bytes of the shortest key.
+pub(crate) const KEY_BYTES_MIN: usize = HEAD_BYTES;
+
 /// Where something is, said by a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Address<'a> {

@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, domain, elect, get, lease, lock, member, put, queue,
-    range, run, server, snapshot, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member,
+    memory, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -71,6 +71,14 @@ pub enum Verb {
     /// Make, change and show domains: keyspaces with a tier and limits
     #[command(subcommand)]
     Domain(domain::DomainVerb),
+    /// Write and read in the memory of any member
+    #[command(subcommand)]
+    Eventual(eventual::EventualVerb),
+    /// How far members have what the others have in memory
+    #[command(subcommand)]
+    Sync(sync::SyncVerb),
+    /// What members have in memory
+    Memory(memory::MemoryArguments),
     /// List and change the members of the cluster
     #[command(subcommand)]
     Member(member::MemberVerb),

@@ -105,6 +105,14 @@ pub fn put_json(object: &mut Map<String, Value>, name: &str, bytes: &[u8], hex: 
     };
 }
 
+/// Text where bytes are UTF-8, else (or if asked) two digits a byte.
+pub fn shown_whole(bytes: &[u8], hex: bool) -> String {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !hex => text.to_owned(),
+        _ => to_hex(bytes),
+    }
+}
+
 /// For a cell of a table: control characters and what is not UTF-8 are escaped, and a long value is cut.
 pub fn shown(bytes: &[u8], hex: bool) -> String {
     let text = if hex {

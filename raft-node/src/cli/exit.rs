@@ -109,6 +109,7 @@ fn exit_of(kind: &ErrorKind, outcome: Outcome) -> Exit {
         | ErrorKind::Overloaded { .. }
         | ErrorKind::Stopped
         | ErrorKind::DeadlineExceeded
+        | ErrorKind::Stale { .. }
         | ErrorKind::ConnectionLost => Exit::Unavailable,
         ErrorKind::Closed | ErrorKind::Protocol | ErrorKind::Json | ErrorKind::Io | ErrorKind::SnapshotDamaged => {
             Exit::Local

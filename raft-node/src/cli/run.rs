@@ -10,8 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, domain, elect, get, lease, lock, member, put, queue,
-    range, run as run_verb, server, snapshot, status, txn, wait, watch, worker,
+    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member,
+    memory, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
 };
 
 /// What the binary does.
@@ -82,6 +82,9 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Queue(verb) => runtime()?.block_on(queue::run(verb, &global)),
         Verb::Run(arguments) => runtime()?.block_on(run_verb::run(arguments, &global)),
         Verb::Domain(verb) => runtime()?.block_on(domain::run(verb, &global)),
+        Verb::Eventual(verb) => runtime()?.block_on(eventual::run(verb, &global)),
+        Verb::Sync(verb) => runtime()?.block_on(sync::run(verb, &global)),
+        Verb::Memory(arguments) => runtime()?.block_on(memory::run(arguments, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),

@@ -103,6 +103,8 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0.message)?;
         match self.0.outcome {
+            // It was applied, where it was sent; that is what the message says.
+            Outcome::Unknown if matches!(self.0.kind, ErrorKind::UnderReplicated { .. }) => Ok(()),
             Outcome::Unknown => f.write_str(" (whether it was applied is unknown)"),
             Outcome::NotApplied | Outcome::NotAMutation => Ok(()),
         }

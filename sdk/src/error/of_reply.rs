@@ -31,6 +31,21 @@ impl Error {
         v1::Error::decode(details).ok().map(Self::of_reply)
     }
 
+    /// Why a stream was not opened: an answer, or else that the connection ended meanwhile. Only what the member says itself
+    /// is more than a reason to try again; a proxy says other things, which say nothing of the connections to that address.
+    pub(crate) fn of_refused_stream(status: &tonic::Status) -> std::result::Result<Self, String> {
+        // A member that does not know the service has no words of its own for it.
+        if Self::carried_by(status).is_some() || status.code() == tonic::Code::Unimplemented {
+            return Ok(Self::of_status(status).with_outcome(Outcome::NotAMutation));
+        }
+        let reason = status.to_string();
+        // The transport's own errors have a source.
+        match std::error::Error::source(status) {
+            Some(_) => Err(reason),
+            None => Ok(Self::new(ErrorKind::ConnectionLost, Outcome::NotAMutation, reason)),
+        }
+    }
+
     /// The error of a unary call: the server's own, if the status carries it.
     pub(crate) fn of_status(status: &tonic::Status) -> Self {
         if let Some(error) = Self::carried_by(status) {

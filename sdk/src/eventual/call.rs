@@ -22,7 +22,7 @@ use crate::call::Nature;
 use crate::connection::Connection;
 use crate::consistency::whole_ms;
 use crate::core::Core;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{Endpoint, NotOpened};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::pipeline::REQUEST_BYTES_MAX;
 use crate::retry::Backoff;
@@ -151,9 +151,18 @@ impl Call<'_> {
         let opening = endpoint.eventual_connection(reconnects);
         let connection = match tokio::time::timeout_at(self.deadline, opening).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(reason)) => {
+            Ok(Err(NotOpened::Unreachable(reason))) => {
                 self.leave(&endpoint);
                 return Err(not_sent(reason));
+            }
+            Ok(Err(NotOpened::Refused(error))) => {
+                self.leave(&endpoint);
+                let retry = error.kind().is_retried();
+                return Err(Failure {
+                    error,
+                    said: true,
+                    retry,
+                });
             }
             Err(_elapsed) => {
                 self.leave(&endpoint);
@@ -161,7 +170,11 @@ impl Call<'_> {
             }
         };
         self.attempts += 1;
-        let carried = self.core.eventual.seen.carried_to(connection.process());
+        let (seen, process) = (&self.core.eventual.seen, connection.process());
+        let carried = match self.nature {
+            Nature::Read => seen.carried_by_read(process),
+            _ => seen.carried_by_write(process),
+        };
         let attempt_deadline = self.address_to(&carried);
         match connection
             .exchange(self.request.clone(), attempt_deadline, &mut None)

@@ -14,8 +14,9 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Outcome, Result};
 
-/// A member shortens what it is handed. With more than this, a read carries everything, so that it can.
-const TOKEN_BYTES_WANTED: usize = 4_096;
+/// A member answers with a token of at most 4 KiB that covers what it was handed. With twice as much, a read carries
+/// everything, to have it made shorter.
+const TOKEN_BYTES_MAX: usize = 8_192;
 
 /// The content of a token: the greatest number of each key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,7 +57,16 @@ struct Known {
 /// What was seen. Its size is bounded by the clocks that the members answer with.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    marks: Mutex<BTreeMap<Bytes, Known>>,
+    known: Mutex<AllKnown>,
+}
+
+#[derive(Debug, Default)]
+struct AllKnown {
+    marks: BTreeMap<Bytes, Known>,
+    /// How many marks each process has: nearly always there is one process, and nothing to be carried.
+    at: BTreeMap<u64, usize>,
+    /// As a token.
+    bytes: usize,
 }
 
 /// What one request carries.
@@ -67,14 +77,78 @@ pub(crate) struct Carried {
 }
 
 impl Seen {
-    /// What a request to this process must carry: what it is not known to have.
-    pub(crate) fn carried_to(&self, process: u64) -> Carried {
-        let known = self.marks.lock();
-        let bytes: usize = known.keys().map(|key| key.len() + 10).sum();
-        let all = bytes > TOKEN_BYTES_WANTED;
-        let wanted = known.iter().filter(|(_, known)| all || known.at != process);
+    /// What a read must carry to this process: what it is not known to have.
+    pub(crate) fn carried_by_read(&self, process: u64) -> Carried {
+        let known = self.known.lock();
+        known.carried_to(process, known.bytes > TOKEN_BYTES_MAX)
+    }
+
+    /// What a write must carry to this process.
+    pub(crate) fn carried_by_write(&self, process: u64) -> Carried {
+        self.known.lock().carried_to(process, false)
+    }
+
+    /// The answer of a read: its process has waited for what was carried, and its token covers that.
+    pub(crate) fn read(&self, process: u64, carried: &Carried, token: &Bytes) -> Result<()> {
+        let answered = parse(token)?;
+        let mut known = self.known.lock();
+        known.forget(carried);
+        for (key, number) in answered.0 {
+            known.raise(key, number, process);
+        }
+        Ok(())
+    }
+
+    /// The answer of a write: its token covers what was carried, which its process need not have.
+    pub(crate) fn written(&self, process: u64, carried: &Carried, token: &Bytes) -> Result<()> {
+        let answered = parse(token)?;
+        let mut known = self.known.lock();
+        let at = if carried.marks.is_empty() { process } else { 0 };
+        known.forget(carried);
+        for (key, number) in answered.0 {
+            known.raise(key, number, at);
+        }
+        Ok(())
+    }
+
+    /// Some of what was carried was lost, and this is what is left of it.
+    pub(crate) fn lost(&self, carried: &Carried, left: &Bytes) -> Result<()> {
+        let left = parse(left)?;
+        let mut known = self.known.lock();
+        known.forget(carried);
+        for (key, number) in left.0 {
+            known.raise(key, number, 0);
+        }
+        Ok(())
+    }
+
+    /// What another client has seen.
+    pub(crate) fn observe(&self, marks: &Marks) {
+        let mut known = self.known.lock();
+        for (key, number) in &marks.0 {
+            known.raise(key.clone(), *number, 0);
+        }
+    }
+
+    pub(crate) fn all(&self) -> Marks {
+        let known = self.known.lock();
+        Marks(
+            known
+                .marks
+                .iter()
+                .map(|(key, known)| (key.clone(), known.number))
+                .collect(),
+        )
+    }
+}
+
+impl AllKnown {
+    fn carried_to(&self, process: u64, all: bool) -> Carried {
+        if !all && self.at.keys().all(|at| *at == process) {
+            return Carried::default();
+        }
+        let wanted = self.marks.iter().filter(|(_, known)| all || known.at != process);
         let marks: Vec<(Bytes, u64)> = wanted.map(|(key, known)| (key.clone(), known.number)).collect();
-        drop(known);
         let mut token = Vec::new();
         for (key, number) in &marks {
             append_mark(&mut token, key, *number);
@@ -85,68 +159,40 @@ impl Seen {
         }
     }
 
-    /// The answer of a read: its process has waited for what was carried, and its token covers that.
-    pub(crate) fn read(&self, process: u64, carried: &Carried, token: &Bytes) -> Result<()> {
-        let answered = parse(token)?;
-        let mut known = self.marks.lock();
-        forget(&mut known, carried);
-        for (key, number) in answered.0 {
-            raise(&mut known, key, number, process);
-        }
-        Ok(())
-    }
-
-    /// The answer of a write: its token covers what was carried, which its process need not have.
-    pub(crate) fn written(&self, process: u64, carried: &Carried, token: &Bytes) -> Result<()> {
-        let answered = parse(token)?;
-        let mut known = self.marks.lock();
-        let at = if carried.marks.is_empty() { process } else { 0 };
-        forget(&mut known, carried);
-        for (key, number) in answered.0 {
-            raise(&mut known, key, number, at);
-        }
-        Ok(())
-    }
-
-    /// Some of what was carried was lost, and this is what is left of it.
-    pub(crate) fn lost(&self, carried: &Carried, left: &Bytes) -> Result<()> {
-        let left = parse(left)?;
-        let mut known = self.marks.lock();
-        forget(&mut known, carried);
-        for (key, number) in left.0 {
-            raise(&mut known, key, number, 0);
-        }
-        Ok(())
-    }
-
-    /// What another client has seen.
-    pub(crate) fn observe(&self, marks: &Marks) {
-        let mut known = self.marks.lock();
-        for (key, number) in &marks.0 {
-            raise(&mut known, key.clone(), *number, 0);
+    /// Drops what was carried, unless more was seen since.
+    fn forget(&mut self, carried: &Carried) {
+        for (key, number) in &carried.marks {
+            if self.marks.get(key).is_some_and(|known| known.number <= *number) {
+                self.remove(key);
+            }
         }
     }
 
-    pub(crate) fn all(&self) -> Marks {
-        let known = self.marks.lock();
-        Marks(known.iter().map(|(key, known)| (key.clone(), known.number)).collect())
-    }
-}
-
-/// Drops what was carried, unless more was seen since.
-fn forget(known: &mut BTreeMap<Bytes, Known>, carried: &Carried) {
-    for (key, number) in &carried.marks {
-        if known.get(key).is_some_and(|known| known.number <= *number) {
-            known.remove(key);
+    fn raise(&mut self, key: Bytes, number: u64, at: u64) {
+        let goes_on = match self.marks.get(&key) {
+            None => true,
+            // Of two processes that have it, the later one to say so is the one that is asked next.
+            Some(known) => number > known.number || (number == known.number && at != 0 && at != known.at),
+        };
+        if goes_on {
+            self.remove(&key);
+            *self.at.entry(at).or_default() += 1;
+            self.bytes += mark_len(&key, number);
+            self.marks.insert(key, Known { number, at });
         }
     }
-}
 
-fn raise(known: &mut BTreeMap<Bytes, Known>, key: Bytes, number: u64, at: u64) {
-    let entry = known.entry(key).or_insert(Known { number, at });
-    // Of two processes that have it, the later one to say so is the one that is asked next.
-    if number > entry.number || (number == entry.number && at != 0) {
-        *entry = Known { number, at };
+    fn remove(&mut self, key: &Bytes) {
+        let Some(known) = self.marks.remove(key) else {
+            return;
+        };
+        self.bytes -= mark_len(key, known.number);
+        if let Some(count) = self.at.get_mut(&known.at) {
+            *count -= 1;
+            if *count == 0 {
+                self.at.remove(&known.at);
+            }
+        }
     }
 }
 
@@ -161,6 +207,10 @@ fn append_mark(bytes: &mut Vec<u8>, key: &[u8], number: u64) {
     append_varint(bytes, key.len() as u64);
     bytes.extend_from_slice(key);
     append_varint(bytes, number);
+}
+
+fn mark_len(key: &[u8], number: u64) -> usize {
+    prost::length_delimiter_len(key.len()) + key.len() + prost::encoding::encoded_len_varint(number)
 }
 
 pub(crate) fn append_varint(bytes: &mut Vec<u8>, mut number: u64) {
@@ -207,8 +257,8 @@ mod tests {
     fn a_process_is_not_told_what_it_said_itself() {
         let seen = Seen::default();
         seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
-        assert_eq!(seen.carried_to(HERE).token, Bytes::new());
-        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 1)]));
+        assert_eq!(seen.carried_by_read(HERE).token, Bytes::new());
+        assert_eq!(seen.carried_by_read(THERE).token, token(&[("a", 1)]));
     }
 
     #[test]
@@ -218,36 +268,36 @@ mod tests {
         seen.written(HERE, &nothing, &token(&[("a", 2)])).unwrap();
         seen.written(HERE, &nothing, &token(&[("b", 5)])).unwrap();
         seen.written(HERE, &nothing, &token(&[("a", 1)])).unwrap();
-        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 2), ("b", 5)]));
+        assert_eq!(seen.carried_by_read(THERE).token, token(&[("a", 2), ("b", 5)]));
     }
 
     #[test]
     fn a_read_that_carried_a_mark_proves_that_the_process_has_it() {
         let seen = Seen::default();
         seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
-        let carried = seen.carried_to(THERE);
+        let carried = seen.carried_by_read(THERE);
         seen.read(THERE, &carried, &token(&[("a", 1), ("c", 3)])).unwrap();
-        assert_eq!(seen.carried_to(THERE).token, Bytes::new());
+        assert_eq!(seen.carried_by_read(THERE).token, Bytes::new());
     }
 
     #[test]
     fn a_write_that_carried_a_mark_does_not_prove_that_the_process_has_it() {
         let seen = Seen::default();
         seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
-        let carried = seen.carried_to(THERE);
+        let carried = seen.carried_by_read(THERE);
         seen.written(THERE, &carried, &token(&[("a", 1), ("b", 1)])).unwrap();
-        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 1), ("b", 1)]));
+        assert_eq!(seen.carried_by_read(THERE).token, token(&[("a", 1), ("b", 1)]));
     }
 
     #[test]
     fn what_was_seen_while_a_read_was_under_way_survives_its_answer() {
         let seen = Seen::default();
         seen.written(HERE, &Carried::default(), &token(&[("a", 1)])).unwrap();
-        let carried = seen.carried_to(THERE);
+        let carried = seen.carried_by_read(THERE);
         seen.written(HERE, &Carried::default(), &token(&[("a", 2)])).unwrap();
         // The answer covers `a` up to 1 in a shorter form of its own.
         seen.read(THERE, &carried, &token(&[("all", 9)])).unwrap();
-        assert_eq!(seen.carried_to(THERE).token, token(&[("a", 2)]));
+        assert_eq!(seen.carried_by_read(THERE).token, token(&[("a", 2)]));
     }
 
     #[test]
@@ -255,23 +305,32 @@ mod tests {
         let seen = Seen::default();
         seen.written(HERE, &Carried::default(), &token(&[("a", 4), ("b", 1)]))
             .unwrap();
-        let carried = seen.carried_to(THERE);
+        let carried = seen.carried_by_read(THERE);
         seen.lost(&carried, &token(&[("b", 1)])).unwrap();
-        assert_eq!(seen.carried_to(THERE).token, token(&[("b", 1)]));
+        assert_eq!(seen.carried_by_read(THERE).token, token(&[("b", 1)]));
     }
 
     #[test]
     fn a_read_carries_everything_once_it_is_more_than_a_token_should_be() {
         let seen = Seen::default();
-        let marks = Marks(
-            (0..300_u64)
-                .map(|n| (Bytes::copy_from_slice(&n.to_be_bytes()), n))
-                .collect(),
-        );
+        let mark = |n: u64| (Bytes::copy_from_slice(&n.to_be_bytes()), n);
+        let marks_of = |count| Marks((0..count).map(mark).collect());
+        let marks = marks_of(300);
         let mut bytes = Vec::new();
         marks.append_to(&mut bytes);
         seen.read(HERE, &Carried::default(), &bytes.clone().into()).unwrap();
-        assert_eq!(seen.carried_to(HERE).token, Bytes::from(bytes));
+        assert!(bytes.len() < TOKEN_BYTES_MAX);
+        assert_eq!(seen.carried_by_read(HERE).token, Bytes::new());
+        let more = marks_of(2_000);
+        more.append_to(&mut bytes);
+        seen.read(HERE, &Carried::default(), &bytes.into()).unwrap();
+        let carried = seen.carried_by_read(HERE);
+        assert_eq!(Marks::parse(&carried.token), Some(more));
+        assert_eq!(seen.carried_by_write(HERE).token, Bytes::new());
+        // The answer covers it all in few words.
+        seen.read(HERE, &carried, &token(&[("all", 1)])).unwrap();
+        assert_eq!(seen.carried_by_read(THERE).token, token(&[("all", 1)]));
+        assert_eq!(seen.known.lock().bytes, token(&[("all", 1)]).len());
     }
 
     #[test]

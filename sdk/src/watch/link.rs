@@ -68,7 +68,7 @@ impl Link {
         let mut watch = WatchClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
         let responses = match watch.open(outgoing).await {
             Ok(responses) => responses.into_inner(),
-            Err(status) => return refusal(&status).map(|error| Err(error.with_context(address))),
+            Err(status) => return Error::of_refused_stream(&status).map(|error| Err(error.with_context(address))),
         };
         let task = tokio::spawn(run(Arc::clone(&shared), responses, probe_interval));
         Ok(Ok(Self { shared, task }))
@@ -247,21 +247,6 @@ impl State {
     fn take_off(&mut self, watch_id: u64) -> Option<Waker> {
         let known = self.watches.remove(&watch_id).is_some();
         known.then(|| self.outbox.cancel(watch_id)).flatten()
-    }
-}
-
-/// Why a stream was not opened: an answer, or else that the connection ended meanwhile. Only what the member says itself is
-/// more than a reason to try again; a proxy says other things, which say nothing of the connections to that address.
-fn refusal(status: &tonic::Status) -> std::result::Result<Error, String> {
-    // A member that does not know the service has no words of its own for it.
-    if Error::carried_by(status).is_some() || status.code() == tonic::Code::Unimplemented {
-        return Ok(Error::of_status(status).with_outcome(Outcome::NotAMutation));
-    }
-    let reason = status.to_string();
-    // The transport's own errors have a source.
-    match std::error::Error::source(status) {
-        Some(_) => Err(reason),
-        None => Ok(lost(reason)),
     }
 }
 

@@ -278,3 +278,28 @@ async fn a_write_that_does_not_belong_is_refused_by_name() {
         );
     }
 }
+
+#[tokio::test]
+async fn when_a_member_dies_under_a_batch_only_its_increments_are_in_doubt() {
+    let mut cluster = FakeCluster::start(2).await;
+    let eventual = cluster.client().await.eventual();
+    eventual.put("warm", "up").await.unwrap();
+    let batch = eventual.batch().interval(NEVER).open().unwrap();
+    batch.put("k", "v").await.unwrap();
+    batch.add("n", 1).await.unwrap();
+    cluster.members[0].hold();
+    let flushing = tokio::spawn({
+        let batch = batch.clone();
+        async move { batch.flush().await }
+    });
+    while cluster.members[0].eventual_traffic().1 < 2 {
+        tokio::task::yield_now().await;
+    }
+    cluster.members[0].kill().await;
+    let flushed = flushing.await.unwrap();
+    assert_eq!((flushed.written, flushed.failed.len()), (1, 1));
+    assert_eq!(flushed.failed[0].key, "n");
+    assert_eq!(flushed.failed[0].error.kind(), &ErrorKind::TriedElsewhere);
+    assert_eq!(flushed.failed[0].error.outcome(), Outcome::Unknown);
+    assert_eq!(cluster.members[1].eventual().applied, 1);
+}

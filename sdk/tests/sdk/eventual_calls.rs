@@ -245,6 +245,11 @@ async fn a_write_that_too_few_members_have_is_an_error_that_says_how_many() {
         Outcome::Unknown,
         "it is there, and not to be repeated as a new write"
     );
+    assert_eq!(
+        error.to_string(),
+        "there is only one",
+        "a person is not told that it may be lost"
+    );
     assert_eq!(eventual.get("k").await.unwrap().entry.unwrap().value, "v");
 }
 

@@ -185,3 +185,28 @@ async fn a_closed_client_refuses_calls_of_both_tiers() {
         (&ErrorKind::Closed, Outcome::NotApplied)
     );
 }
+
+#[tokio::test]
+async fn a_member_that_refuses_the_tier_still_serves_the_other_one() {
+    let cluster = FakeCluster::start(2).await;
+    let client = cluster.client().await;
+    let refuse = |member: usize, status| *cluster.members[member].shared.eventual.refuse_open.lock() = Some(status);
+    refuse(0, tonic::Status::unavailable("not caught up yet"));
+    for _ in 0..5 {
+        assert_eq!(client.eventual().put("k", "v").await.unwrap().member, 2);
+    }
+    refuse(1, tonic::Status::unimplemented("an older version"));
+    cluster.members[1].break_streams();
+    let timeout = Duration::from_millis(100);
+    let mut kinds = Vec::new();
+    for _ in 0..5 {
+        let error = client.eventual().put("k", "v").timeout(timeout).await.unwrap_err();
+        kinds.push(error.kind().clone());
+        client
+            .put("k", "v")
+            .timeout(timeout)
+            .await
+            .expect("the strong tier goes on");
+    }
+    assert!(kinds.contains(&ErrorKind::Unimplemented), "{kinds:?}");
+}

@@ -157,6 +157,13 @@ impl<'a> BodyReader<'a> {
         (0..count).map(|_| self.dot()).collect()
     }
 
+    fn flags(&mut self) -> Result<u8, Damaged> {
+        match self.reader.byte()? {
+            flags if flags & !(HAS_VALUE | HAS_REMOVED | HAS_END) == 0 => Ok(flags),
+            _ => Err(Damaged("a flag is not known")),
+        }
+    }
+
     fn value(&mut self, dot: Dot, flags: u8) -> Result<Sibling, Damaged> {
         let hlc = Hlc(self.reader.word()?);
         let strategy = Strategy::from_number(self.reader.byte()?).ok_or(Damaged("a strategy is not known"))?;

@@ -4,7 +4,7 @@ use super::{Body, BodyReader, HAS_END, HAS_REMOVED, HAS_VALUE, KIND_OPS, ReadErr
 use crate::actor::ActorIndex;
 use crate::clock::Clock;
 use crate::dot::Dot;
-use crate::key::Key;
+use crate::key::{KEY_BYTES_MIN, Key};
 use crate::log::Removed;
 use crate::shard::{RemoteOp, Shard, ShardNumber};
 use crate::wire::{self, Damaged};
@@ -100,6 +100,9 @@ impl Shard {
     }
 }
 
+/// Flags, and a key with its length: nothing takes less.
+const OP_BYTES_MIN: usize = 2 + KEY_BYTES_MIN;
+
 /// The operations of a body, in order.
 pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadError> {
     let mut ops = Vec::new();
@@ -107,8 +110,7 @@ pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadErr
     for _ in 0..ranges {
         let actor = body.actor()?;
         let first = body.number()?;
-        // An operation takes at least its flags and the length of its key.
-        let count = body.reader.count(2)?;
+        let count = body.reader.count(OP_BYTES_MIN)?;
         if first == 0 || first.saturating_add(count as u64) > crate::dot::NUMBER_MAX {
             return Err(Damaged("a range is out of range").into());
         }
@@ -124,7 +126,7 @@ pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadErr
 }
 
 fn decode_op(body: &mut BodyReader<'_>, dot: Dot) -> Result<RemoteOp, ReadError> {
-    let flags = body.reader.byte()?;
+    let flags = body.flags()?;
     let key = Key::decode(body.reader.bytes()?)?;
     let removed = if flags & HAS_REMOVED != 0 {
         body.dots()?.into_iter().collect()

@@ -1,7 +1,9 @@
 //! A frame that came from a peer.
 
+use smallvec::SmallVec;
+
 use super::{BodyReader, FRAME_HEAD_BYTES, KIND_OPS, KIND_STATE, ReadError, VERSION, ops, state};
-use crate::actor::{Actors, TooManyActors};
+use crate::actor::{ActorIndex, Actors, TooManyActors};
 use crate::shard::{Applied, Gap, RemoteOp, RemoteState, Shard, ShardNumber};
 use crate::wire::{Damaged, Reader};
 
@@ -81,7 +83,7 @@ impl Frame {
         }
     }
 
-    /// Applies it to its shard, as a whole. A gap refuses all of it: something before it is missing here.
+    /// Applies it to its shard, as a whole. A gap refuses all of it: something that it builds on is missing here.
     pub fn apply(self, shard: &mut Shard) -> Result<Applied, Gap> {
         match self.content {
             Content::Ops(ops) => {
@@ -92,7 +94,7 @@ impl Frame {
                 }
                 Ok(applied)
             }
-            Content::State(state) => Ok(shard.join(*state)),
+            Content::State(state) => shard.join(*state),
         }
     }
 }
@@ -131,16 +133,23 @@ impl Frame {
 
 /// A range that does not follow what is here must not be applied even in part.
 fn check_gaps(shard: &Shard, ops: &[RemoteOp]) -> Result<(), Gap> {
-    let mut last = None;
+    // As far as each actor is when the operations so far are applied. A frame is of few actors, each in one range.
+    let mut reached: SmallVec<[(ActorIndex, u64); 4]> = SmallVec::new();
     for op in ops {
-        let actor = op.dot.actor();
-        if last != Some(actor) && shard.clock().get(actor) + 1 < op.dot.number() {
-            return Err(Gap {
-                actor,
-                have: shard.clock().get(actor),
-            });
+        let (actor, number) = (op.dot.actor(), op.dot.number());
+        let have = match reached.iter_mut().rev().find(|(other, _)| *other == actor) {
+            Some((_, have)) => have,
+            None => {
+                reached.push((actor, shard.clock().get(actor)));
+                let last = reached.len() - 1;
+                &mut reached[last].1
+            }
+        };
+        // Nor can anybody have more of this process than it has done.
+        if number > *have + u64::from(actor != shard.me()) {
+            return Err(Gap { actor, have: *have });
         }
-        last = Some(actor);
+        *have = number.max(*have);
     }
     Ok(())
 }

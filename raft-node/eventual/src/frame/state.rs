@@ -2,7 +2,7 @@
 
 use super::{Body, BodyReader, HAS_END, KIND_STATE, ReadError};
 use crate::clock::Clock;
-use crate::key::Key;
+use crate::key::{KEY_BYTES_MIN, Key};
 use crate::shard::{RemoteState, Shard, ShardNumber};
 use crate::wire::{self, Damaged};
 
@@ -34,6 +34,9 @@ impl Shard {
     }
 }
 
+/// A key with its length, a dot, flags, a moment, a strategy, the length of a value.
+const VALUE_BYTES_MIN: usize = 1 + KEY_BYTES_MIN + 2 + 1 + 8 + 1 + 1;
+
 /// The state of a body.
 pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<RemoteState, ReadError> {
     let mut clock = Clock::default();
@@ -46,12 +49,15 @@ pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<RemoteState, ReadError
     }
     let pending = body.dots()?;
     let known = body.dots()?;
-    let count = body.reader.count(13)?;
+    let count = body.reader.count(VALUE_BYTES_MIN)?;
     let mut values = Vec::with_capacity(count);
     for _ in 0..count {
         let key = Key::decode(body.reader.bytes()?)?;
         let dot = body.dot()?;
-        let flags = body.reader.byte()?;
+        if !clock.covers(dot) {
+            return Err(Damaged("a value is not among what the state covers").into());
+        }
+        let flags = body.flags()?;
         values.push((key, body.value(dot, flags)?));
     }
     if !body.reader.is_empty() {

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{Applied, Shard};
+use super::{Applied, Gap, Shard};
 use crate::clock::Clock;
 use crate::dot::Dot;
 use crate::entry::Sibling;
@@ -25,8 +25,22 @@ impl Shard {
     /// Takes over what another member had, and what it knew to be superseded.
     ///
     /// A value of this member stays if the other has it, or has not had it; one of the other's is taken if it has not been
-    /// here.
-    pub(crate) fn join(&mut self, state: RemoteState) -> Applied {
+    /// here. Refused if it leaves out values that this member has not had, since it was made for another process, or if it
+    /// has operations of this process that were never done.
+    pub(crate) fn join(&mut self, state: RemoteState) -> Result<Applied, Gap> {
+        if let Some(missing) = state.known.iter().find(|dot| !self.clock.covers(**dot)) {
+            return Err(Gap {
+                actor: missing.actor(),
+                have: self.clock.get(missing.actor()),
+            });
+        }
+        // Nobody can have more of this process than it has done: with that, a dot would be used twice.
+        if state.clock.get(self.me) > self.own_number() {
+            return Err(Gap {
+                actor: self.me,
+                have: self.own_number(),
+            });
+        }
         let mut applied = Applied::default();
         let theirs: HashSet<Dot> = state
             .known
@@ -66,10 +80,17 @@ impl Shard {
             }
         }
         self.clock.merge(&state.clock);
-        self.pending.extend(state.pending);
+        let me = self.me;
+        self.pending
+            .extend(state.pending.into_iter().filter(|dot| dot.actor() != me));
         let clock = &self.clock;
         self.pending.retain(|dot| !clock.covers(*dot));
+        for (actor, _) in state.clock.retired() {
+            if self.clock.is_retired(actor) {
+                self.log.drop_actor(actor);
+            }
+        }
         self.clock_is_unflushed();
-        applied
+        Ok(applied)
     }
 }

@@ -365,7 +365,8 @@ impl Shard {
             }
             return true;
         }
-        if !self.clock.covers(dot) && self.rules.keep_pending() {
+        // Nobody can have superseded what this process has not written yet.
+        if !self.clock.covers(dot) && dot.actor() != self.me && self.rules.keep_pending() {
             self.pending.insert(dot);
         }
         false

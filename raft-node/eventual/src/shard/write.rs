@@ -205,15 +205,17 @@ impl Shard {
                 strategy: Strategy::Siblings,
                 ..
             } => {
-                match write.context {
-                    Some(context) => removed.extend(self.seen(&siblings, context)),
-                    None if siblings.len() >= SIBLINGS_MAX => {
-                        return Err(Refused::TooManySiblings {
-                            siblings: siblings.len(),
-                        });
-                    }
-                    None => {}
+                let seen: Removed = match write.context {
+                    Some(context) => self.seen(&siblings, context).collect(),
+                    None => Removed::new(),
+                };
+                // Also a context can have seen too little, if it is used again and again.
+                if siblings.len() - seen.len() >= SIBLINGS_MAX {
+                    return Err(Refused::TooManySiblings {
+                        siblings: siblings.len(),
+                    });
                 }
+                removed.extend(seen);
                 Some((Value::keep(value), Strategy::Siblings))
             }
             Action::Put {
@@ -268,7 +270,10 @@ impl Shard {
                 };
                 let mut share = Share::default();
                 for sibling in siblings.iter().filter(mine) {
-                    share = Share::fold([share, Share::decode(sibling.value.bytes())?])?;
+                    // What has ended is not counted any more.
+                    if !sibling.life.is_over(moment.now_ms) {
+                        share = Share::fold([share, Share::decode(sibling.value.bytes())?])?;
+                    }
                     removed.push(sibling.dot);
                 }
                 Some((Value::keep(&share.changed_by(delta)?.encode()), Strategy::LastWrite))
@@ -288,7 +293,8 @@ impl Shard {
     /// Values that the client has read elsewhere and that have not come here.
     fn not_here_yet<'s>(&'s self, context: &'s Context) -> impl Iterator<Item = Dot> + 's {
         context.dots().filter_map(|(actor, number)| {
-            let dot = Dot::new(self.actors.index(actor).ok()?, number);
+            // An actor that was never heard of gets no place: a client could make up any number of them.
+            let dot = Dot::new(self.actors.find(actor)?, number);
             // Nobody has read what this process has not written yet.
             (dot.actor() != self.me && !self.clock.covers(dot)).then_some(dot)
         })

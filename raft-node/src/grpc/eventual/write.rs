@@ -37,6 +37,8 @@ struct Batch<'a> {
     now_ms: u64,
     predecessors: &'a [quorate_eventual::ActorIndex],
     with_contexts: bool,
+    /// Where the request was tried first; 0: here.
+    first_process: u64,
 }
 
 /// What became of the parts of a write: a set of three members is three operations.
@@ -56,6 +58,7 @@ impl Api {
         self.check_acks(request.acks)?;
         let token = check::token(&request.token, self.roster.cluster_id())?;
         let predecessors = self.tier.store.predecessors();
+        let stamp = request.stamp.unwrap_or_default();
         let batch = Batch {
             api: self,
             domain,
@@ -63,17 +66,13 @@ impl Api {
             now_ms: self.tier.wall_ms(),
             predecessors: &predecessors,
             with_contexts: !request.quiet,
+            first_process: stamp.first_process,
         };
         let adds = request
             .writes
             .iter()
             .any(|write| matches!(write.change, Some(eventual_write::Change::Add(_))));
-        let stamp = request.stamp.unwrap_or_default();
         let done = if adds && stamp.sequence != 0 {
-            let process = self.tier.store.id().0;
-            if stamp.first_process != 0 && stamp.first_process != process {
-                return Err(check::tried_elsewhere(stamp.first_process, process));
-            }
             self.repeats
                 .once(stamp.session, stamp.sequence, || batch.perform(&request.writes))
         } else {
@@ -207,6 +206,9 @@ impl Batch<'_> {
                 Space::Register
             }
             Change::Delete(delete) => self.delete(write, *delete, &mut parts)?,
+            Change::Add(_) if ![0, self.api.tier.store.id().0].contains(&self.first_process) => {
+                return Err(check::tried_elsewhere(self.first_process, self.api.tier.store.id().0));
+            }
             Change::Add(delta) => {
                 self.do_one(&place(Space::Counter, None), write, Action::Add(*delta), &mut parts)?;
                 Space::Counter

@@ -252,7 +252,11 @@ impl Cluster {
             Action::Add(_) => false,
         };
         if let Some(context) = context.filter(|_| replaces) {
-            removed.extend(context.dots().filter(|(actor, number)| !node.covers(*actor, *number)));
+            removed.extend(
+                context
+                    .dots()
+                    .filter(|(actor, number)| node.actors.find(*actor).is_some() && !node.covers(*actor, *number)),
+            );
         }
         let added = match action {
             Action::Add(delta) => {

@@ -10,10 +10,16 @@
 //! mutants.rs   ... of an algorithm with one rule broken, which have to fail
 //! ```
 
+mod bounds;
 mod checks;
 mod cluster;
+mod expiry;
+mod hand;
+mod join;
 mod model;
 mod mutants;
 mod node;
 mod oracle;
+mod retire;
 mod targets;
+mod write;

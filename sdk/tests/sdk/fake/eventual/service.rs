@@ -24,6 +24,8 @@ use crate::fake::member::{Service, Shared};
 pub struct EventualPart {
     pub store: Mutex<EventualStore>,
     pub script: Mutex<VecDeque<Behaviour>>,
+    /// While set, no stream is opened.
+    pub refuse_open: Mutex<Option<Status>>,
     pub messages: AtomicU64,
     pub calls: AtomicU64,
 }
@@ -33,6 +35,7 @@ impl EventualPart {
         Self {
             store: Mutex::new(EventualStore::new(process)),
             script: Mutex::default(),
+            refuse_open: Mutex::default(),
             messages: AtomicU64::new(0),
             calls: AtomicU64::new(0),
         }
@@ -144,6 +147,9 @@ impl Eventual for Service {
     type OpenStream = Pin<Box<dyn Stream<Item = Result<v1::EventualReplies, Status>> + Send>>;
 
     async fn open(&self, request: tonic::Request<tonic::Streaming<v1::EventualCalls>>) -> Answer<Self::OpenStream> {
+        if let Some(status) = self.0.eventual.refuse_open.lock().clone() {
+            return Err(status);
+        }
         let (replies, outgoing) = mpsc::channel(64);
         let shared = Arc::clone(&self.0);
         let mut broken = shared.broken.subscribe();

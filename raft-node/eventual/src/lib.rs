@@ -41,7 +41,7 @@ pub mod policy;
 pub use actor::{ActorId, ActorIndex, Actors, TooManyActors};
 pub use clock::Clock;
 pub use context::{Context, ForeignContext};
-pub use counts::{AllCounts, Counts, DomainCounts};
+pub use counts::{AllCounts, Counts, DomainCounts, Held as HeldOfDomain};
 pub use dot::Dot;
 pub use entry::{ENTRY_OVERHEAD_BYTES, Life, Sibling, Value};
 pub use hlc::Hlc;
@@ -49,7 +49,7 @@ pub use key::{Address, Key, Place};
 pub use kind::{Space, Strategy};
 pub use log::OPERATION_BYTES as LOG_OPERATION_BYTES;
 pub use shard::{
-    Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits, ShardNumber,
+    Action, Applied, Dropping, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits, ShardNumber,
     Siblings, Unflushed, Write, Written,
 };
 pub use store::Store;

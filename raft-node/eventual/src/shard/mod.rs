@@ -10,12 +10,15 @@
 //! ```
 
 mod apply;
+mod drop;
+mod evict;
 mod expire;
 mod join;
 mod persist;
 mod read;
 mod retire;
 mod rules;
+mod usage;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,10 +35,10 @@ use crate::entry::{Entry, Sibling};
 use crate::hlc::Hlc;
 use crate::key::Key;
 use crate::log::{Log, Op, Removed};
-use crate::policy::Usage;
 
 pub(crate) use apply::RemoteOp;
 pub use apply::{Applied, Gap};
+pub use drop::Dropping;
 #[cfg(test)]
 use expire::DROP_AFTER_MS;
 pub(crate) use join::RemoteState;
@@ -45,6 +48,7 @@ pub use read::Held;
 #[cfg(test)]
 use rules::Rule;
 use rules::Rules;
+use usage::Uses;
 pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.
@@ -154,6 +158,7 @@ pub struct Shard {
     counts: Counts,
     /// Keys that changed since they were last written to disk.
     unflushed: Option<Changed>,
+    uses: Uses,
     /// Keys that changed since those who watch were last told.
     unseen: Option<Vec<Key>>,
     /// Which of the algorithm's rules it follows: all, but in tests.
@@ -164,6 +169,7 @@ impl Shard {
     /// An empty shard of the process `me`.
     pub fn new(me: ActorIndex, actors: Arc<Actors>, counts: Counts, limits: ShardLimits) -> Self {
         Shard {
+            uses: Uses::new(actors.id(me)),
             me,
             actors,
             clock: Clock::default(),
@@ -268,7 +274,7 @@ impl Shard {
     }
 
     /// Puts a sibling beside those that the key has. Returns how many there were.
-    fn insert(&mut self, key: &Key, sibling: Sibling, usage: Usage) -> usize {
+    fn insert(&mut self, key: &Key, sibling: Sibling) -> usize {
         self.digest ^= self.sibling_digest(key.hash(), &sibling);
         self.count_unflushed(&sibling);
         let expires_at_ms = sibling.life.expires_at_ms();
@@ -282,6 +288,7 @@ impl Shard {
             self.note_ending(expires_at_ms, slot);
             return siblings;
         }
+        let usage = self.usage_of_new(key);
         let entry = Entry::new(key.clone(), usage, sibling);
         self.counts.resize_with(domain, 0, entry.bytes(), 1);
         let slot = self.entries.insert(entry) as u32;
@@ -341,6 +348,7 @@ impl Shard {
 
     fn remove_entry(&mut self, slot: u32) {
         let entry = self.entries.remove(slot as usize);
+        self.usage_gone(&entry.key, entry.usage);
         self.counts.resize_with(entry.key.domain(), entry.bytes(), 0, -1);
         let is = |other: &u32| *other == slot;
         if let Ok(found) = self.index.find_entry(entry.key.hash(), is) {

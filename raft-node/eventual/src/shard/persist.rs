@@ -8,7 +8,6 @@ use crate::dot::Dot;
 use crate::entry::{Entry, Sibling};
 use crate::hlc::Hlc;
 use crate::key::Key;
-use crate::policy::Usage;
 use crate::row::{StoredShard, Unreadable};
 use crate::wire::Damaged;
 
@@ -152,7 +151,7 @@ impl Shard {
             .reserve(stored.entries.len(), |slot| entries[*slot as usize].key.hash());
         for (key, siblings) in stored.entries {
             for sibling in siblings {
-                self.insert(&key, sibling, Usage::default());
+                self.insert(&key, sibling);
             }
         }
         Ok(())

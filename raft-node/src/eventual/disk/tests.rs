@@ -1,20 +1,14 @@
 use std::fs;
 use std::path::Path;
 
-use quorate_eventual::frame::{Frame, split};
 use quorate_eventual::row::{entry_key, head_key};
-use quorate_eventual::{Action, ActorId, Address, Moment, Place, Space, Strategy, Write};
+use quorate_eventual::{Action, Place, Space};
 
 use super::*;
-use crate::environment::SystemClock;
-use crate::eventual::EventualOptions;
+use crate::eventual::testing::{self, exchange, states, tier};
 use crate::storage::EntryBatch;
 
 const CLUSTER: u64 = 77;
-
-fn tier(id: u64) -> Arc<Tier> {
-    Tier::new(ActorId(id), EventualOptions::default(), Arc::new(SystemClock))
-}
 
 fn open(directory: &Path, id: u64) -> (Arc<Tier>, Disk, Loaded) {
     let tier = tier(id);
@@ -23,40 +17,15 @@ fn open(directory: &Path, id: u64) -> (Arc<Tier>, Disk, Loaded) {
 }
 
 fn place(name: &str) -> Place {
-    Place::of(Address {
-        domain: 7,
-        space: Space::Register,
-        name: name.as_bytes(),
-        element: None,
-    })
-}
-
-fn write(tier: &Tier, name: &str, action: Action<'_>, volatile: bool) {
-    let place = place(name);
-    let write = Write {
-        place: &place,
-        action,
-        context: None,
-        expires_at_ms: 0,
-    };
-    let moment = Moment {
-        now_ms: tier.wall_ms(),
-        predecessors: &[],
-    };
-    tier.store.lock(place.shard(volatile)).write(&write, moment).unwrap();
+    testing::place(7, Space::Register, name)
 }
 
 fn put(tier: &Tier, name: &str, value: &str) {
-    let action = Action::Put {
-        value: value.as_bytes(),
-        strategy: Strategy::LastWrite,
-        written: None,
-    };
-    write(tier, name, action, false);
+    testing::write(tier, &place(name), false, testing::value(value), 0);
 }
 
 fn delete(tier: &Tier, name: &str) {
-    write(tier, name, Action::Delete, false);
+    testing::write(tier, &place(name), false, Action::Delete, 0);
 }
 
 fn get(tier: &Tier, name: &str) -> Option<String> {
@@ -64,51 +33,6 @@ fn get(tier: &Tier, name: &str) -> Option<String> {
     let held = tier.store.lock(place.shard(false)).read(&place, tier.wall_ms());
     let (_, sibling) = held.siblings.first()?;
     Some(String::from_utf8_lossy(sibling.value.bytes()).into_owned())
-}
-
-/// What each shard has: the hash of its clock, the digest of its values, and how many there are.
-fn states(tier: &Tier) -> Vec<(u64, u64, usize)> {
-    let state = |number| {
-        let shard = tier.store.lock(number);
-        (shard.clock().hash(tier.store.actors()), shard.digest(), shard.len())
-    };
-    durable_shards().map(state).collect()
-}
-
-/// Brings `to` everything that `from` has.
-fn send(from: &Tier, to: &Tier) {
-    for number in ShardNumber::all() {
-        let have = {
-            // As it is told: by ids, into the places of the other.
-            let there = to.store.lock(number);
-            let mut have = quorate_eventual::Clock::default();
-            for (actor, last) in there.clock().iter() {
-                let id = to.store.actors().id(actor);
-                have.advance(from.store.actors().index(id).unwrap(), last);
-            }
-            have
-        };
-        let mut frame = Vec::new();
-        {
-            let shard = from.store.lock(number);
-            if have.includes(shard.clock()) {
-                continue;
-            }
-            if shard.encode_missing(number, &have, &mut frame).is_err() {
-                frame.clear();
-                shard.encode_state(number, &have, &mut frame);
-            }
-        }
-        let (body, _) = split(&frame).unwrap();
-        let frame = Frame::decode(body, to.store.actors()).unwrap();
-        frame.apply(&mut to.store.lock(number)).unwrap();
-    }
-}
-
-fn exchange(one: &Tier, other: &Tier) {
-    send(one, other);
-    send(other, one);
-    assert_eq!(states(one), states(other));
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -133,12 +57,7 @@ fn a_restarted_member_has_what_was_flushed_and_nothing_volatile() {
     for number in 0..100 {
         delete(&before, &format!("key-{number}"));
     }
-    let action = Action::Put {
-        value: b"beat",
-        strategy: Strategy::LastWrite,
-        written: None,
-    };
-    write(&before, "worker-1", action, true);
+    testing::write(&before, &place("worker-1"), true, testing::value("beat"), 0);
     disk.flush(&before).unwrap();
     put(&before, "key-500", "after the flush");
     drop(disk);
@@ -148,7 +67,7 @@ fn a_restarted_member_has_what_was_flushed_and_nothing_volatile() {
     assert_eq!(get(&after, "key-50"), None);
     assert_eq!(get(&after, "key-500"), Some("value".to_owned()));
     let changed = place("key-500").shard(false).index();
-    for (number, (was, is)) in states(&before).iter().zip(states(&after)).enumerate() {
+    for (number, (was, is)) in states(&before).iter().zip(states(&after)).take(ALL_SHARDS).enumerate() {
         assert_eq!(number == changed, *was != is, "shard {number}");
     }
     let volatile = place("worker-1").shard(true);

@@ -325,13 +325,8 @@ impl Batch<'_> {
             context: context.as_ref(),
             expires_at_ms,
         };
-        let written = self
-            .api
-            .tier
-            .store
-            .lock(shard)
-            .write(&write, moment)
-            .map_err(|refusal| check::refusal(&refusal))?;
+        let written = self.api.tier.write(self.domain, &write, moment);
+        let (shard, written) = written.map_err(|refusal| check::not_written(&refusal))?;
         parts.siblings = parts.siblings.max(written.siblings);
         if let Some(dot) = written.dot {
             parts.changed = true;

@@ -130,7 +130,7 @@ impl Sending<'_> {
                 item = queue.take() => match item {
                     Some(Item::Frames(frames)) => self.frames(frames).await?,
                     Some(Item::Repair(shards)) => self.repair(&shards).await?,
-                    Some(Item::Beat { shards }) => self.beat(shards).await?,
+                    Some(Item::Beat { echo_us, shards }) => self.beat(echo_us, shards).await?,
                     // It has read what was sent before; what it lacks is found by its clocks.
                     None => return Err(Status::aborted("too much waited for the peer")),
                 },
@@ -211,13 +211,14 @@ impl Sending<'_> {
         Ok(())
     }
 
-    async fn beat(&self, shards: Bytes) -> Result<(), Status> {
+    async fn beat(&self, echo_us: u64, shards: Bytes) -> Result<(), Status> {
         let freshness = &self.link.peer.freshness;
         let beat = proto::PushBeat {
             ping_us: self.link.tier.monotonic_us(),
-            echo_us: freshness.to_echo(),
+            echo_us,
             had_all_us: freshness.had_all_us(),
             complete: freshness.has_sent_all(),
+            caught_up: self.link.tier.is_caught_up(),
             shards,
         };
         self.send(Message::Beat(beat)).await

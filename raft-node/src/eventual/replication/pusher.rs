@@ -46,6 +46,8 @@ impl Pusher {
         loop {
             let now = self.tier.monotonic();
             self.tier.until_written(next_beat.saturating_sub(now)).await;
+            // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
+            let echoes = self.echoes();
             self.push();
             let now = self.tier.monotonic();
             if now >= next_beat {
@@ -56,7 +58,7 @@ impl Pusher {
                 } else {
                     Bytes::new()
                 };
-                self.put(&Item::Beat { shards });
+                self.beat(&echoes, &shards);
             } else {
                 tokio::time::sleep(GATHER).await;
             }
@@ -90,6 +92,23 @@ impl Pusher {
         let encoded = shard.encode_own(number, *pushed, frames);
         *pushed = own;
         encoded
+    }
+
+    fn echoes(&self) -> BTreeMap<MemberId, u64> {
+        let peers = self.tier.peers.all();
+        peers
+            .iter()
+            .map(|peer| (peer.member, peer.freshness.to_echo()))
+            .collect()
+    }
+
+    fn beat(&self, echoes: &BTreeMap<MemberId, u64>, shards: &Bytes) {
+        for (member, queue) in self.queues.read().iter() {
+            queue.put(Item::Beat {
+                echo_us: echoes.get(member).copied().unwrap_or(0),
+                shards: shards.clone(),
+            });
+        }
     }
 
     fn put(&self, item: &Item) {

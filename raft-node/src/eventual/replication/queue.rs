@@ -16,6 +16,8 @@ pub(super) enum Item {
     Repair(Vec<ShardNumber>),
     /// Everything written before is ahead of this. With the hashes of all shards if that is due.
     Beat {
+        /// The newest time of the peer that was here before that was looked for.
+        echo_us: u64,
         /// See [`super::clocks::hashes`]; empty if not.
         shards: Bytes,
     },

@@ -179,7 +179,8 @@ impl Tier {
     /// See [`Tier::is_caught_up`].
     pub(super) fn set_caught_up(&self) {
         if !self.caught_up.swap(true, Ordering::AcqRel) {
-            tracing::info!("the eventual tier has caught up with every member");
+            tracing::info!("the eventual tier has what there was when this process started");
+            self.heard.notify_waiters();
         }
     }
 

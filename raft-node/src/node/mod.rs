@@ -6,6 +6,7 @@
 //!
 //! Raft and its connections run on a runtime of their own: client load must not delay a heartbeat.
 
+mod actor_watch;
 mod background;
 mod directory;
 mod founding;

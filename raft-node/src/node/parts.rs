@@ -150,6 +150,7 @@ impl Parts {
             roster: Arc::clone(&self.roster),
             network: self.network.clone(),
             space: Arc::clone(&self.space),
+            tier: Arc::clone(&self.tier),
             diverged: self.diverged.clone(),
         }
     }
@@ -167,6 +168,7 @@ impl Parts {
             Arc::clone(&self.store),
             self.reads.clone(),
             Arc::clone(&self.space),
+            self.tier.store.id(),
             Arc::new(identify),
         )
     }

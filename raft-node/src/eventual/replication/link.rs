@@ -129,6 +129,7 @@ impl Sending<'_> {
                 },
                 item = queue.take() => match item {
                     Some(Item::Frames(frames)) => self.frames(frames).await?,
+                    Some(Item::Repair(shards)) => self.repair(&shards).await?,
                     Some(Item::Beat { shards }) => self.beat(shards).await?,
                     // It has read what was sent before; what it lacks is found by its clocks.
                     None => return Err(Status::aborted("too much waited for the peer")),
@@ -144,7 +145,7 @@ impl Sending<'_> {
         }
         for ack in &answer.acks {
             if let Some(shard) = ShardNumber::new(ack.shard) {
-                peer.has(self.process, shard, ack.number);
+                peer.has(self.process, tier.store.me(), shard, ack.number);
                 tier.went_forward(shard);
             }
         }
@@ -152,9 +153,18 @@ impl Sending<'_> {
         for told in &answer.clocks {
             let heard = clocks::heard(tier, told).map_err(|error| Status::resource_exhausted(error.to_string()))?;
             let Some((number, clock)) = heard else { continue };
-            peer.has(self.process, number, clock.get(tier.store.me()));
+            peer.has(self.process, tier.store.me(), number, clock.get(tier.store.me()));
             peer.has_clock(self.process, number, &clock);
             self.gather_repair(number, &clock, &mut gathered).await?;
+        }
+        self.flush(gathered).await
+    }
+
+    async fn repair(&self, shards: &[ShardNumber]) -> Result<(), Status> {
+        let mut gathered = Vec::new();
+        for number in shards {
+            let have = self.link.peer.known(*number);
+            self.gather_repair(*number, &have, &mut gathered).await?;
         }
         self.flush(gathered).await
     }

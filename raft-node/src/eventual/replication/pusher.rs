@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
+use quorate_eventual::frame::Forgotten;
 use quorate_eventual::{SHARDS, ShardNumber};
 
 use super::clocks;
@@ -65,8 +66,11 @@ impl Pusher {
     /// Encodes everything that was written up to now.
     fn push(&mut self) {
         let mut frames = Vec::new();
+        let mut forgotten = Vec::new();
         for number in self.tier.store.take_unpushed() {
-            self.encode(number, &mut frames);
+            if self.encode(number, &mut frames).is_err() {
+                forgotten.push(number);
+            }
             if frames.len() >= MESSAGE_BYTES {
                 self.put(&Item::Frames(Bytes::from(std::mem::take(&mut frames))));
             }
@@ -74,18 +78,18 @@ impl Pusher {
         if !frames.is_empty() {
             self.put(&Item::Frames(Bytes::from(frames)));
         }
+        if !forgotten.is_empty() {
+            self.put(&Item::Repair(forgotten));
+        }
     }
 
-    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) {
+    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) -> Result<(), Forgotten> {
         let shard = self.tier.store.lock(number);
         let pushed = &mut self.pushed[number.index()];
         let own = shard.own_number();
-        if *pushed == own {
-            return;
-        }
-        // Forgotten already: the peers notice the gap, and get the shard by its clock.
-        let _ = shard.encode_own(number, *pushed, frames);
+        let encoded = shard.encode_own(number, *pushed, frames);
         *pushed = own;
+        encoded
     }
 
     fn put(&self, item: &Item) {

@@ -250,7 +250,12 @@ impl Batch<'_> {
         all.extend_from_slice(&parts.written);
         Ok(EventualWritten {
             superseded: !parts.changed,
-            siblings: parts.siblings as u32,
+            // The shares of a counter stand beside each other, too, but that is nobody's business.
+            siblings: if space == Space::Register {
+                parts.siblings as u32
+            } else {
+                0
+            },
             context: if self.with_contexts && space == Space::Register {
                 self.context_of(&place(space, None))
             } else {

@@ -11,6 +11,7 @@ mod client_rows;
 mod clients;
 mod command;
 mod domain_command;
+mod empty;
 mod fatal;
 mod hash;
 mod head;

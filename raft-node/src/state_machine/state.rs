@@ -7,13 +7,13 @@
 //!   nor on a clock, a random number or the order of a hash table.
 //! * A command that cannot be understood stops the node. Skipping it would fork the replicas.
 
-use std::ops::{Bound, ControlFlow};
 use std::sync::Arc;
 
 use super::clients::{Clients, Verdict};
 use super::command::{
     Command, Compact, ExpireClients, ExpireKeys, ExpireLeases, Group, RegisterClient, RunTimers, Stamp, Transaction,
 };
+use super::empty;
 use super::fatal::{Fatal, refusal};
 use super::head::{Head, LogPosition, StoredMembership};
 use super::published::{Progress, Published};
@@ -25,8 +25,8 @@ use crate::actors::Actors;
 use crate::codec;
 use crate::coordination::queues;
 use crate::coordination::sessions::{self, Ending};
-use crate::mvcc::{self, AppliedRevision, Domain, Domains, Edit, Failure, keys};
-use crate::storage::{Batch, Durability, Engine, StorageError, Table};
+use crate::mvcc::{self, AppliedRevision, Domain, Domains, Edit, Failure};
+use crate::storage::{Durability, Engine, StorageError, Table};
 use crate::types::{ActorRefusal, ClientId, LogTimeMs, Rejection, Revision, Signal};
 
 /// Commands that one group may hold. Client ids are made of the log index and the place in the group.
@@ -76,7 +76,7 @@ impl State {
     pub fn open(engine: Arc<dyn Engine>) -> Result<State, Fatal> {
         let head = match Head::load(&*engine)? {
             Some(head) => head,
-            None => create(&*engine)?,
+            None => empty::create(&*engine)?,
         };
         let clients = Clients::load(&*engine)?;
         Ok(State {
@@ -449,28 +449,6 @@ impl State {
     pub fn engine(&self) -> &Arc<dyn Engine> {
         &self.engine
     }
-}
-
-/// Creates the state in an engine that holds nothing.
-fn create(engine: &dyn Engine) -> Result<Head, Fatal> {
-    for table in Table::ALL {
-        let mut empty = true;
-        engine.scan(table, Bound::Unbounded, Bound::Unbounded, false, &mut |_, _| {
-            empty = false;
-            ControlFlow::Break(())
-        })?;
-        if !empty {
-            let reason = format!("table {} has rows, but the store has no head", table.name());
-            return Err(mvcc::corrupt("opening the store", &reason).into());
-        }
-    }
-    let mut batch = Batch::new();
-    for domain in Domain::built_in() {
-        batch.put(Table::Meta, keys::domain(domain.id), mvcc::stored_domain(&domain)?);
-    }
-    batch.put(Table::Meta, Head::key(), codec::encode(&Head::EMPTY)?);
-    engine.write(batch, Durability::Synced)?;
-    Ok(Head::EMPTY)
 }
 
 fn rule(index: u64, reason: String) -> Fatal {

@@ -6,6 +6,7 @@
 )]
 
 mod basics;
+mod domains;
 mod durability;
 mod faults;
 mod integrity;

@@ -251,6 +251,9 @@ fn golden_bytes() {
          00f208e160"
     );
     assert_eq!(bytes(&rows.puts[0].0), "00120100000007016e313736");
-    assert_eq!(bytes(&rows.puts[0].1), "01010100000000000000ac02020100000000000004e8070234327932fc29");
+    assert_eq!(
+        bytes(&rows.puts[0].1),
+        "01010100000000000000ac02020100000000000004e8070234327932fc29"
+    );
     assert_eq!(span(shard), ([0, 0x12], [0, 0x13]));
 }

@@ -189,7 +189,7 @@ impl Shard {
             counts,
             unflushed: None,
             unseen: None,
-            rules: Rules::default(),
+            rules: Rules::ALL,
         }
     }
 
@@ -217,6 +217,11 @@ impl Shard {
     /// Entries, also those whose end has come but that are not dropped yet.
     pub fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// There is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
     }
 
     /// Operations that are remembered.

@@ -80,7 +80,7 @@ async fn what_was_kept_for_peers_goes_when_all_have_it() {
     let (here, there) = (tier.peers.get_or_add(2), tier.peers.get_or_add(3));
     here.is_process(ActorId(2));
     there.is_process(ActorId(3));
-    here.has(ActorId(2), shard, 1);
+    here.has(ActorId(2), tier.store.me(), shard, 1);
     send(&other, &tier);
     let sweep = Sweep::new(Arc::clone(&tier), MEMBER);
     sweep.drop_acknowledged();
@@ -88,7 +88,7 @@ async fn what_was_kept_for_peers_goes_when_all_have_it() {
         tier.store.lock(shard).orphan_bytes() > 0,
         "the third member has not got it"
     );
-    there.has(ActorId(3), shard, 1);
+    there.has(ActorId(3), tier.store.me(), shard, 1);
     sweep.drop_acknowledged();
     assert_eq!(tier.store.lock(shard).orphan_bytes(), 0);
 }

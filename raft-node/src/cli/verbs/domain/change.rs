@@ -11,14 +11,20 @@ use super::words::{self, Evict, Policy};
 use crate::cli::connect::Global;
 use crate::cli::exit::{Exit, Failure};
 
-/// What becomes different.
+/// Which domain, and what becomes different.
 #[derive(Args, Debug)]
-#[group(id = "settings", multiple = true, required = true, args = [
-    "bytes_max", "entries_max", "strategy", "ttl_default", "ttl_required", "evict", "policy", "level",
-])]
 pub struct ChangeArguments {
     /// Which
     domain: String,
+    /// What becomes different.
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// At least one of them.
+#[derive(Args, Debug)]
+#[group(required = true, multiple = true)]
+struct Settings {
     /// What its keys, values and tags may take together; 0: no limit
     #[arg(long, value_name = "BYTES")]
     bytes_max: Option<u64>,
@@ -48,28 +54,29 @@ pub struct ChangeArguments {
 pub(super) async fn change(arguments: ChangeArguments, global: &Global) -> Result<Exit, Failure> {
     let client = global.connect().await?;
     let mut change = client.domains().change(arguments.domain);
-    if let Some(bytes) = arguments.bytes_max {
+    let settings = arguments.settings;
+    if let Some(bytes) = settings.bytes_max {
         change = change.bytes_max(bytes);
     }
-    if let Some(entries) = arguments.entries_max {
+    if let Some(entries) = settings.entries_max {
         change = change.entries_max(entries);
     }
-    if let Some(strategy) = arguments.strategy {
+    if let Some(strategy) = settings.strategy {
         change = change.strategy(strategy);
     }
-    if let Some(ttl) = arguments.ttl_default {
+    if let Some(ttl) = settings.ttl_default {
         change = change.ttl_default(ttl);
     }
-    if let Some(required) = arguments.ttl_required {
+    if let Some(required) = settings.ttl_required {
         change = change.ttl_required(required);
     }
-    if let Some(evict) = arguments.evict {
+    if let Some(evict) = settings.evict {
         change = change.evict(evict.of_domain());
     }
-    if let Some(policy) = arguments.policy {
+    if let Some(policy) = settings.policy {
         change = change.policy(policy.of_domain());
     }
-    if let Some(level) = arguments.level {
+    if let Some(level) = settings.level {
         change = change.consistency(level);
     }
     look::show(&change.await?, global)?;

@@ -74,6 +74,11 @@ impl Replication {
                 self.links.insert(*id, (member.clone(), tokio::spawn(link.run())));
             }
         }
+        if members.contains_key(&me) && !self.tier.peers.are_complete() {
+            self.tier.peers.set_complete();
+            // Alone, nobody else wakes who waits.
+            self.tier.heard_something();
+        }
     }
 
     fn link(&self, id: MemberId, member: &Member) -> Link {
@@ -91,7 +96,7 @@ impl Replication {
 
     /// Once every member has been heard of to the end, this process has what there was when it started.
     fn notice_caught_up(&self) {
-        if !self.tier.is_caught_up() && !self.roster.members().is_empty() && self.tier.age().is_some() {
+        if !self.tier.is_caught_up() && self.tier.age().is_some() {
             self.tier.set_caught_up();
         }
     }

@@ -155,6 +155,9 @@ impl Tier {
 
     /// How old what is here may be: everything that a peer acknowledged longer ago is here. None if a peer was not heard of.
     pub fn age(&self) -> Option<Duration> {
+        if !self.peers.are_complete() {
+            return None;
+        }
         let now = self.monotonic_us();
         let oldest = self.peers.all().iter().map(|peer| peer.freshness.here_us()).min();
         match oldest {

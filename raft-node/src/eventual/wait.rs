@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_eventual::{ActorId, ShardNumber};
 
-use super::Tier;
+use super::{Peer, Tier};
 
 /// Why it did not come in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +73,8 @@ impl<'t> WaitFor<'t> {
     pub async fn everything(&self) -> Result<(), Unmet> {
         let asked_us = self.tier.monotonic_us();
         let heard = || {
-            self.tier
-                .peers
-                .all()
-                .iter()
-                .all(|peer| peer.freshness.here_us() >= asked_us)
+            let fresh = |peer: &Peer| peer.freshness.here_us() >= asked_us;
+            self.tier.peers.all_are(fresh)
         };
         self.until(self.tier.heard(), heard).await.map_err(|()| Unmet::Token)
     }
@@ -87,10 +84,8 @@ impl<'t> WaitFor<'t> {
         let asked_us = self.tier.monotonic_us();
         let fresh = |us: u64| us >= asked_us;
         let even = || {
-            let peers = self.tier.peers.all();
-            peers
-                .iter()
-                .all(|peer| fresh(peer.freshness.here_us()) && fresh(peer.freshness.there_us()))
+            let is_even = |peer: &Peer| fresh(peer.freshness.here_us()) && fresh(peer.freshness.there_us());
+            self.tier.peers.all_are(is_even)
         };
         self.until(self.tier.heard(), even).await.map_err(|()| Unmet::Token)
     }

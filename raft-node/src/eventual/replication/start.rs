@@ -74,6 +74,11 @@ impl Replication {
                 self.links.insert(*id, (member.clone(), tokio::spawn(link.run())));
             }
         }
+        if members.contains_key(&me) && !self.tier.peers.are_complete() {
+            self.tier.peers.set_complete();
+            // Alone, nobody else wakes who waits.
+            self.tier.heard_something();
+        }
     }
 
     fn link(&self, id: MemberId, member: &Member) -> Link {
@@ -94,7 +99,7 @@ impl Replication {
     /// member had could be missing only if that majority lost it at the same time.
     fn notice_caught_up(&self) {
         let members = self.roster.members().len();
-        if self.tier.is_caught_up() || members == 0 {
+        if self.tier.is_caught_up() || !self.tier.peers.are_complete() {
             return;
         }
         let peers = self.tier.peers.all();

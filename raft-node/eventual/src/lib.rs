@@ -49,7 +49,7 @@ pub use kind::{Space, Strategy};
 pub use log::OPERATION_BYTES as LOG_OPERATION_BYTES;
 pub use shard::{
     Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits, ShardNumber,
-    Write, Written,
+    Unseen, UnseenKey, Write, Written,
 };
 pub use store::Store;
 pub use token::{ForeignToken, TOKEN_BYTES_MAX, Token};

@@ -15,6 +15,7 @@ mod join;
 mod read;
 mod retire;
 mod rules;
+mod unseen;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,6 +43,8 @@ pub use read::Held;
 #[cfg(test)]
 use rules::Rule;
 use rules::Rules;
+use unseen::Noting;
+pub use unseen::{Unseen, UnseenKey};
 pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.
@@ -152,7 +155,7 @@ pub struct Shard {
     /// Keys that changed since they were last written to disk.
     unflushed: Option<Vec<Key>>,
     /// Keys that changed since those who watch were last told.
-    unseen: Option<Vec<Key>>,
+    unseen: Option<Noting>,
     /// Which of the algorithm's rules it follows: all, but in tests.
     rules: Rules,
 }
@@ -230,26 +233,12 @@ impl Shard {
         self.unflushed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
-    /// Whether keys that change are kept until [`Shard::take_unseen`].
-    pub fn watch(&mut self, watched: bool) {
-        match (watched, &self.unseen) {
-            (true, None) => self.unseen = Some(Vec::new()),
-            (false, Some(_)) => self.unseen = None,
-            _ => {}
-        }
-    }
-
-    /// Keys that changed since the last call, some perhaps twice.
-    pub fn take_unseen(&mut self) -> Vec<Key> {
-        self.unseen.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     fn touched(&mut self, key: &Key) {
         if let Some(unflushed) = &mut self.unflushed {
             unflushed.push(key.clone());
         }
         if let Some(unseen) = &mut self.unseen {
-            unseen.push(key.clone());
+            unseen.note(key, false);
         }
     }
 

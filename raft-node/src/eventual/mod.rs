@@ -16,6 +16,7 @@
 //! * What is kept for a peer that does not answer is bounded; past the bound it costs nothing more, and the peer gets whole
 //!   shards later.
 
+mod changes;
 mod freshness;
 mod heal;
 pub mod memory;
@@ -24,6 +25,7 @@ mod replication;
 mod tier;
 mod wait;
 
+pub use changes::Changes;
 pub use heal::Heal;
 pub use peers::{Peer, Peers};
 pub use replication::{AskPeers, PushService, Replication};

@@ -9,6 +9,7 @@ use super::outbox::{Delivery, Outbox};
 use super::ready::ReadyQueue;
 use super::revision::{RevisionEvents, Subject};
 use super::spec::{Shape, WatchSpec};
+use super::subscriptions::Subscribed;
 use super::wire::DomainNames;
 use crate::storage::StorageError;
 use crate::types::Revision;
@@ -50,6 +51,8 @@ pub(super) struct Watch {
     pub(super) position: Revision,
     /// Its outbox has refused what comes after the position; it says when there is room.
     refused: bool,
+    /// Of a watch of the eventual tier, once it has begun: it goes with the watch.
+    subscribed: Option<Subscribed>,
 }
 
 /// All watches.
@@ -115,6 +118,7 @@ impl Watches {
             start: Revision(0),
             position: Revision(0),
             refused: false,
+            subscribed: None,
         });
         Some(key)
     }
@@ -143,6 +147,13 @@ impl Watches {
             watch.start = position;
             watch.position = position;
             self.resume(key);
+        }
+    }
+
+    /// The watch gets latest values for as long as it is there.
+    pub(super) fn subscribe(&mut self, key: WatchKey, subscribed: Subscribed) {
+        if let Some(watch) = self.get_mut(key) {
+            watch.subscribed = Some(subscribed);
         }
     }
 

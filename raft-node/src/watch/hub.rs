@@ -207,7 +207,7 @@ impl Hub {
     pub(super) fn remove(&self, key: WatchKey) -> Option<Watch> {
         let mut watches = self.watches.lock();
         let removed = watches.remove(key);
-        self.store.feed().set_watched(watches.len() > 0);
+        self.store.feed().set_watched(watches.any_of_revisions());
         removed
     }
 }

@@ -59,7 +59,7 @@ impl WatchStream {
         }
         self.hub.names.learn(&spec.domains);
         let key = all.add(spec, &self.outbox, id).ok_or(Ending::IdInUse(id))?;
-        self.hub.store.feed().set_watched(true);
+        self.hub.store.feed().set_watched(all.any_of_revisions());
         Ok(key)
     }
 

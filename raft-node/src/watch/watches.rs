@@ -59,6 +59,8 @@ pub(super) struct Watch {
 pub(super) struct Watches {
     watches: Slab<Watch>,
     numbers: u64,
+    /// How many get latest values.
+    latest: usize,
     selector_bytes: usize,
     index: Index,
     /// Live watches have everything up to here.
@@ -81,6 +83,7 @@ impl Watches {
         Self {
             watches: Slab::new(),
             numbers: 0,
+            latest: 0,
             selector_bytes: 0,
             index: Index::default(),
             routed,
@@ -91,6 +94,11 @@ impl Watches {
 
     pub(super) fn len(&self) -> usize {
         self.watches.len()
+    }
+
+    /// Some of them are of the strong tier.
+    pub(super) fn any_of_revisions(&self) -> bool {
+        self.watches.len() > self.latest
     }
 
     /// Bytes of what the selectors of all watches name.
@@ -108,6 +116,7 @@ impl Watches {
         let slot = outbox.add(id, key)?;
         self.numbers += 1;
         self.selector_bytes += spec.selector_bytes();
+        self.latest += usize::from(spec.latest.is_some());
         entry.insert(Watch {
             number: key.number,
             id,
@@ -138,6 +147,7 @@ impl Watches {
         self.set_standing(key.place, Standing::Behind);
         let watch = self.watches.remove(key.place);
         self.selector_bytes -= watch.spec.selector_bytes();
+        self.latest -= usize::from(watch.spec.latest.is_some());
         Some(watch)
     }
 

@@ -10,6 +10,9 @@ use crate::mvcc::{DomainTable, Selector};
 use crate::types::{DomainId, Rejection, Revision, Space};
 use crate::watch::{Shape, WatchSpec};
 
+/// Name of the domain that selectors without one mean.
+const DEFAULT_DOMAIN: &str = "default-eventual";
+
 /// Whether it begins with what there is.
 pub(super) fn is_existing_wanted(start: Start) -> Result<bool, Error> {
     match start {
@@ -81,7 +84,10 @@ fn selector(
             ..refused(ErrorCode::TierMismatch, message.to_owned())
         });
     }
-    let name = validate::domain(&selector.domain)?;
+    let name = match selector.domain.as_str() {
+        "" => DEFAULT_DOMAIN.to_owned(),
+        name => validate::domain(name)?,
+    };
     let domain = table.eventual(&name).map_err(|refused| mixed(&refused))?;
     if !domains.iter().any(|(id, _)| *id == domain.id) {
         domains.push((domain.id, name));

@@ -17,17 +17,27 @@
 //!   shards later.
 
 mod changes;
+mod disk;
 mod freshness;
 mod heal;
+mod limits;
 pub mod memory;
 mod peers;
 mod replication;
+mod retirement;
+mod sweep;
+#[cfg(test)]
+mod testing;
 mod tier;
 mod wait;
 
 pub use changes::Changes;
+pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
+pub use limits::{Full, NotWritten, Pressure};
 pub use peers::{Peer, Peers};
 pub use replication::{AskPeers, PushService, Replication};
+pub use retirement::{Retirement, Survey};
+pub use sweep::Sweep;
 pub use tier::{EventualOptions, Tier};
 pub use wait::{Unmet, WaitFor};

@@ -27,6 +27,9 @@ pub struct EventualOptions {
     pub compare: Duration,
     /// Bytes of one frame, that is of what one shard can send or be at once.
     pub frame_bytes_max: usize,
+    /// Time between two flushes to disk: what was written since the last one, and went to no peer, is lost if the process is
+    /// killed. If the machine is, up to a second more.
+    pub flush_interval: Duration,
 }
 
 impl Default for EventualOptions {
@@ -37,6 +40,7 @@ impl Default for EventualOptions {
             beat: Duration::from_millis(50),
             compare: Duration::from_secs(1),
             frame_bytes_max: 256 << 20,
+            flush_interval: Duration::from_millis(100),
         }
     }
 }

@@ -89,7 +89,8 @@ impl Replication {
         }
     }
 
-    /// Once every member has been heard of to the end, this process has what there was when it started.
+    /// Once every member has been heard of to the end, this process has what there was when it started. One that has all of
+    /// that itself is enough, see `receive.rs`; where all have just started, there is none.
     fn notice_caught_up(&self) {
         if !self.tier.is_caught_up() && !self.roster.members().is_empty() && self.tier.age().is_some() {
             self.tier.set_caught_up();

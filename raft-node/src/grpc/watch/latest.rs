@@ -95,7 +95,10 @@ fn selector(
             volatile.push(domain.id);
         }
     }
-    Ok((Space::Keys(domain.id), validate::selector(limits, selector.keys.as_ref())?))
+    Ok((
+        Space::Keys(domain.id),
+        validate::selector(limits, selector.keys.as_ref())?,
+    ))
 }
 
 fn mixed(refused: &Rejection) -> Error {

@@ -22,7 +22,7 @@ mod walk;
 #[cfg(test)]
 mod tests;
 
-pub use registry::Subscriptions;
-pub use subscription::Subscription;
 pub(super) use deliver::{Deliverer, Place};
 pub(super) use registry::Subscribed;
+pub use registry::Subscriptions;
+pub use subscription::Subscription;

@@ -45,6 +45,22 @@ pub(super) struct Follower {
 impl Follower {
     /// Ends when the consumer is gone, or has been told why nothing more comes.
     pub(super) async fn run(mut self) {
+        let (core, items) = (Arc::clone(&self.core), self.items.clone());
+        let last_word = tokio::select! {
+            last_word = self.serve() => last_word,
+            () = core.until_closed() => {
+                Some(Error::new(ErrorKind::Closed, Outcome::NotAMutation, "the client was closed"))
+            }
+        };
+        // Whoever opens it looks for the reason among the items.
+        self.opened = None;
+        if let Some(error) = last_word {
+            let _ = items.send(Err(error)).await;
+        }
+    }
+
+    /// Returns why nothing more comes; none if the consumer is gone.
+    async fn serve(&mut self) -> Option<Error> {
         let mut backoff = Backoff::between(BACKOFF_MIN, BACKOFF_MAX);
         let mut avoid: Option<Arc<Endpoint>> = None;
         loop {
@@ -56,19 +72,13 @@ impl Follower {
                     self.core.routing.turn_from(&endpoint);
                     avoid = Some(endpoint);
                     match left {
-                        Left::Dropped => return,
+                        Left::Dropped => return None,
                         Left::Failed(error) => error,
                     }
                 }
             };
-            let last_word = if self.core.is_closed() {
-                Some(Error::new(ErrorKind::Closed, Outcome::NotAMutation, "the client was closed"))
-            } else {
-                (!is_passing(&error)).then(|| error.clone())
-            };
-            if let Some(error) = last_word {
-                let _ = self.items.send(Err(error)).await;
-                return;
+            if !is_passing(&error) {
+                return Some(error);
             }
             *self.trouble.lock() = Some(error);
             if began.elapsed() >= SERVED_WELL {
@@ -76,7 +86,7 @@ impl Follower {
             }
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_delay()) => {}
-                () = self.items.closed() => return,
+                () = self.items.closed() => return None,
             }
         }
     }

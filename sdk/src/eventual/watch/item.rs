@@ -88,10 +88,17 @@ mod tests {
             event
         };
         let update = EventualUpdate::of_wire(whole()).unwrap();
-        assert_eq!((update.kind, update.entry_type), (EventualUpdateKind::Put, EventualType::Counter));
-        let without: [fn(&mut v1::KeyEvent); 3] = [|event| event.kind = 0, |event| event.r#type = 0, |event| {
-            event.record = None;
-        }];
+        assert_eq!(
+            (update.kind, update.entry_type),
+            (EventualUpdateKind::Put, EventualType::Counter)
+        );
+        let without: [fn(&mut v1::KeyEvent); 3] = [
+            |event| event.kind = 0,
+            |event| event.r#type = 0,
+            |event| {
+                event.record = None;
+            },
+        ];
         for change in without {
             let mut event = whole();
             change(&mut event);

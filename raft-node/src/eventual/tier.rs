@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use quorate_eventual::{ActorId, SHARDS, ShardLimits, ShardNumber, Store};
 use tokio::sync::Notify;
 
+use super::changes::Changes;
 use super::heal::{HEALS_MAX, Heal};
 use super::peers::Peers;
 use crate::config;
@@ -71,6 +72,8 @@ pub struct Tier {
     pub store: Store,
     /// The other members.
     pub peers: Peers,
+    /// Which shards changed, for those who watch.
+    pub changes: Changes,
     /// Bounds and times.
     pub options: EventualOptions,
     clock: Arc<dyn Clock>,
@@ -91,6 +94,7 @@ impl Tier {
         Arc::new(Self {
             store: Store::new(id, options.shard),
             peers: Peers::default(),
+            changes: Changes::default(),
             options,
             clock,
             advanced: (0..SHARDS).map(|_| Notify::new()).collect(),
@@ -122,6 +126,7 @@ impl Tier {
     /// Shards have operations of this process that peers lack. Called before anybody is told of them.
     pub fn wrote(&self, shards: impl IntoIterator<Item = ShardNumber>) {
         for shard in shards {
+            self.changes.note(shard);
             if self.store.wrote(shard) {
                 self.wrote.notify_one();
             }
@@ -135,6 +140,7 @@ impl Tier {
 
     /// The shard went forward, here or at a peer.
     pub(super) fn went_forward(&self, shard: ShardNumber) {
+        self.changes.note(shard);
         self.advanced[shard.index()].notify_waiters();
     }
 

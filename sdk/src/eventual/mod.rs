@@ -16,6 +16,7 @@ mod sync;
 mod token;
 mod typed;
 mod value;
+mod watch;
 mod write;
 
 // Calls of the strong tier's builders that name the level `Eventual`.
@@ -38,4 +39,5 @@ pub(crate) use tier::Tier;
 pub use token::CausalToken;
 pub use typed::{Counter, Flag, Map, Set};
 pub use value::{EventualContext, EventualEntry, EventualSibling, EventualType, Strategy};
+pub use watch::{EventualUpdate, EventualUpdateKind, EventualWatch, EventualWatchItem, OpenEventualWatch};
 pub use write::{EventualChange, EventualPut, EventualWritten};

@@ -37,6 +37,7 @@ impl Shard {
                     dropped += 1;
                     self.counts.expired(key.domain());
                     self.touched(&key);
+                    self.note_ended(&key);
                 }
             }
         }

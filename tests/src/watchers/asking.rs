@@ -28,9 +28,9 @@ pub fn create(watch_id: u64, asked: &Asked, start: Start, mark_interval_ms: u64)
         previous: asked.previous,
         keys_only: asked.keys_only,
         mark_interval_ms,
-    }
         latest: false,
     }
+}
 
 fn selector(wanted: &Wanted) -> v1::WatchSelector {
     use v1::key_selector::Kind;

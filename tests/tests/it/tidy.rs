@@ -86,7 +86,14 @@ const RULES: &[Rule] = &[
     Rule {
         name: "the algorithm of the eventual tier is handed time and randomness",
         scope: Scope::Only(&["raft-node/eventual/src/"]),
-        forbidden: &["Instant::now", "SystemTime::now", "rand::", "tokio::", "std::fs", "std::net"],
+        forbidden: &[
+            "Instant::now",
+            "SystemTime::now",
+            "rand::",
+            "tokio::",
+            "std::fs",
+            "std::net",
+        ],
         not_in_tests: true,
     },
     Rule {
@@ -198,7 +205,14 @@ fn the_repository_keeps_its_rules() {
     let mut files = Vec::new();
     collect(&repository(), "", &mut files).expect("the repository can be read");
     files.sort();
-    for package in ["raft-node/src/", "raft-node/eventual/src/", "sdk/src/", "proto/", "tests/src/", "bench/src/"] {
+    for package in [
+        "raft-node/src/",
+        "raft-node/eventual/src/",
+        "sdk/src/",
+        "proto/",
+        "tests/src/",
+        "bench/src/",
+    ] {
         let walked = files.iter().any(|(path, _)| path.starts_with(package));
         assert!(walked, "no file of {package} was found");
     }

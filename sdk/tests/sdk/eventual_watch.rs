@@ -128,7 +128,7 @@ async fn a_watch_whose_member_is_lost_gets_everything_again_and_is_told_so() {
     let mut watch = client.eventual().watch("a").await.unwrap();
     update(&mut watch).await;
     assert_eq!(next(&mut watch).await, EventualWatchItem::CaughtUp);
-    cluster.members.iter().for_each(crate::fake::FakeMember::break_streams);
+    cluster.members.iter().for_each(|member| member.break_streams());
     assert_eq!(next(&mut watch).await, EventualWatchItem::Restarted);
     update(&mut watch).await;
     assert_eq!(next(&mut watch).await, EventualWatchItem::CaughtUp);

@@ -10,6 +10,7 @@ mod domains;
 mod durability;
 mod eventual;
 mod eventual_rounds;
+mod eventual_watch;
 mod faults;
 mod integrity;
 mod leases;

@@ -207,6 +207,12 @@ impl Peers {
             .count()
     }
 
+    /// How many peers are known to have the actor's operations of the shard up to `number`, whoever it is.
+    pub fn having_of(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> usize {
+        let peers = self.peers.read();
+        peers.values().filter(|peer| peer.knows(shard, actor, number)).count()
+    }
+
     /// Every peer is known to have the actor's operations of the shard up to `number`, whoever it is.
     pub fn all_have(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
         self.all_are(|peer| peer.knows(shard, actor, number))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_eventual::{ActorId, ShardNumber};
+use quorate_eventual::{ActorId, ActorIndex, ShardNumber};
 
 use super::{Peer, Tier};
 
@@ -35,8 +35,10 @@ impl<'t> WaitFor<'t> {
     }
 
     /// Until so many members have the operations up to these numbers, this one included. Returns how many have them.
-    pub async fn acks(&self, written: &[(ShardNumber, u64)], members: usize) -> Result<usize, Unmet> {
-        let having = |(shard, number): &(ShardNumber, u64)| 1 + self.tier.peers.having(*shard, *number);
+    pub async fn acks(&self, written: &[(ShardNumber, ActorIndex, u64)], members: usize) -> Result<usize, Unmet> {
+        let having = |(shard, actor, number): &(ShardNumber, ActorIndex, u64)| {
+            1 + self.tier.peers.having_of(*shard, *actor, *number)
+        };
         for one in written {
             self.until(self.tier.advanced(one.0), || having(one) >= members)
                 .await

@@ -53,6 +53,36 @@ async fn what_is_written_at_one_member_is_read_at_every_other() {
 }
 
 #[tokio::test]
+async fn a_write_that_changed_nothing_is_acknowledged_by_those_who_have_what_it_found() {
+    let cluster = Cluster::start(3).await.unwrap();
+    let clients = clients(&cluster).await;
+    let put = async |member: usize, value: &str| {
+        let put = clients[member].eventual().put("most", value).strategy(Strategy::Max);
+        put.acks(3).timeout(PATIENCE).await.unwrap()
+    };
+    put(0, "9").await;
+    // At the member that wrote what is there, and at one that has it from there.
+    for member in [0, 1] {
+        let again = put(member, "7").await;
+        assert!(again.superseded);
+        assert_eq!(again.acked, 3);
+    }
+    for _ in 0..2 {
+        let deleted = clients[2]
+            .eventual()
+            .delete("most")
+            .acks(3)
+            .timeout(PATIENCE)
+            .await
+            .unwrap();
+        assert_eq!(deleted.acked, 3);
+    }
+    for client in &clients {
+        assert!(client.eventual().get("most").await.unwrap().entry.is_none());
+    }
+}
+
+#[tokio::test]
 async fn both_sides_of_a_partition_take_writes_and_are_equal_after_it() {
     let Some(mut cluster) = three_in_a_network().await else {
         return;

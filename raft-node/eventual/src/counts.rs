@@ -73,7 +73,24 @@ impl AllCounts {
 #[derive(Debug)]
 pub struct Counts {
     all: Arc<AllCounts>,
-    seen: SmallVec<[(u32, Arc<DomainCounts>); 4]>,
+    seen: SmallVec<[Seen; 4]>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    domain: u32,
+    counts: Arc<DomainCounts>,
+    /// In this shard alone.
+    held: Held,
+}
+
+/// What one shard holds of a domain.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Entries.
+    pub entries: u64,
+    /// Keys, values and what is kept with them.
+    pub bytes: u64,
 }
 
 impl Counts {
@@ -85,15 +102,29 @@ impl Counts {
         }
     }
 
-    fn of(&mut self, domain: u32) -> &DomainCounts {
-        let place = match self.seen.iter().position(|(id, _)| *id == domain) {
+    fn seen(&mut self, domain: u32) -> &mut Seen {
+        let place = match self.seen.iter().position(|seen| seen.domain == domain) {
             Some(place) => place,
             None => {
-                self.seen.push((domain, self.all.domain(domain)));
+                self.seen.push(Seen {
+                    domain,
+                    counts: self.all.domain(domain),
+                    held: Held::default(),
+                });
                 self.seen.len() - 1
             }
         };
-        &self.seen[place].1
+        &mut self.seen[place]
+    }
+
+    fn of(&mut self, domain: u32) -> &DomainCounts {
+        &self.seen(domain).counts
+    }
+
+    /// What the shard holds of a domain.
+    pub fn held(&self, domain: u32) -> Held {
+        let found = self.seen.iter().find(|seen| seen.domain == domain);
+        found.map(|seen| seen.held).unwrap_or_default()
     }
 
     /// An entry went from `before` to `after` bytes.
@@ -103,13 +134,21 @@ impl Counts {
 
     /// Something went from `before` to `after` bytes, and there are `entries` more.
     pub fn resize_with(&mut self, domain: u32, before: u64, after: u64, entries: i64) {
-        let counts = self.of(domain);
+        let seen = self.seen(domain);
+        seen.held.bytes = (seen.held.bytes + after).saturating_sub(before);
+        seen.held.entries = seen.held.entries.saturating_add_signed(entries);
+        let counts = &seen.counts;
         if before != after {
             counts.bytes.fetch_add(after as i64 - before as i64, Ordering::Relaxed);
         }
         if entries != 0 {
             counts.entries.fetch_add(entries, Ordering::Relaxed);
         }
+    }
+
+    /// An entry went because memory was short.
+    pub fn evicted(&mut self, domain: u32) {
+        self.of(domain).evicted.fetch_add(1, Ordering::Relaxed);
     }
 
     /// A value's end came.

@@ -25,6 +25,7 @@ mod kind;
 mod counts;
 pub mod frame;
 mod log;
+pub mod row;
 mod shard;
 mod store;
 
@@ -40,7 +41,7 @@ pub mod policy;
 pub use actor::{ActorId, ActorIndex, Actors, TooManyActors};
 pub use clock::Clock;
 pub use context::{Context, ForeignContext};
-pub use counts::{AllCounts, Counts, DomainCounts};
+pub use counts::{AllCounts, Counts, DomainCounts, Held as HeldOfDomain};
 pub use dot::Dot;
 pub use entry::{ENTRY_OVERHEAD_BYTES, Life, Sibling, Value};
 pub use hlc::Hlc;
@@ -48,8 +49,8 @@ pub use key::{Address, Key, Place};
 pub use kind::{Space, Strategy};
 pub use log::OPERATION_BYTES as LOG_OPERATION_BYTES;
 pub use shard::{
-    Action, Applied, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits, ShardNumber,
-    Write, Written,
+    Action, Applied, Dropping, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits,
+    ShardNumber, Siblings, Unflushed, Write, Written,
 };
 pub use store::Store;
 pub use token::{ForeignToken, TOKEN_BYTES_MAX, Token};

@@ -12,7 +12,7 @@ use crate::types::{ActorId, MemberId};
 pub struct ActorTable {
     live: BTreeMap<MemberId, ActorId>,
     over: BTreeMap<ActorId, MemberId>,
-    retired: BTreeMap<ActorId, Arc<Finals>>,
+    retired: BTreeMap<ActorId, (MemberId, Arc<Finals>)>,
 }
 
 impl ActorTable {
@@ -28,9 +28,9 @@ impl ActorTable {
                     table.over.insert(actor, row.member);
                 }
                 ActorState::Retired(finals) => {
-                    let known = before.retired.get(&actor).filter(|known| ***known == *finals);
-                    let finals = known.map_or_else(|| Arc::new(finals.clone()), Arc::clone);
-                    table.retired.insert(actor, finals);
+                    let known = before.retired.get(&actor).filter(|(_, known)| **known == *finals);
+                    let finals = known.map_or_else(|| Arc::new(finals.clone()), |(_, known)| Arc::clone(known));
+                    table.retired.insert(actor, (row.member, finals));
                 }
             }
         }
@@ -54,11 +54,22 @@ impl ActorTable {
 
     /// Where a retired actor ended; none if it is not retired.
     pub fn finals(&self, actor: ActorId) -> Option<&Finals> {
-        self.retired.get(&actor).map(Arc::as_ref)
+        self.retired.get(&actor).map(|(_, finals)| finals.as_ref())
     }
 
     /// Every retired actor, and where it ended.
     pub fn retired(&self) -> impl Iterator<Item = (ActorId, &Finals)> {
-        self.retired.iter().map(|(actor, finals)| (*actor, finals.as_ref()))
+        self.retired
+            .iter()
+            .map(|(actor, (_, finals))| (*actor, finals.as_ref()))
+    }
+
+    /// Actors that a member had before the one that it has now, retired or not.
+    pub fn earlier(&self, member: MemberId) -> impl Iterator<Item = ActorId> {
+        let over = self.over.iter().map(|(actor, of)| (*actor, *of));
+        let retired = self.retired.iter().map(|(actor, (of, _))| (*actor, *of));
+        over.chain(retired)
+            .filter(move |(_, of)| *of == member)
+            .map(|(actor, _)| actor)
     }
 }

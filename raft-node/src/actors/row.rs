@@ -9,8 +9,8 @@ use crate::mvcc::{corrupt, keys};
 use crate::storage::{StorageError, Table, View};
 use crate::types::{ActorId, ActorRefusal, MemberId};
 
-/// Shards of the eventual tier.
-pub const SHARDS: u16 = 256;
+/// Shards of the eventual tier, those of volatile domains included.
+pub const SHARDS: u16 = quorate_eventual::SHARDS;
 
 const PREFIX: &[u8] = b"actor/";
 

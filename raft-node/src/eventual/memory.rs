@@ -6,46 +6,9 @@ use quorate_eventual::{DomainCounts, Strategy};
 use quorate_proto::v1::{DomainMemory, MemberMemory};
 
 use super::Tier;
+use super::limits::Pressure;
 use crate::mvcc::{DomainTable, EventualDomain};
 use crate::types::MemberId;
-
-/// How full a domain is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Pressure {
-    /// Below 60 % of its limits.
-    Low,
-    /// From 60 %.
-    Medium,
-    /// From 80 %: what may be evicted is.
-    High,
-    /// From 90 %: writes that grow it are refused.
-    Critical,
-}
-
-impl Pressure {
-    /// Of a domain that holds so much of at most so much. Without a limit it is low.
-    pub fn of(value: u64, limit: u64) -> Self {
-        match limit {
-            0 => Pressure::Low,
-            limit => match u128::from(value) * 100 / u128::from(limit) {
-                0..60 => Pressure::Low,
-                60..80 => Pressure::Medium,
-                80..90 => Pressure::High,
-                _ => Pressure::Critical,
-            },
-        }
-    }
-
-    /// As users see it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Pressure::Low => "low",
-            Pressure::Medium => "medium",
-            Pressure::High => "high",
-            Pressure::Critical => "critical",
-        }
-    }
-}
 
 /// What this member has in memory.
 pub fn of_member(tier: &Tier, domains: &DomainTable, member: MemberId) -> MemberMemory {
@@ -64,8 +27,7 @@ pub fn of_member(tier: &Tier, domains: &DomainTable, member: MemberId) -> Member
 }
 
 fn of_domain(domain: &EventualDomain, counts: &DomainCounts) -> DomainMemory {
-    let pressure =
-        Pressure::of(counts.bytes(), domain.bytes_max).max(Pressure::of(counts.entries(), domain.entries_max));
+    let pressure = Pressure::of_domain(domain, counts);
     DomainMemory {
         domain: domain.name.clone(),
         entries: counts.entries(),
@@ -79,20 +41,5 @@ fn of_domain(domain: &EventualDomain, counts: &DomainCounts) -> DomainMemory {
             .into_iter()
             .map(|strategy| counts.conflicts(strategy))
             .sum(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pressure_rises_at_60_80_and_90_percent() {
-        let levels = [0, 59, 60, 79, 80, 89, 90, 100, 250].map(|value| Pressure::of(value, 100).name());
-        let expected = [
-            "low", "low", "medium", "medium", "high", "high", "critical", "critical", "critical",
-        ];
-        assert_eq!(levels, expected);
-        assert_eq!(Pressure::of(u64::MAX, 0), Pressure::Low);
     }
 }

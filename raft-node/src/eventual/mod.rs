@@ -16,16 +16,26 @@
 //! * What is kept for a peer that does not answer is bounded; past the bound it costs nothing more, and the peer gets whole
 //!   shards later.
 
+mod disk;
 mod freshness;
 mod heal;
+mod limits;
 pub mod memory;
 mod peers;
 mod replication;
+mod retirement;
+mod sweep;
+#[cfg(test)]
+mod testing;
 mod tier;
 mod wait;
 
+pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
+pub use limits::{Full, NotWritten, Pressure};
 pub use peers::{Peer, Peers};
 pub use replication::{AskPeers, PushService, Replication};
+pub use retirement::{Retirement, Survey};
+pub use sweep::Sweep;
 pub use tier::{EventualOptions, Tier};
 pub use wait::{Unmet, WaitFor};

@@ -93,10 +93,11 @@ impl Peer {
         self.acked[shard.index()].load(Ordering::Acquire)
     }
 
-    /// The process `process` of it has this process's operations of the shard, up to `number`.
-    pub fn has(&self, process: ActorId, shard: ShardNumber, number: u64) {
+    /// The process `process` of it has the operations of this process, which is `me`, up to `number` of the shard.
+    pub fn has(&self, process: ActorId, me: ActorIndex, shard: ShardNumber, number: u64) {
         if self.process() == Some(process) {
             self.acked[shard.index()].fetch_max(number, Ordering::AcqRel);
+            self.known[shard.index()].lock().advance(me, number);
         }
     }
 
@@ -105,6 +106,11 @@ impl Peer {
         if self.process() == Some(process) {
             self.known[shard.index()].lock().merge(clock);
         }
+    }
+
+    /// What it is known to have of the shard. It may have more.
+    pub fn known(&self, shard: ShardNumber) -> Clock {
+        self.known[shard.index()].lock().clone()
     }
 
     /// It is known to have the actor's operations of the shard up to `number`.
@@ -220,21 +226,24 @@ impl Peers {
 mod tests {
     use super::*;
 
+    const ME: ActorIndex = ActorIndex(0);
+
     #[test]
     fn what_a_process_acknowledged_is_not_said_of_the_next() {
         let peers = Peers::default();
         let peer = peers.get_or_add(2);
         let Some(shard) = ShardNumber::new(7) else { panic!() };
         peer.is_process(ActorId(10));
-        peer.has(ActorId(10), shard, 5);
+        peer.has(ActorId(10), ME, shard, 5);
         assert_eq!(peers.having(shard, 5), 1);
+        assert!(!peers.all_have(shard, ME, 5), "there may be others");
+        peers.set_complete();
+        assert!(peers.all_have(shard, ME, 5) && !peers.all_have(shard, ME, 6));
         peer.is_process(ActorId(11));
         assert_eq!(peer.acked(shard), 0);
-        peer.has(ActorId(10), shard, 6);
+        peer.has(ActorId(10), ME, shard, 6);
         assert_eq!(peers.having(shard, 1), 0, "an answer of the process before came late");
-        peer.has(ActorId(11), shard, 6);
-        assert_eq!(peers.acked_by_all(shard), 0, "there may be others");
-        peers.set_complete();
+        peer.has(ActorId(11), ME, shard, 6);
         assert_eq!(peers.acked_by_all(shard), 6);
     }
 
@@ -242,13 +251,12 @@ mod tests {
     fn of_members_that_are_not_known_yet_nothing_holds() {
         let peers = Peers::default();
         let Some(shard) = ShardNumber::new(7) else { panic!() };
-        let actor = quorate_eventual::Store::new(ActorId(1), Default::default()).me();
-        assert!(!peers.all_have(shard, actor, 0) && !peers.all_are(|_| true));
+        assert!(!peers.all_have(shard, ME, 0) && !peers.all_are(|_| true));
         peers.get_or_add(2);
-        assert!(!peers.all_have(shard, actor, 0), "one of them has called");
+        assert!(!peers.all_have(shard, ME, 0), "one of them has called");
         peers.set_complete();
-        assert!(peers.all_have(shard, actor, 0));
-        assert!(!peers.all_have(shard, actor, 1));
+        assert!(peers.all_have(shard, ME, 0));
+        assert!(!peers.all_have(shard, ME, 1));
     }
 
     #[test]

@@ -26,6 +26,9 @@ pub struct EventualOptions {
     pub compare: Duration,
     /// Bytes of one frame, that is of what one shard can send or be at once.
     pub frame_bytes_max: usize,
+    /// Time between two flushes to disk: what was written since the last one, and went to no peer, is lost if the process is
+    /// killed. If the machine is, up to a second more.
+    pub flush_interval: Duration,
 }
 
 impl Default for EventualOptions {
@@ -36,6 +39,7 @@ impl Default for EventualOptions {
             beat: Duration::from_millis(50),
             compare: Duration::from_secs(1),
             frame_bytes_max: 256 << 20,
+            flush_interval: Duration::from_millis(100),
         }
     }
 }
@@ -178,7 +182,8 @@ impl Tier {
     /// See [`Tier::is_caught_up`].
     pub(super) fn set_caught_up(&self) {
         if !self.caught_up.swap(true, Ordering::AcqRel) {
-            tracing::info!("the eventual tier has caught up with every member");
+            tracing::info!("the eventual tier has what there was when this process started");
+            self.heard.notify_waiters();
         }
     }
 

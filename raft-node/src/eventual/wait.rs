@@ -61,6 +61,14 @@ impl<'t> WaitFor<'t> {
             .map_err(|()| Unmet::Token)
     }
 
+    /// Until this member has what there was when its process started.
+    pub async fn caught_up(&self) -> Result<(), Unmet> {
+        let caught_up = || self.tier.is_caught_up();
+        self.until(self.tier.heard(), caught_up)
+            .await
+            .map_err(|()| Unmet::Token)
+    }
+
     /// Until this member has caught up with what every other had when it was asked: for a token without detail.
     pub async fn everything(&self) -> Result<(), Unmet> {
         let asked_us = self.tier.monotonic_us();

@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::config::NodeConfig;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::consensus::{LogClock, Proposer, Raft};
+use crate::eventual::Tier;
 use crate::log_store::LogStore;
 use crate::space::Space;
 use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, RunTimers, StateStore};
@@ -47,6 +48,8 @@ pub struct Background {
     pub network: PeerNetwork,
     /// Disks.
     pub space: Arc<Space>,
+    /// The eventual tier.
+    pub tier: Arc<Tier>,
     /// Set when this member's state differs from the majority's.
     pub diverged: watch::Sender<Option<String>>,
 }
@@ -60,6 +63,7 @@ impl Background {
         tokio::spawn(self.clone().compact());
         tokio::spawn(self.clone().clean());
         tokio::spawn(self.clone().snapshot());
+        tokio::spawn(super::actor_watch::retire(self.clone()));
         tokio::spawn(super::peer_watch::run(self));
     }
 

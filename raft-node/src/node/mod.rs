@@ -6,6 +6,7 @@
 //!
 //! Raft and its connections run on a runtime of their own: client load must not delay a heartbeat.
 
+mod actor_watch;
 mod background;
 mod directory;
 mod founding;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use crate::config::NodeConfig;
 use crate::consensus::Raft;
+use crate::eventual::DiskError;
 use crate::grpc::{self, ServeError};
 use crate::log_store::{LogError, LogStore};
 use parts::Parts;
@@ -68,6 +70,12 @@ pub enum NodeError {
     /// Its state differs from the majority's. It must not answer any more.
     #[error("{0}")]
     Diverged(String),
+    /// The entries of the eventual tier cannot be read.
+    #[error(transparent)]
+    Entries(#[from] DiskError),
+    /// The eventual tier cannot go on.
+    #[error("the eventual tier stopped: {0}")]
+    Tier(String),
     /// A server ended.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -110,6 +118,7 @@ async fn serve(
     });
     // On this runtime, not on Raft's: there is much of it, and none of it is urgent.
     let replication = tokio::spawn(parts.replication().run());
+    parts.keep_tier();
     let mut clients = tokio::spawn(grpc::serve_clients(
         parts.api(),
         parts.take_clients(),
@@ -133,6 +142,7 @@ async fn serve(
         error = failed(&raft) => Err(error),
         error = log_failed(&log) => Err(error),
         error = diverged(&parts) => Err(error),
+        error = tier_failed(&parts) => Err(error),
         ended = &mut clients => Err(server_ended(ended, "clients")),
         ended = &mut peers => Err(server_ended(ended, "peers")),
     };
@@ -175,6 +185,15 @@ async fn diverged(parts: &Parts) -> NodeError {
     let mut diverged = parts.diverged.subscribe();
     match diverged.wait_for(Option::is_some).await {
         Ok(reason) => NodeError::Diverged(reason.clone().unwrap_or_default()),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when the eventual tier cannot go on.
+async fn tier_failed(parts: &Parts) -> NodeError {
+    let mut failed = parts.tier_failed.subscribe();
+    match failed.wait_for(Option::is_some).await {
+        Ok(reason) => NodeError::Tier(reason.clone().unwrap_or_default()),
         Err(_) => std::future::pending().await,
     }
 }

@@ -18,7 +18,7 @@ use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
 use crate::consensus::{LeaseKeeper, LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
-use crate::eventual::{AskPeers, EventualOptions, PushService, Replication, Tier};
+use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
 use crate::grpc::Api;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::space::Space;
@@ -40,6 +40,9 @@ pub(super) struct Parts {
     clock: Arc<LogClock>,
     space: Arc<Space>,
     pub(super) tier: Arc<Tier>,
+    entries: EntryDisk,
+    /// Why the eventual tier cannot go on.
+    pub(super) tier_failed: watch::Sender<Option<String>>,
     pub(super) diverged: watch::Sender<Option<String>>,
     clients: Mutex<Option<Incoming>>,
     peers: Mutex<Option<Incoming>>,
@@ -78,6 +81,7 @@ impl Parts {
 
         let actor = ActorId(SystemRandom.nonzero_u64());
         let tier = Tier::new(actor, EventualOptions::default(), Arc::clone(&clock));
+        let entries = open_entries(&config, &directory, &tier).await?;
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
         let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
@@ -104,6 +108,8 @@ impl Parts {
             clock: log_clock,
             space: Arc::new(Space::default()),
             tier,
+            entries,
+            tier_failed: watch::Sender::new(None),
             diverged: watch::Sender::new(None),
             clients: Mutex::new(Some(clients)),
             peers: Mutex::new(Some(peers)),
@@ -150,6 +156,7 @@ impl Parts {
             roster: Arc::clone(&self.roster),
             network: self.network.clone(),
             space: Arc::clone(&self.space),
+            tier: Arc::clone(&self.tier),
             diverged: self.diverged.clone(),
         }
     }
@@ -167,6 +174,7 @@ impl Parts {
             Arc::clone(&self.store),
             self.reads.clone(),
             Arc::clone(&self.space),
+            self.tier.store.id(),
             Arc::new(identify),
         )
     }
@@ -180,6 +188,13 @@ impl Parts {
     /// Sends what is written to the eventual tier to the other members.
     pub(super) fn replication(&self) -> Replication {
         Replication::new(Arc::clone(&self.tier), Arc::clone(&self.roster), self.network.clone())
+    }
+
+    /// Keeps what the eventual tier has on disk, and within its bounds, on the runtime of the caller.
+    pub(super) fn keep_tier(&self) {
+        let (tier, failed) = (Arc::clone(&self.tier), self.tier_failed.clone());
+        tokio::spawn(self.entries.clone().run(Arc::clone(&tier), failed.clone()));
+        tokio::spawn(Sweep::new(tier, self.config.member_id).run(Arc::clone(&self.store), failed));
     }
 
     /// Founds the cluster if that is this member's to do.
@@ -208,10 +223,26 @@ impl Parts {
         if let Err(error) = self.log.shutdown().await {
             tracing::warn!(%error, "the log was not closed cleanly");
         }
+        if let Err(error) = self.entries.close(&self.tier) {
+            tracing::warn!(%error, "the newest entries of the eventual tier are not on this member's disk");
+        }
         if let Err(error) = self.store.engine().flush() {
             tracing::warn!(%error, "the state was not flushed; the log replays it");
         }
     }
+}
+
+/// Everything that the eventual tier has on disk, in memory.
+async fn open_entries(
+    config: &NodeConfig,
+    directory: &DataDirectory,
+    tier: &Arc<Tier>,
+) -> Result<EntryDisk, NodeError> {
+    let (path, cluster) = (config.data_directory.join("eventual"), directory.cluster_id());
+    let tier = Arc::clone(tier);
+    let opened = tokio::task::spawn_blocking(move || EntryDisk::open(&path, cluster, &tier)).await;
+    let (entries, _) = opened.map_err(|error| NodeError::Start(error.to_string()))??;
+    Ok(entries)
 }
 
 fn take(incoming: &Mutex<Option<Incoming>>) -> Incoming {

@@ -1,15 +1,17 @@
-//! Looks, once a second, at how the members are: whether their disks are full, and whether their states agree.
+//! Looks, once a second, at how the members are: whether their disks are full, whether their states agree, and which
+//! processes they run.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use openraft::async_runtime::WatchReceiver;
 
+use super::actor_watch;
 use super::background::Background;
 use crate::consensus::network::PeerClient;
 use crate::space;
 use crate::state_machine::HashPoint;
-use crate::types::MemberId;
+use crate::types::{ActorId, MemberId};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
@@ -21,6 +23,8 @@ pub(super) async fn run(background: Background) {
         let reports = ask(&background, &mut clients).await;
         refuse_growth_if_quorum_is_full(&background, &reports);
         compare_states(&background, &reports);
+        let processes = reports.iter().map(|(id, report)| (*id, report.process)).collect();
+        actor_watch::register(&background, processes).await;
         tokio::time::sleep(INTERVAL).await;
     }
 }
@@ -29,6 +33,7 @@ pub(super) async fn run(background: Background) {
 struct Report {
     low_on_space: bool,
     hash_points: Vec<HashPoint>,
+    process: ActorId,
 }
 
 fn look_at_own_disk(background: &Background) {
@@ -64,6 +69,7 @@ async fn ask(background: &Background, clients: &mut BTreeMap<MemberId, PeerClien
                     Report {
                         low_on_space: answer.low_on_space,
                         hash_points,
+                        process: ActorId(answer.process),
                     },
                 );
             }

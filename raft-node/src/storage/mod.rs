@@ -1,7 +1,8 @@
 //! The ordered store below everything replicated, behind one trait.
 //!
 //! Two engines: [`RocksEngine`] on disk, and [`MemoryEngine`], which can lose what was not synced and so serves the
-//! crash tests. This is the only folder that imports the `rocksdb` crate.
+//! crash tests. Apart from both, [`EntryStore`] holds what the eventual tier keeps on disk. This is the only folder that
+//! imports the `rocksdb` crate.
 //!
 //! Invariants
 //! * A [`Batch`] is written whole or not at all, across tables and across crashes.
@@ -24,7 +25,7 @@ mod table;
 pub use batch::{Batch, Change};
 pub use engine::{Durability, Engine, StorageError, View, Visit, corrupt};
 pub use memory::MemoryEngine;
-pub use rocks::{RocksEngine, RocksOptions};
+pub use rocks::{EntriesError, EntryBatch, EntryStore, RocksEngine, RocksOptions};
 pub use stage::Stage;
 pub use table::Table;
 

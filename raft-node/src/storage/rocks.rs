@@ -10,6 +10,7 @@
 //! * A checkpoint flushes first: a checkpoint that does not would silently miss the last writes.
 //! * An empty range is never handed to RocksDB, which would take the whole batch for invalid.
 
+mod entries;
 mod flush;
 mod options;
 
@@ -22,6 +23,7 @@ use rocksdb::checkpoint::Checkpoint;
 use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE};
 use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
 
+pub use entries::{EntriesError, EntryBatch, EntryStore};
 pub use options::RocksOptions;
 
 use self::flush::Flushes;

@@ -360,6 +360,8 @@ async fn a_read_that_names_no_level_has_that_of_its_domain() {
     };
     assert!(read("relaxed", v1::Level::Unspecified, 0).await.unwrap());
     assert!(read("local", v1::Level::Unspecified, written).await.unwrap());
+    let through_the_sdk = client.get("k").domain("relaxed").await.unwrap();
+    assert!(through_the_sdk.record.is_some());
     assert!(read("local", v1::Level::Strong, 0).await.is_err());
     assert!(read("default", v1::Level::Unspecified, 0).await.is_err());
 }

@@ -127,7 +127,7 @@ async fn levels_and_domains_that_do_not_exist_are_refused() {
     let mut kv = KvClient::connect(format!("http://{}", cluster.endpoints()[0]))
         .await
         .unwrap();
-    for (level, code) in [(v1::Level::Eventual as i32, "tier"), (77, "level")] {
+    for (level, code) in [(v1::Level::Eventual as i32, "is strong"), (77, "level")] {
         let request = v1::GetRequest {
             key: "k".into(),
             read: Some(v1::ReadOptions {

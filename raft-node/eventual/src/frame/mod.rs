@@ -28,6 +28,7 @@ use crate::kind::Strategy;
 use crate::shard::ShardNumber;
 use crate::wire::{self, Damaged, Reader};
 
+pub use ops::Forgotten;
 pub use receive::{Frame, Unusable, split};
 
 const VERSION: u8 = 1;

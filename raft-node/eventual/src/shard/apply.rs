@@ -7,7 +7,6 @@ use crate::entry::Sibling;
 use crate::key::Key;
 use crate::kind::{Space, Strategy};
 use crate::log::Removed;
-use crate::policy::Usage;
 
 /// What operations or a state changed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -92,6 +91,7 @@ impl Shard {
             });
         }
         let mut changed = false;
+        let before = self.usage_before(&key);
         for superseded in &removed {
             changed |= self.supersede(&key, *superseded, true);
         }
@@ -100,6 +100,7 @@ impl Shard {
         if let Some(sibling) = sibling.filter(|_| !superseded_before) {
             changed = true;
             self.admit(&key, sibling, applied);
+            self.carry_usage(&key, before);
         }
         self.remember(dot, key.clone(), removed);
         applied.operations += 1;
@@ -114,7 +115,7 @@ impl Shard {
     pub(super) fn admit(&mut self, key: &Key, sibling: Sibling, applied: &mut Applied) {
         self.last_hlc = self.last_hlc.max(sibling.hlc);
         let strategy = sibling.life.strategy();
-        let others = self.insert(key, sibling, Usage::default());
+        let others = self.insert(key, sibling);
         #[cfg(test)]
         if self.rules.broken == Some(super::Rule::KeepLosers) {
             self.drop_losers(key);

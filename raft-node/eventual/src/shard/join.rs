@@ -90,6 +90,7 @@ impl Shard {
                 self.log.drop_actor(actor);
             }
         }
+        self.clock_is_unflushed();
         Ok(applied)
     }
 }

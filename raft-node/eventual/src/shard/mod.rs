@@ -10,11 +10,15 @@
 //! ```
 
 mod apply;
+mod drop;
+mod evict;
 mod expire;
 mod join;
+mod persist;
 mod read;
 mod retire;
 mod rules;
+mod usage;
 mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,17 +35,20 @@ use crate::entry::{Entry, Sibling};
 use crate::hlc::Hlc;
 use crate::key::Key;
 use crate::log::{Log, Op, Removed};
-use crate::policy::Usage;
 
 pub(crate) use apply::RemoteOp;
 pub use apply::{Applied, Gap};
+pub use drop::Dropping;
 #[cfg(test)]
 use expire::DROP_AFTER_MS;
 pub(crate) use join::RemoteState;
+use persist::Changed;
+pub use persist::{Siblings, Unflushed};
 pub use read::Held;
 #[cfg(test)]
 use rules::Rule;
 use rules::Rules;
+use usage::Uses;
 pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
 /// Shards of durable domains, and as many again of volatile ones.
@@ -150,7 +157,8 @@ pub struct Shard {
     endings: BTreeSet<(u64, u32)>,
     counts: Counts,
     /// Keys that changed since they were last written to disk.
-    unflushed: Option<Vec<Key>>,
+    unflushed: Option<Changed>,
+    uses: Uses,
     /// Keys that changed since those who watch were last told.
     unseen: Option<Vec<Key>>,
     /// Which of the algorithm's rules it follows: all, but in tests.
@@ -161,6 +169,7 @@ impl Shard {
     /// An empty shard of the process `me`.
     pub fn new(me: ActorIndex, actors: Arc<Actors>, counts: Counts, limits: ShardLimits) -> Self {
         Shard {
+            uses: Uses::new(actors.id(me)),
             me,
             actors,
             clock: Clock::default(),
@@ -180,7 +189,7 @@ impl Shard {
             counts,
             unflushed: None,
             unseen: None,
-            rules: Rules::default(),
+            rules: Rules::ALL,
         }
     }
 
@@ -210,6 +219,11 @@ impl Shard {
         self.entries.len()
     }
 
+    /// There is no entry.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Operations that are remembered.
     pub fn log_len(&self) -> usize {
         self.log.len()
@@ -218,16 +232,6 @@ impl Shard {
     /// Bytes of values kept only for peers.
     pub fn orphan_bytes(&self) -> usize {
         self.orphan_bytes
-    }
-
-    /// From now on, keys that change are kept until [`Shard::take_unflushed`].
-    pub fn track_unflushed(&mut self) {
-        self.unflushed.get_or_insert_default();
-    }
-
-    /// Keys that changed since the last call, some perhaps twice.
-    pub fn take_unflushed(&mut self) -> Vec<Key> {
-        self.unflushed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Whether keys that change are kept until [`Shard::take_unseen`].
@@ -246,7 +250,7 @@ impl Shard {
 
     fn touched(&mut self, key: &Key) {
         if let Some(unflushed) = &mut self.unflushed {
-            unflushed.push(key.clone());
+            unflushed.push(key);
         }
         if let Some(unseen) = &mut self.unseen {
             unseen.push(key.clone());
@@ -275,8 +279,9 @@ impl Shard {
     }
 
     /// Puts a sibling beside those that the key has. Returns how many there were.
-    fn insert(&mut self, key: &Key, sibling: Sibling, usage: Usage) -> usize {
+    fn insert(&mut self, key: &Key, sibling: Sibling) -> usize {
         self.digest ^= self.sibling_digest(key.hash(), &sibling);
+        self.count_unflushed(&sibling);
         let expires_at_ms = sibling.life.expires_at_ms();
         let domain = key.domain();
         if let Some(slot) = self.find(key.hash(), key.bytes()) {
@@ -288,6 +293,7 @@ impl Shard {
             self.note_ending(expires_at_ms, slot);
             return siblings;
         }
+        let usage = self.usage_of_new(key);
         let entry = Entry::new(key.clone(), usage, sibling);
         self.counts.resize_with(domain, 0, entry.bytes(), 1);
         let slot = self.entries.insert(entry) as u32;
@@ -347,6 +353,7 @@ impl Shard {
 
     fn remove_entry(&mut self, slot: u32) {
         let entry = self.entries.remove(slot as usize);
+        self.usage_gone(&entry.key, entry.usage);
         self.counts.resize_with(entry.key.domain(), entry.bytes(), 0, -1);
         let is = |other: &u32| *other == slot;
         if let Ok(found) = self.index.find_entry(entry.key.hash(), is) {
@@ -440,6 +447,7 @@ impl Shard {
     }
 
     fn remember(&mut self, dot: Dot, key: Key, removed: Removed) {
+        self.clock_is_unflushed();
         self.log.push(dot.actor(), dot.number(), Op { key, removed });
     }
 }

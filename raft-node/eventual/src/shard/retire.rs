@@ -13,6 +13,7 @@ impl Shard {
         self.log.drop_actor(actor);
         // Dots that were superseded and were lost with their process: nobody will ever send them.
         self.pending.retain(|dot| dot.actor() != actor);
+        self.clock_is_unflushed();
         true
     }
 }

@@ -4,12 +4,12 @@
 
 /// Which rules a shard follows.
 #[cfg(not(test))]
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Rules;
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {}
 
 /// Which rules a shard follows.
 #[cfg(test)]
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rules {
     /// The one that is broken.
     pub broken: Option<Rule>,
@@ -31,6 +31,14 @@ pub enum Rule {
     SendOwnWithOrphans,
     /// Shares of counters are taken over only from processes that are retired here, all of them.
     InheritWhenRetired,
+}
+
+impl Rules {
+    /// Every rule.
+    pub const ALL: Rules = Rules {
+        #[cfg(test)]
+        broken: None,
+    };
 }
 
 macro_rules! rules {

@@ -11,7 +11,7 @@ use crate::hlc::Hlc;
 use crate::key::{Key, Place};
 use crate::kind::Strategy;
 use crate::log::Removed;
-use crate::policy::Usage;
+use crate::policy::Tick;
 use crate::resolve::counter::{Share, ShareError};
 use crate::resolve::{self, BadValue, Candidate, Replacement};
 
@@ -113,6 +113,7 @@ enum Plan {
 impl Shard {
     /// Does a write.
     pub fn write(&mut self, write: &Write<'_>, moment: Moment<'_>) -> Result<Written, Refused> {
+        self.tick(Tick(moment.now_ms));
         let slot = self.find(write.place.hash, write.place.bytes());
         let entry = slot.map(|slot| &self.entries[slot as usize]);
         let newest = entry.map(Entry::newest).unwrap_or_default();
@@ -167,6 +168,8 @@ impl Shard {
                 let before = entry.bytes();
                 let old = entry.replace_only(sibling.clone());
                 let (key, after) = (entry.key.clone(), entry.bytes());
+                self.count_unflushed(sibling);
+                self.use_slot(slot);
                 self.counts.resize(key.domain(), before, after);
                 self.digest ^= self.sibling_digest(key.hash(), &old) ^ self.sibling_digest(key.hash(), sibling);
                 if old.life.ends() {
@@ -181,12 +184,14 @@ impl Shard {
             Some(slot) => self.entries[slot as usize].key.clone(),
             None => Key::keep(place),
         };
+        let before = self.usage_before(&key);
         for superseded in removed {
             self.supersede(&key, *superseded, false);
         }
         self.clock.advance(self.me, dot.number());
         if let Some(sibling) = sibling {
-            self.insert(&key, sibling, Usage::default());
+            self.insert(&key, sibling);
+            self.carry_usage(&key, before);
         }
         key
     }

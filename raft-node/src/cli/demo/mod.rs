@@ -5,7 +5,8 @@
 //! a process of its own, which gets SIGKILL while it holds them: when its session ends they come back to the queue. When
 //! half of the files are done the leader gets SIGKILL, too; later it comes back. Whoever of the workers is first to hold
 //! the lock `demo/report` writes the sum, fenced by the lock. In the end everything in the store must equal a plain count,
-//! and have been written once.
+//! and have been written once. How far each worker is goes through the eventual tier: it is written at one node, and shown as
+//! another has it.
 //!
 //! Invariants
 //! * Both kills always happen before the last file is done, however few there are.
@@ -16,6 +17,7 @@ mod cluster;
 mod count;
 mod fault;
 mod input;
+mod live;
 mod lost;
 mod measure;
 mod report;

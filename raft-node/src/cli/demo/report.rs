@@ -18,6 +18,12 @@ pub struct Report {
     pub workers: u16,
     /// Files that a lost worker held, and that others did.
     pub came_back: usize,
+    /// Reports of progress that were acknowledged.
+    pub reports: u64,
+    /// Reports of progress that were not.
+    pub reports_failed: u64,
+    /// Times that they were read at another node.
+    pub report_reads: u64,
     /// Calls that the workers made.
     pub operations: u64,
     /// From the first task to the last result.
@@ -48,6 +54,9 @@ impl Report {
             "workers": self.workers,
             "workers_lost": 1,
             "files_came_back": self.came_back,
+            "progress_reports": self.reports,
+            "progress_reports_failed": self.reports_failed,
+            "progress_reads_elsewhere": self.report_reads,
             "elapsed_ms": self.elapsed.as_millis() as u64,
             "operations": self.operations,
             "operations_per_second": self.operations_per_second(),
@@ -67,6 +76,11 @@ impl Report {
             ("bytes", self.counts.bytes.to_string()),
             ("workers", format!("{}, and 1 that was lost", self.workers)),
             ("files that came back", self.came_back.to_string()),
+            (
+                "progress reports",
+                format!("{}, and {} that failed", self.reports, self.reports_failed),
+            ),
+            ("read at another node", format!("{} times", self.report_reads)),
             ("time", format!("{:.1} s", self.elapsed.as_secs_f64())),
             ("operations", self.operations.to_string()),
             ("operations/s", self.operations_per_second().to_string()),

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use quorate::{Client, ItemState, Keys, NewItem, QueueConfig};
@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use super::fault::{all_well, follow, kill_the_leader};
 use super::input::{self, InputFile};
+use super::live;
 use super::lost::LostWorker;
 use super::report::Report;
 use super::worker::{self, FILES_PER_CLAIM, Floor, QUEUE, REPORT_KEY, Task, TaskResult, Total};
@@ -73,7 +74,7 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
     let held_by_lost = lost.held();
     let (killed, leader_killed) = watch::channel(false);
     let total = files.len();
-    let template = "{spinner} {pos}/{len} files [{wide_bar}] {per_sec}";
+    let template = "{spinner} {pos}/{len} files [{wide_bar}] {per_sec}\n  {wide_msg}";
     let floor = Arc::new(Floor {
         gate: gate(total, workers),
         files,
@@ -82,15 +83,27 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         came_back: AtomicUsize::new(0),
         leader_killed,
         bar: progress::bar(Some(total as u64), template),
+        traffic: Arc::default(),
+        reported: AtomicU64::new(0),
     });
     let start = Instant::now();
     let gap = Arc::new(WriteGap::default());
     followers.spawn(Arc::clone(&gap).watch(connect(&endpoints, "pulse").await?));
+    // Nobody writes its progress at the node at which it is read.
+    let (reader, writers) = endpoints
+        .split_last()
+        .ok_or_else(|| Failure::local("there is no node"))?;
+    let reader = connect_near(&endpoints, "progress", reader).await?;
+    followers.spawn(live::show(
+        reader.clone(),
+        floor.bar.clone(),
+        Arc::clone(&floor.traffic),
+    ));
     let mut clients = Vec::new();
     let mut tasks = JoinSet::new();
     for place in 0..usize::from(workers) {
         let name = format!("worker-{}", place + 1);
-        let client = connect(&endpoints, &name).await?;
+        let client = connect_near(&endpoints, &name, &writers[place % writers.len()]).await?;
         clients.push(client.clone());
         tasks.spawn(worker::work(client, floor.clone(), name));
     }
@@ -111,6 +124,7 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
 
     all_well(cluster, &client).await?;
     drop(followers);
+    live::verify(&reader, floor.reported.load(Ordering::Relaxed)).await?;
     let counts = verify(&client, &floor.files).await?;
     let came_back = floor.came_back.load(Ordering::Relaxed);
     if came_back < held_by_lost {
@@ -131,6 +145,9 @@ async fn scenario(cluster: &mut Cluster, files: Vec<InputFile>, workers: u16) ->
         counts,
         workers,
         came_back,
+        reports: floor.traffic.written.load(Ordering::Relaxed),
+        reports_failed: floor.traffic.failed.load(Ordering::Relaxed),
+        report_reads: floor.traffic.reads.load(Ordering::Relaxed),
         operations,
         elapsed,
         leader_changes: leadership.changes(),
@@ -153,6 +170,12 @@ fn gate(total: usize, workers: u16) -> usize {
 
 async fn connect(endpoints: &[String], name: &str) -> Result<Client, Failure> {
     let builder = Client::builder().endpoints(endpoints.to_vec()).name(name);
+    Ok(builder.call_timeout(CALL_TIMEOUT).connect().await?)
+}
+
+/// A client whose calls of the eventual tier go to one node, while that can be reached.
+async fn connect_near(endpoints: &[String], name: &str, node: &str) -> Result<Client, Failure> {
+    let builder = Client::builder().endpoints(endpoints.to_vec()).name(name).nearest(node);
     Ok(builder.call_timeout(CALL_TIMEOUT).connect().await?)
 }
 

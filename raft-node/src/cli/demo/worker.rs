@@ -1,7 +1,7 @@
 //! One worker: claims files from the queue, counts them, writes the results; the first to finish writes the report.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use indicatif::ProgressBar;
@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::Counts;
 use super::input::InputFile;
+use super::live::{Reporter, Traffic};
 use crate::cli::exit::Failure;
 
 /// The queue of files.
@@ -78,6 +79,10 @@ pub struct Floor {
     pub came_back: AtomicUsize,
     /// Shows.
     pub bar: ProgressBar,
+    /// Reports of progress.
+    pub traffic: Arc<Traffic>,
+    /// Files that the last reports of all workers add up to.
+    pub reported: AtomicU64,
 }
 
 /// Key of a result.
@@ -99,12 +104,14 @@ pub fn json(value: &impl Serialize) -> Result<Vec<u8>, Failure> {
 pub async fn work(client: Client, floor: Arc<Floor>, name: String) -> Result<(), Failure> {
     let session = client.session(SESSION_TTL).name(&name).await?;
     let queue = client.queue(QUEUE);
-    let worker = Worker {
+    let reporter = Reporter::new(&client, &name, Arc::clone(&floor.traffic));
+    let mut worker = Worker {
         client,
         session,
         queue,
         name,
         floor,
+        reporter,
     };
     while worker.floor.done.borrow().lt(&worker.floor.files.len()) {
         let claim = worker.queue.claim(FILES_PER_CLAIM).session(&worker.session);
@@ -113,6 +120,8 @@ pub async fn work(client: Client, floor: Arc<Floor>, name: String) -> Result<(),
         }
     }
     worker.report().await?;
+    let files = worker.reporter.finish().await?;
+    worker.floor.reported.fetch_add(files, Ordering::Relaxed);
     Ok(worker.session.end().await?)
 }
 
@@ -122,10 +131,11 @@ struct Worker {
     queue: Queue,
     name: String,
     floor: Arc<Floor>,
+    reporter: Reporter,
 }
 
 impl Worker {
-    async fn attend(&self, claimed: &Claimed) -> Result<(), Failure> {
+    async fn attend(&mut self, claimed: &Claimed) -> Result<(), Failure> {
         let task: Task = serde_json::from_slice(claimed.payload())
             .map_err(|error| Failure::local(format!("item {} does not parse: {error}", claimed.id())))?;
         if claimed.attempt() > 1 {
@@ -140,7 +150,9 @@ impl Worker {
         let content = tokio::fs::read(path)
             .await
             .map_err(|error| Failure::file(path, &error))?;
-        if self.commit(claimed, task.number, Counts::of(&content)).await? {
+        let counts = Counts::of(&content);
+        if self.commit(claimed, task.number, counts).await? {
+            self.reporter.did(counts.lines).await?;
             self.floor.done.send_modify(|done| *done += 1);
             self.floor.bar.inc(1);
         }

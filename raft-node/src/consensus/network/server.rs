@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
+use quorate_eventual::ActorId;
 use quorate_proto::internal as proto;
 use quorate_proto::internal::raft_server::{Raft as RaftRpc, RaftServer};
 use tonic::{Request, Response, Status, Streaming};
@@ -29,6 +30,7 @@ pub struct PeerService {
     store: Arc<StateStore>,
     reads: ReadGate,
     space: Arc<Space>,
+    process: ActorId,
     identify: Identify,
 }
 
@@ -40,6 +42,7 @@ impl PeerService {
         store: Arc<StateStore>,
         reads: ReadGate,
         space: Arc<Space>,
+        process: ActorId,
         identify: Identify,
     ) -> RaftServer<Self> {
         RaftServer::new(Self {
@@ -48,6 +51,7 @@ impl PeerService {
             store,
             reads,
             space,
+            process,
             identify,
         })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -171,6 +175,7 @@ impl RaftRpc for PeerService {
                     hash: point.hash,
                 })
                 .collect(),
+            process: self.process.0,
         }))
     }
 

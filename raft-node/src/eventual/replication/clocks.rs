@@ -23,7 +23,7 @@ pub(super) fn told(tier: &Tier, number: ShardNumber, shard: &Shard) -> proto::Sh
 }
 
 /// The clocks of all shards.
-pub(super) fn all(tier: &Tier) -> Vec<proto::ShardClock> {
+pub(in crate::eventual) fn all(tier: &Tier) -> Vec<proto::ShardClock> {
     ShardNumber::all()
         .map(|number| told(tier, number, &tier.store.lock(number)))
         .collect()

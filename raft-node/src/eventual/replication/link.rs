@@ -129,7 +129,8 @@ impl Sending<'_> {
                 },
                 item = queue.take() => match item {
                     Some(Item::Frames(frames)) => self.frames(frames).await?,
-                    Some(Item::Beat { shards }) => self.beat(shards).await?,
+                    Some(Item::Repair(shards)) => self.repair(&shards).await?,
+                    Some(Item::Beat { echo_us, shards }) => self.beat(echo_us, shards).await?,
                     // It has read what was sent before; what it lacks is found by its clocks.
                     None => return Err(Status::aborted("too much waited for the peer")),
                 },
@@ -144,7 +145,7 @@ impl Sending<'_> {
         }
         for ack in &answer.acks {
             if let Some(shard) = ShardNumber::new(ack.shard) {
-                peer.has(self.process, shard, ack.number);
+                peer.has(self.process, tier.store.me(), shard, ack.number);
                 tier.went_forward(shard);
             }
         }
@@ -152,9 +153,18 @@ impl Sending<'_> {
         for told in &answer.clocks {
             let heard = clocks::heard(tier, told).map_err(|error| Status::resource_exhausted(error.to_string()))?;
             let Some((number, clock)) = heard else { continue };
-            peer.has(self.process, number, clock.get(tier.store.me()));
+            peer.has(self.process, tier.store.me(), number, clock.get(tier.store.me()));
             peer.has_clock(self.process, number, &clock);
             self.gather_repair(number, &clock, &mut gathered).await?;
+        }
+        self.flush(gathered).await
+    }
+
+    async fn repair(&self, shards: &[ShardNumber]) -> Result<(), Status> {
+        let mut gathered = Vec::new();
+        for number in shards {
+            let have = self.link.peer.known(*number);
+            self.gather_repair(*number, &have, &mut gathered).await?;
         }
         self.flush(gathered).await
     }
@@ -201,13 +211,14 @@ impl Sending<'_> {
         Ok(())
     }
 
-    async fn beat(&self, shards: Bytes) -> Result<(), Status> {
+    async fn beat(&self, echo_us: u64, shards: Bytes) -> Result<(), Status> {
         let freshness = &self.link.peer.freshness;
         let beat = proto::PushBeat {
             ping_us: self.link.tier.monotonic_us(),
-            echo_us: freshness.to_echo(),
+            echo_us,
             had_all_us: freshness.had_all_us(),
             complete: freshness.has_sent_all(),
+            caught_up: self.link.tier.is_caught_up(),
             shards,
         };
         self.send(Message::Beat(beat)).await

@@ -20,5 +20,6 @@ mod repair;
 mod start;
 
 pub use ask::AskPeers;
+pub(super) use clocks::all as all_clocks;
 pub use receive::PushService;
 pub use start::Replication;

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::RwLock;
+use quorate_eventual::frame::Forgotten;
 use quorate_eventual::{SHARDS, ShardNumber};
 
 use super::clocks;
@@ -45,6 +46,8 @@ impl Pusher {
         loop {
             let now = self.tier.monotonic();
             self.tier.until_written(next_beat.saturating_sub(now)).await;
+            // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
+            let echoes = self.echoes();
             self.push();
             let now = self.tier.monotonic();
             if now >= next_beat {
@@ -55,7 +58,7 @@ impl Pusher {
                 } else {
                     Bytes::new()
                 };
-                self.put(&Item::Beat { shards });
+                self.beat(&echoes, &shards);
             } else {
                 tokio::time::sleep(GATHER).await;
             }
@@ -65,8 +68,11 @@ impl Pusher {
     /// Encodes everything that was written up to now.
     fn push(&mut self) {
         let mut frames = Vec::new();
+        let mut forgotten = Vec::new();
         for number in self.tier.store.take_unpushed() {
-            self.encode(number, &mut frames);
+            if self.encode(number, &mut frames).is_err() {
+                forgotten.push(number);
+            }
             if frames.len() >= MESSAGE_BYTES {
                 self.put(&Item::Frames(Bytes::from(std::mem::take(&mut frames))));
             }
@@ -74,18 +80,35 @@ impl Pusher {
         if !frames.is_empty() {
             self.put(&Item::Frames(Bytes::from(frames)));
         }
+        if !forgotten.is_empty() {
+            self.put(&Item::Repair(forgotten));
+        }
     }
 
-    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) {
+    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) -> Result<(), Forgotten> {
         let shard = self.tier.store.lock(number);
         let pushed = &mut self.pushed[number.index()];
         let own = shard.own_number();
-        if *pushed == own {
-            return;
-        }
-        // Forgotten already: the peers notice the gap, and get the shard by its clock.
-        let _ = shard.encode_own(number, *pushed, frames);
+        let encoded = shard.encode_own(number, *pushed, frames);
         *pushed = own;
+        encoded
+    }
+
+    fn echoes(&self) -> BTreeMap<MemberId, u64> {
+        let peers = self.tier.peers.all();
+        peers
+            .iter()
+            .map(|peer| (peer.member, peer.freshness.to_echo()))
+            .collect()
+    }
+
+    fn beat(&self, echoes: &BTreeMap<MemberId, u64>, shards: &Bytes) {
+        for (member, queue) in self.queues.read().iter() {
+            queue.put(Item::Beat {
+                echo_us: echoes.get(member).copied().unwrap_or(0),
+                shards: shards.clone(),
+            });
+        }
     }
 
     fn put(&self, item: &Item) {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use quorate_eventual::ShardNumber;
 use tokio::sync::Notify;
 
 /// One thing to send.
@@ -11,8 +12,12 @@ use tokio::sync::Notify;
 pub(super) enum Item {
     /// Frames of what was written here.
     Frames(Bytes),
+    /// What was written to these shards cannot go by itself: each peer gets what it is known to lack of them.
+    Repair(Vec<ShardNumber>),
     /// Everything written before is ahead of this. With the hashes of all shards if that is due.
     Beat {
+        /// The newest time of the peer that was here before that was looked for.
+        echo_us: u64,
         /// See [`super::clocks::hashes`]; empty if not.
         shards: Bytes,
     },

@@ -319,6 +319,10 @@ impl Receiving {
         if beat.complete && self.gaps.is_empty() {
             freshness.pinged_and_whole(beat.ping_us);
             freshness.has_all_as_of(beat.echo_us);
+            if beat.caught_up && beat.echo_us != 0 {
+                // What every member had, the sender has, and so has this one now.
+                self.tier.set_caught_up();
+            }
             self.peer.heal.lock().all_is_here();
         }
         if freshness.peer_is_even() {

@@ -94,9 +94,17 @@ impl Replication {
         }
     }
 
-    /// Once every member has been heard of to the end, this process has what there was when it started.
+    /// This process has what there was when it started once it has everything of one member that has all of that, see
+    /// `receive.rs`. Where all have just started there is none: then a majority together is taken to have it. What every
+    /// member had could be missing only if that majority lost it at the same time.
     fn notice_caught_up(&self) {
-        if !self.tier.is_caught_up() && self.tier.age().is_some() {
+        let members = self.roster.members().len();
+        if self.tier.is_caught_up() || members == 0 {
+            return;
+        }
+        let peers = self.tier.peers.all();
+        let heard = peers.iter().filter(|peer| peer.freshness.here_us() != 0).count();
+        if heard + 1 > members / 2 {
             self.tier.set_caught_up();
         }
     }

@@ -6,6 +6,7 @@ use quorate_eventual::{ForeignContext, ForeignToken, Hlc, Refused, Space, Strate
 use quorate_proto::v1::{Error, ErrorCode, EventualStrategy, EventualType, Outcome};
 
 use crate::config::Limits;
+use crate::eventual::NotWritten;
 use crate::grpc::error::{self, invalid, refused, too_large};
 use crate::mvcc::{DomainTable, EventualDomain};
 
@@ -156,8 +157,20 @@ pub(super) fn context(foreign: ForeignContext) -> Error {
     invalid("context", foreign.to_string())
 }
 
-/// The shard did not do it.
-pub(super) fn refusal(refusal: &Refused) -> Error {
+/// A write was not done.
+pub(super) fn not_written(refusal: &NotWritten) -> Error {
+    match refusal {
+        NotWritten::Refused(refused) => refusal_of_shard(refused),
+        NotWritten::Full(full) => Error {
+            field: "domain".into(),
+            limit: full.limit,
+            value: full.value,
+            ..refused(ErrorCode::DomainFull, full.to_string())
+        },
+    }
+}
+
+fn refusal_of_shard(refusal: &Refused) -> Error {
     let message = refusal.to_string();
     match refusal {
         Refused::BadValue(_) => invalid("value", message),

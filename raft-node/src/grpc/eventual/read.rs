@@ -9,13 +9,20 @@ use super::check;
 use super::entry::{self, Content};
 use super::level::{Promise, ms};
 use crate::grpc::api::Api;
+use crate::mvcc::EventualDomain;
 
 /// A read, checked.
 pub(super) struct Read {
-    volatile: bool,
+    domain: EventualDomain,
     space: Space,
     places: Vec<(bytes::Bytes, Place)>,
     pub(super) promise: Promise,
+}
+
+impl Read {
+    fn shards(&self) -> impl Iterator<Item = ShardNumber> + '_ {
+        self.places.iter().map(|(_, place)| place.shard(self.domain.volatile))
+    }
 }
 
 impl Api {
@@ -36,7 +43,7 @@ impl Api {
             places.push((key, place));
         }
         Ok(Read {
-            volatile: domain.volatile,
+            domain: domain.clone(),
             space,
             places,
             promise: Promise::of(request.options.as_ref(), self.roster.cluster_id())?,
@@ -45,11 +52,7 @@ impl Api {
 
     /// Waits for what was asked, then reads.
     pub(super) async fn read_keys(&self, read: Read) -> Result<EventualReadResponse, Error> {
-        let shards = read
-            .places
-            .iter()
-            .map(|(_, place)| place.shard(read.volatile))
-            .collect();
+        let shards = read.shards().collect();
         self.keep(&read.promise, &shards).await?;
         Ok(self.read_now(&read))
     }
@@ -58,16 +61,13 @@ impl Api {
     pub(super) fn read_now(&self, read: &Read) -> EventualReadResponse {
         let mut seen = read.promise.token().clone();
         let entries = read.places.iter().map(|(key, place)| {
-            let shard = place.shard(read.volatile);
+            let shard = place.shard(read.domain.volatile);
+            self.tier.used(&read.domain, place);
             let content = self.content(shard, read.space, place);
             entry::entry(self.roster.cluster_id(), shard, read.space, key, &content, false)
         });
         let entries = entries.collect();
-        let shards: BTreeSet<ShardNumber> = read
-            .places
-            .iter()
-            .map(|(_, place)| place.shard(read.volatile))
-            .collect();
+        let shards: BTreeSet<ShardNumber> = read.shards().collect();
         self.saw(&mut seen, shards);
         EventualReadResponse {
             header: Some(self.eventual_header()),

@@ -250,7 +250,12 @@ impl Batch<'_> {
         all.extend_from_slice(&parts.written);
         Ok(EventualWritten {
             superseded: !parts.changed,
-            siblings: parts.siblings as u32,
+            // The shares of a counter stand beside each other, too, but that is nobody's business.
+            siblings: if space == Space::Register {
+                parts.siblings as u32
+            } else {
+                0
+            },
             context: if self.with_contexts && space == Space::Register {
                 self.context_of(&place(space, None))
             } else {
@@ -320,13 +325,8 @@ impl Batch<'_> {
             context: context.as_ref(),
             expires_at_ms,
         };
-        let written = self
-            .api
-            .tier
-            .store
-            .lock(shard)
-            .write(&write, moment)
-            .map_err(|refusal| check::refusal(&refusal))?;
+        let written = self.api.tier.write(self.domain, &write, moment);
+        let (shard, written) = written.map_err(|refusal| check::not_written(&refusal))?;
         parts.siblings = parts.siblings.max(written.siblings);
         if let Some(dot) = written.dot {
             parts.changed = true;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use quorate_eventual::Strategy;
 
-use super::row::Domain;
+use super::row::{BUILT_IN_MAX, Domain};
 use super::settings::{DefaultLevel, Evict, EvictPolicy};
 use super::table::Domains;
 use crate::types::{DomainId, Rejection, Tier};
@@ -14,6 +14,8 @@ use crate::types::{DomainId, Rejection, Tier};
 pub struct DomainTable {
     by_name: BTreeMap<String, Entry>,
     names: BTreeMap<DomainId, String>,
+    /// What the next domain's id will be: none is used twice.
+    next: Option<DomainId>,
 }
 
 #[derive(Debug)]
@@ -61,7 +63,10 @@ pub struct EventualDomain {
 impl DomainTable {
     /// The table as it is now.
     pub fn of(domains: &Domains) -> Self {
-        let mut table = Self::default();
+        let mut table = Self {
+            next: Some(domains.next_id()),
+            ..Self::default()
+        };
         for domain in domains.iter() {
             table.names.insert(domain.id, domain.name.clone());
             table.by_name.insert(domain.name.clone(), Entry::of(domain));
@@ -101,6 +106,11 @@ impl DomainTable {
     /// The eventual domain with this id; none if it was dropped, is not known yet, or is strong.
     pub fn eventual_by_id(&self, id: DomainId) -> Option<&EventualDomain> {
         self.name(id).and_then(|name| self.eventual(name).ok())
+    }
+
+    /// There was a domain with this id, and it was dropped. Not so for one that this member does not know yet.
+    pub fn is_gone(&self, id: DomainId) -> bool {
+        id > BUILT_IN_MAX && self.next.is_some_and(|next| id < next) && !self.names.contains_key(&id)
     }
 
     /// Every domain of the eventual tier, by name.

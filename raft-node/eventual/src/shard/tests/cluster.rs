@@ -7,12 +7,12 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::checks;
+use super::exchange::Send;
 use super::node::Node;
 use super::oracle::{Id, Op, Oracle};
 use super::targets::{TARGETS, Target, shard_number};
-use crate::frame::{Frame, split};
 use crate::shard::{Action, Moment, Refused, Rule, Write};
-use crate::{ActorId, ActorIndex, Applied, Context, Life, ShardLimits, Space, Strategy};
+use crate::{ActorId, ActorIndex, Context, ShardLimits, Space, Strategy};
 
 /// A rule that is not the shard's but of whoever drives it. One of them can be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,15 +46,6 @@ pub struct Options {
     pub only_grows: bool,
 }
 
-/// What is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Send {
-    /// The sender's own operations.
-    Own,
-    /// Everything that the peer lacks.
-    Missing,
-}
-
 pub type Outcome<T = ()> = Result<T, String>;
 
 /// Members, and everything that they ever wrote.
@@ -73,7 +64,7 @@ pub struct Cluster {
     pub counters_inexact: bool,
     contexts: Vec<(usize, Context)>,
     /// Who said that it has so much of whom: process, writer, number.
-    acknowledged: Vec<(usize, ActorId, ActorId, u64)>,
+    pub acknowledged: Vec<(usize, ActorId, ActorId, u64)>,
     limits: ShardLimits,
 }
 
@@ -390,156 +381,5 @@ impl Cluster {
             let index = self.nodes[node].index(*actor);
             self.nodes[node].shard.retire(index, *last);
         }
-    }
-
-    /// How far the peer is, as the sender knows.
-    fn told(&mut self, from: usize, to: usize) -> crate::Clock {
-        let process = self.nodes[to].actor;
-        let believed = self.nodes[from].told.get(&to).filter(|(of, _)| {
-            let same = *of == process || self.options.flaw == Some(Flaw::ClockOfEarlierProcess);
-            same
-        });
-        let numbers = match believed {
-            Some((_, numbers)) if self.rng.random_bool(0.5) || *self.believes() => numbers.clone(),
-            _ => {
-                let with_retired = self.rng.random_bool(0.5);
-                let numbers = self.nodes[to].numbers(with_retired);
-                self.nodes[from].told.insert(to, (process, numbers.clone()));
-                numbers
-            }
-        };
-        self.nodes[from].clock_of(&numbers)
-    }
-
-    /// A sender that is wrong about its peer never asks again.
-    fn believes(&self) -> &bool {
-        if self.options.flaw == Some(Flaw::ClockOfEarlierProcess) {
-            &true
-        } else {
-            &false
-        }
-    }
-
-    pub fn encode(&mut self, from: usize, to: usize, kind: Send) -> Vec<u8> {
-        let have = self.told(from, to);
-        let node = &self.nodes[from];
-        let mut bytes = Vec::new();
-        let number = shard_number();
-        let own = kind == Send::Own
-            && node
-                .shard
-                .encode_own(number, have.get(node.shard.me()), &mut bytes)
-                .is_ok();
-        if !own && node.shard.encode_missing(number, &have, &mut bytes).is_err() {
-            node.shard.encode_state(number, &have, &mut bytes);
-        }
-        bytes
-    }
-
-    /// Frames come, or are lost; what was applied is acknowledged.
-    pub fn deliver(&mut self, from: usize, to: usize, bytes: &[u8]) -> Outcome {
-        let mut rest = bytes;
-        let flaw = self.options.flaw;
-        while !rest.is_empty() {
-            let (body, next) = split(rest).map_err(|damaged| damaged.to_string())?;
-            rest = next;
-            let lost = self.rng.random_bool(0.05);
-            if lost && flaw != Some(Flaw::AcknowledgedBeforeApplied) {
-                continue;
-            }
-            let node = &mut self.nodes[to];
-            let mut frame = Frame::decode(body, &node.actors).map_err(|unusable| unusable.to_string())?;
-            if flaw == Some(Flaw::FrameAppliedInPart) && self.rng.random_bool(0.5) {
-                frame.cut(self.rng.random_range(1..8));
-            }
-            if flaw == Some(Flaw::EndsCountedFromArrival) {
-                let end = self.now_ms + node.ahead_ms + 2_000;
-                frame.change_values(|sibling| {
-                    if sibling.life.ends() {
-                        sibling.life = Life::new(end, sibling.life.strategy());
-                    }
-                });
-            }
-            let numbers = if lost {
-                frame
-                    .numbers()
-                    .map(|(actor, number)| (node.actors.id(actor), number))
-                    .collect()
-            } else {
-                match frame.apply(&mut node.shard) {
-                    Ok(applied) => self.merge_written(to, applied)?,
-                    // It is told how far the peer is, and starts again from there.
-                    Err(_) if flaw == Some(Flaw::ClockOfEarlierProcess) => continue,
-                    Err(_) => {
-                        self.nodes[from].told.remove(&to);
-                        continue;
-                    }
-                }
-                self.nodes[to].numbers(false)
-            };
-            let (process, writer) = (self.nodes[to].actor, self.nodes[from].actor);
-            if let Some((_, number)) = numbers.iter().find(|(actor, _)| *actor == writer) {
-                self.acknowledged.push((to, process, writer, *number));
-            }
-            self.nodes[from].told.insert(to, (process, numbers));
-        }
-        Ok(())
-    }
-
-    fn merge_written(&mut self, node: usize, applied: Applied) -> Outcome {
-        if self.options.flaw == Some(Flaw::MergeWritten) && applied.conflicts > 0 {
-            for target in 0..self.targets.len() {
-                let Target { place, strategy, .. } = self.targets[target].clone();
-                let held = self.nodes[node].shard.read(&place, self.now_of(node));
-                if held.siblings.len() > 1 && !self.targets[target].is_counter() {
-                    let newest = held.siblings.iter().max_by_key(|(_, sibling)| sibling.hlc).unwrap();
-                    let value = newest.1.value.clone();
-                    let action = Action::Put {
-                        value: value.bytes(),
-                        strategy: if strategy == Strategy::Siblings {
-                            strategy
-                        } else {
-                            Strategy::LastWrite
-                        },
-                        written: None,
-                    };
-                    self.write(node, target, action, None, 0)?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a process said that it has, it has.
-    pub fn broken_promise(&self) -> Option<String> {
-        self.acknowledged
-            .iter()
-            .filter(|(node, process, ..)| self.nodes[*node].actor == *process)
-            .find(|(node, _, writer, number)| self.nodes[*node].number(*writer) < *number)
-            .map(|promise| format!("acknowledged and not there: {promise:?}"))
-    }
-
-    /// Everybody reaches everybody. Frames of a round are encoded before any of them is delivered.
-    pub fn heal(&mut self) -> Outcome {
-        self.cut.clear();
-        for _ in 0..12 {
-            let count = self.nodes.len();
-            let pairs: Vec<(usize, usize)> = (0..count)
-                .flat_map(|from| (0..count).map(move |to| (from, to)))
-                .filter(|(from, to)| from != to)
-                .collect();
-            let frames: Vec<Vec<u8>> = pairs
-                .iter()
-                .map(|(from, to)| self.encode(*from, *to, Send::Missing))
-                .collect();
-            for ((from, to), bytes) in pairs.iter().zip(&frames) {
-                self.deliver(*from, *to, bytes)?;
-                checks::after_step(self, *to)?;
-            }
-            if checks::all_have_the_same(self) {
-                return Ok(());
-            }
-        }
-        Err("members that reach each other did not become equal in 12 rounds".into())
     }
 }

@@ -71,6 +71,18 @@ fn siblings_that_end_together_are_all_dropped() {
 }
 
 #[test]
+fn of_siblings_that_end_together_one_is_superseded_and_the_other_still_ends() {
+    let mut node = member(1);
+    node.puts_until(&register(0), Strategy::Siblings, "a", END_MS, NOW_MS);
+    let read = node.context(&register(0));
+    node.puts_until(&register(0), Strategy::Siblings, "b", END_MS, NOW_MS);
+    node.deletes(&register(0), Some(&read));
+    assert_eq!(node.values(&register(0)), ["b"]);
+    assert_eq!(node.shard.next_drop_ms(), Some(END_MS + DROP_AFTER_MS));
+    assert_eq!(node.shard.drop_ended(END_MS + DROP_AFTER_MS, 10), 1);
+}
+
+#[test]
 fn a_sweep_drops_about_as_many_as_it_may_and_goes_on_with_the_next() {
     let mut node = member(1);
     for number in 0..10 {

@@ -122,7 +122,9 @@ fn joining_twice_or_with_oneself_changes_nothing() {
 #[test]
 fn after_a_state_operations_go_on() {
     let (mut here, mut there) = (frugal_member(1, 3, 1_000), member(2));
-    for number in 0..6 {
+    here.puts(&register(0), LAST, "first");
+    there.takes(&here.own_after(0).unwrap()).unwrap();
+    for number in 1..6 {
         here.puts(&register(number), LAST, "a");
     }
     assert!(here.missing_to(&Clock::default()).is_none(), "the log has forgotten");

@@ -145,7 +145,9 @@ fn a_context_names_no_operation_that_this_process_has_not_done() {
     let made_up = Context::new(vec![(node.actor, 1), (node.actor, 9)], vec![]);
     node.puts_over(&register(0), Strategy::Siblings, "a", &made_up);
     assert_eq!(node.values(&register(0)), ["a"]);
-    assert!(!node.shard.awaits_something());
+    let mut peer = member(2);
+    peer.catches_up_with(&node);
+    assert!(!node.shard.awaits_something() && !peer.shard.awaits_something());
 }
 
 #[test]

@@ -1,0 +1,95 @@
+//! Whether a client may write.
+
+use std::sync::atomic::Ordering;
+
+use quorate_eventual::{DomainCounts, Moment, Place, Refused, ShardNumber, Write, Written};
+
+use super::Pressure;
+use crate::eventual::Tier;
+use crate::mvcc::{EventualDomain, Evict};
+
+/// The domain is nearly full, and the write would make it larger. It changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "domain {domain:?} holds {value} {what} of at most {limit}: from 90 % on, writes that make it larger are refused; delete \
+     something, or raise {what}_max"
+)]
+pub struct Full {
+    /// Its name.
+    pub domain: String,
+    /// `bytes` or `entries`.
+    pub what: &'static str,
+    /// How many it may hold.
+    pub limit: u64,
+    /// How many it holds.
+    pub value: u64,
+}
+
+/// Why a write was not done. It changed nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotWritten {
+    /// No room.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// It does not fit what is there.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+}
+
+impl Tier {
+    /// Refuses a client's write that `grows` a domain of which 90 % are taken. What comes from peers is never asked.
+    pub fn admit(&self, domain: &EventualDomain, grows: bool) -> Result<(), Full> {
+        if !grows || (domain.bytes_max == 0 && domain.entries_max == 0) {
+            return Ok(());
+        }
+        let counts = self.store.counts().domain(domain.id.0);
+        match full(domain, &counts) {
+            None => Ok(()),
+            Some(full) => {
+                counts.refused.fetch_add(1, Ordering::Relaxed);
+                Err(full)
+            }
+        }
+    }
+
+    /// Does a client's write, if the domain has room for it. Returns its shard, too, of which [`Tier::wrote`] has to be told
+    /// if there is a dot.
+    pub fn write(
+        &self,
+        domain: &EventualDomain,
+        write: &Write<'_>,
+        moment: Moment<'_>,
+    ) -> Result<(ShardNumber, Written), NotWritten> {
+        let number = write.place.shard(domain.volatile);
+        let limited = domain.bytes_max != 0 || domain.entries_max != 0;
+        let is_full = limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
+        let mut shard = self.store.lock(number);
+        if is_full {
+            self.admit(domain, shard.would_grow(write))?;
+        }
+        Ok((number, shard.write(write, moment)?))
+    }
+
+    /// A client read what is at the place: it is worth more to a domain that evicts.
+    pub fn used(&self, domain: &EventualDomain, place: &Place) {
+        if domain.evict != Evict::None {
+            self.store.lock(place.shard(domain.volatile)).used(place);
+        }
+    }
+}
+
+fn full(domain: &EventualDomain, counts: &DomainCounts) -> Option<Full> {
+    let limits = [
+        ("bytes", domain.bytes_max, counts.bytes()),
+        ("entries", domain.entries_max, counts.entries()),
+    ];
+    let (what, limit, value) = limits
+        .into_iter()
+        .find(|(_, limit, value)| Pressure::of(*value, *limit) == Pressure::Critical)?;
+    Some(Full {
+        domain: domain.name.clone(),
+        what,
+        limit,
+        value,
+    })
+}

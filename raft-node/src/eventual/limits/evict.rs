@@ -1,0 +1,152 @@
+//! Entries of a cache go.
+//!
+//! What one member takes away, all lose: it is deleted by operations. So each shard has one member that does it, by rendezvous
+//! hashing over those that are connected; if each member chose its own victims, several times as much would go.
+//! Members that see each other differently may both choose for a while. One that is nearly full does not wait for another.
+
+use quorate_eventual::policy::Words;
+use quorate_eventual::{DomainCounts, HeldOfDomain, ShardNumber};
+
+use super::{Limits, shards_of};
+use crate::mvcc::EventualDomain;
+use crate::types::MemberId;
+
+/// From here on entries go ...
+const EVICT_FROM_PERCENT: u64 = 80;
+/// ... until this is left.
+const EVICT_TO_PERCENT: u64 = 75;
+/// From here on every member evicts, ...
+const ALL_EVICT_FROM_PERCENT: u64 = 95;
+/// ... until this is left.
+const ALL_EVICT_TO_PERCENT: u64 = 94;
+/// Entries that go under one lock.
+const VICTIMS_MAX: u64 = 64;
+
+/// What has to go of a domain, counted as its more pressing limit is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Excess {
+    by: By,
+    /// Of all shards together.
+    value: u64,
+    /// Of that, too much.
+    excess: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum By {
+    Bytes,
+    Entries,
+}
+
+impl By {
+    fn of(self, held: HeldOfDomain) -> u64 {
+        match self {
+            By::Bytes => held.bytes,
+            By::Entries => held.entries,
+        }
+    }
+}
+
+impl Excess {
+    /// None below `from` percent of every limit.
+    fn of(domain: &EventualDomain, counts: &DomainCounts, from: u64, to: u64) -> Option<Self> {
+        let percent = |limit: u64, percent: u64| u128::from(limit) * u128::from(percent) / 100;
+        let limits = [
+            (By::Bytes, domain.bytes_max, counts.bytes()),
+            (By::Entries, domain.entries_max, counts.entries()),
+        ];
+        let over = limits
+            .into_iter()
+            .filter(|(_, limit, value)| *limit != 0 && u128::from(*value) >= percent(*limit, from).max(1));
+        let (by, limit, value) =
+            over.max_by_key(|(_, limit, value)| u128::from(*value) * 1_000_000 / u128::from(*limit))?;
+        let goal = u64::try_from(percent(limit, to)).unwrap_or(u64::MAX);
+        Some(Excess {
+            by,
+            value,
+            excess: value.saturating_sub(goal),
+        })
+    }
+
+    /// The part that has to go of what holds `held`, rounded up.
+    fn share(&self, held: u64) -> u64 {
+        let share = (u128::from(self.excess) * u128::from(held)).div_ceil(u128::from(self.value.max(1)));
+        u64::try_from(share).unwrap_or(u64::MAX)
+    }
+}
+
+impl Limits {
+    /// Evicts what this member has to of the domain.
+    pub(super) async fn evict(&mut self, domain: &EventualDomain) {
+        let counts = self.tier.store.counts().domain(domain.id.0);
+        let nearly_full = Excess::of(domain, &counts, ALL_EVICT_FROM_PERCENT, ALL_EVICT_TO_PERCENT);
+        let Some(excess) = Excess::of(domain, &counts, EVICT_FROM_PERCENT, EVICT_TO_PERCENT) else {
+            return;
+        };
+        let connected = self.connected();
+        self.first = self.first.wrapping_add(1);
+        let (mine, others): (Vec<_>, Vec<_>) =
+            shards_of(domain, self.first).partition(|number| evictor(*number, &connected) == self.member);
+        self.evict_of(domain, excess, &mine).await;
+        if let Some(excess) = nearly_full {
+            self.evict_of(domain, excess, &others).await;
+        }
+    }
+
+    /// Of these shards, as much as their part of the excess.
+    async fn evict_of(&self, domain: &EventualDomain, excess: Excess, shards: &[ShardNumber]) {
+        let id = domain.id.0;
+        let held = |number: &ShardNumber| excess.by.of(self.tier.store.lock(*number).held_of(id));
+        let all: u64 = shards.iter().map(held).sum();
+        let mut left = excess.share(all);
+        for number in shards {
+            let mut of_shard = excess.share(held(number)).min(left);
+            while of_shard > 0 {
+                let gone = self.evict_some(id, *number, excess.by, of_shard);
+                if gone == 0 {
+                    break;
+                }
+                of_shard = of_shard.saturating_sub(gone);
+                left = left.saturating_sub(gone);
+                tokio::task::yield_now().await;
+            }
+            if left == 0 {
+                return;
+            }
+        }
+    }
+
+    /// A few entries of a shard, or fewer if so much is gone. Returns how much is.
+    fn evict_some(&self, domain: u32, number: ShardNumber, by: By, wanted: u64) -> u64 {
+        let now_ms = self.tier.wall_ms();
+        let mut shard = self.tier.store.lock(number);
+        let before = by.of(shard.held_of(domain));
+        let mut gone = 0;
+        for _ in 0..VICTIMS_MAX {
+            if gone >= wanted || !shard.evict(domain, now_ms) {
+                break;
+            }
+            gone = before.saturating_sub(by.of(shard.held_of(domain)));
+        }
+        drop(shard);
+        self.tier.wrote([number]);
+        gone
+    }
+
+    fn connected(&self) -> Vec<MemberId> {
+        let peers = self.tier.peers.all().into_iter();
+        let connected = peers.filter(|peer| peer.is_connected()).map(|peer| peer.member);
+        connected.chain([self.member]).collect()
+    }
+}
+
+/// Who evicts from a shard.
+fn evictor(shard: ShardNumber, members: &[MemberId]) -> MemberId {
+    let score = |member: &MemberId| Words::new(*member ^ u64::from(shard.get()) << 48).draw();
+    members.iter().copied().max_by_key(score).unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(super) fn evictor_of(shard: ShardNumber, members: &[MemberId]) -> MemberId {
+    evictor(shard, members)
+}

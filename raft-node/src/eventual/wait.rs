@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_eventual::{ActorId, ShardNumber};
+use quorate_eventual::{ActorId, Clock, ShardNumber};
 
 use super::{Peer, Tier};
 
@@ -61,6 +61,24 @@ impl<'t> WaitFor<'t> {
             .map_err(|()| Unmet::Token)
     }
 
+    /// Until this member has everything that this clock of a shard names.
+    pub async fn includes(&self, shard: ShardNumber, clock: &Clock) -> Result<(), Unmet> {
+        let includes = || self.tier.store.lock(shard).clock().includes(clock);
+        self.until(self.tier.advanced(shard), includes)
+            .await
+            .map_err(|()| Unmet::Token)
+    }
+
+    /// Lets some time pass, if there is some left; otherwise that is the error.
+    pub async fn a_while(&self, time: Duration, over: Unmet) -> Result<(), Unmet> {
+        let next = tokio::time::Instant::now() + time;
+        if next > self.deadline {
+            return Err(over);
+        }
+        tokio::time::sleep_until(next).await;
+        Ok(())
+    }
+
     /// Until this member has what there was when its process started.
     pub async fn caught_up(&self) -> Result<(), Unmet> {
         let caught_up = || self.tier.is_caught_up();
@@ -69,7 +87,8 @@ impl<'t> WaitFor<'t> {
             .map_err(|()| Unmet::Token)
     }
 
-    /// Until this member has caught up with what every other had when it was asked: for a token without detail.
+    /// Until this member has what every other had written when it was asked, and had from others when the stream to this one
+    /// was opened.
     pub async fn everything(&self) -> Result<(), Unmet> {
         let asked_us = self.tier.monotonic_us();
         let heard = || {
@@ -79,7 +98,7 @@ impl<'t> WaitFor<'t> {
         self.until(self.tier.heard(), heard).await.map_err(|()| Unmet::Token)
     }
 
-    /// Until this member has what every other had when it was asked, and every other what this one had.
+    /// As [`WaitFor::everything`], in both directions.
     pub async fn even(&self) -> Result<(), Unmet> {
         let asked_us = self.tier.monotonic_us();
         let fresh = |us: u64| us >= asked_us;

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use quorate_eventual::{Clock, ShardNumber};
 use quorate_proto::internal as proto;
 use quorate_proto::v1::MemberMemory;
 use tonic::Status;
 
+use super::clocks;
 use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
+use crate::eventual::Tier;
 use crate::types::MemberId;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
@@ -43,6 +46,19 @@ impl AskPeers {
         request.set_timeout(TIMEOUT);
         let answer = client.memory(request).await?.into_inner();
         MemberMemory::decode(answer.memory).map_err(|error| Status::internal(error.to_string()))
+    }
+
+    /// How far a peer has each shard, whoever wrote it.
+    pub async fn shard_clocks(
+        &self,
+        tier: &Tier,
+        id: MemberId,
+        member: &Member,
+    ) -> Result<Vec<(ShardNumber, Clock)>, Status> {
+        let told = self.clocks(id, member).await?.clocks;
+        let heard = told.iter().filter_map(|told| clocks::heard(tier, told).transpose());
+        let heard: Result<_, _> = heard.collect();
+        heard.map_err(|error| Status::resource_exhausted(error.to_string()))
     }
 
     /// Every clock of a peer, and which process it is.

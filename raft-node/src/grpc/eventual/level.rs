@@ -70,7 +70,7 @@ impl Api {
             wait.caught_up().await.map_err(stale)?;
         }
         if token.coarse {
-            wait.everything().await.map_err(stale)?;
+            self.has_everything(wait).await.map_err(stale)?;
         }
         for shard in shards {
             let seen = token.of(*shard);
@@ -85,12 +85,17 @@ impl Api {
         Ok(())
     }
 
-    /// Resolves when it is certain that nobody has what the token names: its process is gone, every member was heard of since,
-    /// and it is not here.
+    /// Resolves when it is certain that nobody has what the token names: its process is gone, this member has everything that
+    /// any other has, and it is not here.
     async fn lost(&self, wait: &WaitFor<'_>, shard: ShardNumber, seen: &[(quorate_eventual::ActorId, u64)]) {
         let gone = |(actor, _): &&(quorate_eventual::ActorId, u64)| !self.is_live(*actor);
         let of_gone: Vec<_> = seen.iter().filter(gone).copied().collect();
-        let certain = !of_gone.is_empty() && wait.everything().await.is_ok() && !wait.has(shard, &of_gone);
+        let certain = !of_gone.is_empty()
+            // The short way first: mostly it comes.
+            && wait.everything().await.is_ok()
+            && !wait.has(shard, &of_gone)
+            && self.has_everything(wait).await.is_ok()
+            && !wait.has(shard, &of_gone);
         if !certain {
             std::future::pending::<()>().await;
         }

@@ -5,6 +5,7 @@
 
 mod check;
 mod entry;
+mod everything;
 mod level;
 mod memory;
 mod read;

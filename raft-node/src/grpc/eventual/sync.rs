@@ -31,7 +31,7 @@ impl Api {
     pub(super) async fn sync_force(&self, timeout_ms: u64) -> Result<SyncForceResponse, Error> {
         let timeout = check::timeout(timeout_ms);
         let wait = WaitFor::new(&self.tier, timeout);
-        wait.even().await.map_err(|_| {
+        self.is_even(&wait).await.map_err(|_| {
             let behind: Vec<String> = self
                 .peers()
                 .iter()

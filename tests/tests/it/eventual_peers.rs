@@ -6,7 +6,7 @@ use quorate_proto::internal as proto;
 use quorate_proto::internal::eventual_client::EventualClient;
 use quorate_proto::internal::push_message::Message;
 use quorate_proto::internal::raft_client::RaftClient;
-use quorate_tests::cluster::Cluster;
+use quorate_tests::cluster::{Cluster, Network, Settings};
 use quorate_tests::wait;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
@@ -167,4 +167,65 @@ async fn a_peer_of_another_cluster_or_of_another_directory_is_refused() {
     let stranger = proto::IdentifyResponse { member_id: 9, ..two };
     let unknown = push(&cluster, one.cluster_id, &stranger, &one, damaged_frames()).await;
     assert_eq!(unknown.code(), Code::Unavailable, "{unknown}");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_wrote_is_not_lost_while_one_member_has_it_and_comes_to_all_when_they_say_that_they_are_even()
+ {
+    if let Err(reason) = Network::possible() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let mut cluster = Cluster::start_with(Settings::of(3).in_own_network()).await.unwrap();
+    let mut clients = Vec::new();
+    for id in cluster.ids() {
+        clients.push(cluster.client_of(id).await.unwrap());
+    }
+    let admin = clients[1].eventual_admin();
+    let address = |cluster: &Cluster, id| cluster.member(id).unwrap().client_address().to_owned();
+    let (one, two) = (address(&cluster, 1), address(&cluster, 2));
+    wait::until("the members to be even", PATIENCE, async || {
+        admin.sync_force(&two, Duration::from_secs(2)).await
+    })
+    .await
+    .unwrap();
+    cluster.cut(1, &[2]).unwrap();
+    wait::until("2 to be out of reach", PATIENCE, async || {
+        let status = admin.sync_status(&one).await.map_err(|error| error.to_string())?;
+        let apart = status.peers.iter().any(|peer| peer.member == 2 && !peer.connected);
+        apart.then_some(()).ok_or(format!("{status:?}"))
+    })
+    .await
+    .unwrap();
+    // Volatile, so that it does not come back with the process.
+    let put = clients[0]
+        .eventual_in("cache")
+        .put("k", "at 1 and 3")
+        .acks(2)
+        .await
+        .unwrap();
+    assert_eq!(put.acked, 2);
+    clients[1].observe(&clients[0].causal_token());
+    cluster.kill9(1).unwrap();
+    cluster.heal().unwrap();
+    cluster.restart(1).unwrap();
+
+    let (forced, read) = tokio::join!(
+        wait::until("the members to be even", PATIENCE, async || {
+            admin.sync_force(&two, Duration::from_secs(2)).await
+        }),
+        async {
+            let get = clients[1].eventual_in("cache").get("k");
+            get.timeout(PATIENCE).await
+        },
+    );
+    forced.unwrap();
+    let without_token = cluster.client_of(2).await.unwrap();
+    let plain = without_token.eventual_in("cache").get("k").await.unwrap().entry;
+    assert_eq!(
+        plain.map(|entry| entry.value),
+        Some("at 1 and 3".into()),
+        "2 says that it is even"
+    );
+    assert_eq!(read.unwrap().entry.unwrap().value, "at 1 and 3");
 }

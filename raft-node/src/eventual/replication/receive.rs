@@ -236,6 +236,7 @@ impl Receiving {
         self.sender = Some(index);
         self.peer.is_process(process);
         self.answers.tell(|state| state.sender = Some(index));
+        self.peer.heal.lock().begins_to_receive();
         if self.peer.is_connected() {
             self.peer
                 .heal

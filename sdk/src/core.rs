@@ -116,6 +116,8 @@ pub(crate) struct Core {
     seen: Seen,
     closing: AtomicBool,
     closed: AtomicBool,
+    /// For those who wait for that.
+    closed_signal: tokio::sync::watch::Sender<bool>,
     running: AtomicUsize,
     idle: Notify,
 }
@@ -145,6 +147,7 @@ impl Core {
             seen: Seen::default(),
             closing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            closed_signal: tokio::sync::watch::Sender::new(false),
             running: AtomicUsize::new(0),
             idle: Notify::new(),
         }
@@ -265,6 +268,13 @@ impl Core {
         self.seen.point()
     }
 
+    /// Returns when the client is closed.
+    pub(crate) async fn until_closed(&self) {
+        let mut closed = self.closed_signal.subscribe();
+        // The sender lives as long as this.
+        let _ = closed.wait_for(|closed| *closed).await;
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
@@ -299,6 +309,7 @@ impl Core {
             );
         }
         self.closed.store(true, Ordering::SeqCst);
+        self.closed_signal.send_replace(true);
         self.routing.close();
         self.watches.close();
     }

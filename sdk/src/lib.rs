@@ -105,8 +105,9 @@ pub use error::{Error, ErrorKind, Outcome, Result};
 pub use eventual::{
     BatchWrite, CausalToken, Counter, DomainMemory, Eventual, EventualAdmin, EventualBatch, EventualChange,
     EventualContext, EventualEntry, EventualGet, EventualGetMany, EventualGetManyReply, EventualGetReply, EventualPage,
-    EventualPut, EventualResolved, EventualScan, EventualSibling, EventualType, EventualWritten, FailedWrite, Flag,
-    Flushed, HealReport, Map, MemberMemory, OpenBatch, PeerSync, ResolveWith, Set, Strategy, SyncStatus,
+    EventualPut, EventualResolved, EventualScan, EventualSibling, EventualType, EventualUpdate, EventualUpdateKind,
+    EventualWatch, EventualWatchItem, EventualWritten, FailedWrite, Flag, Flushed, HealReport, Map, MemberMemory,
+    OpenBatch, OpenEventualWatch, PeerSync, ResolveWith, Set, Strategy, StrategyConflicts, SyncStatus,
 };
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};

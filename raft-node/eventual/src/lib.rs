@@ -50,7 +50,7 @@ pub use kind::{Space, Strategy};
 pub use log::OPERATION_BYTES as LOG_OPERATION_BYTES;
 pub use shard::{
     Action, Applied, Dropping, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits,
-    ShardNumber, Siblings, Unflushed, Write, Written,
+    ShardNumber, Siblings, Unflushed, Unseen, UnseenKey, Write, Written,
 };
 pub use store::Store;
 pub use token::{ForeignToken, TOKEN_BYTES_MAX, Token};

@@ -89,6 +89,8 @@ fn every_verb_is_accepted_as_the_help_shows_it() {
         "quorate eventual add n",
         "quorate eventual add n -3 --acks 2",
         "quorate eventual scan",
+        "quorate eventual watch k",
+        "quorate eventual watch jobs/* --pattern --existing --keys-only --count 3 --for 5s --domain cache -o json",
         "quorate eventual scan jobs/* --pattern -n 5 --keys-only",
         "quorate sync status",
         "quorate sync force --timeout 1m",

@@ -16,6 +16,7 @@
 //! * What is kept for a peer that does not answer is bounded; past the bound it costs nothing more, and the peer gets whole
 //!   shards later.
 
+mod changes;
 mod disk;
 mod freshness;
 mod heal;
@@ -30,6 +31,7 @@ mod testing;
 mod tier;
 mod wait;
 
+pub use changes::Changes;
 pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
 pub use limits::{Full, NotWritten, Pressure};

@@ -9,8 +9,10 @@ use parking_lot::Mutex;
 use quorate_eventual::{ActorId, SHARDS, ShardLimits, ShardNumber, Store};
 use tokio::sync::Notify;
 
+use super::changes::Changes;
 use super::heal::{HEALS_MAX, Heal};
 use super::peers::Peers;
+use crate::config;
 use crate::environment::Clock;
 
 /// Bounds and times of the tier.
@@ -44,12 +46,34 @@ impl Default for EventualOptions {
     }
 }
 
+impl EventualOptions {
+    /// Those of a configuration. What is meant for all shards is shared among them.
+    pub fn of(settings: &config::Eventual) -> Self {
+        let bytes = |setting: u64| usize::try_from(setting).unwrap_or(usize::MAX);
+        let of_shard = |setting: u64| bytes(setting / u64::from(SHARDS));
+        let operation_bytes = bytes(quorate_eventual::LOG_OPERATION_BYTES).max(1);
+        Self {
+            shard: ShardLimits {
+                log_ops_max: of_shard(settings.log_bytes_max) / operation_bytes,
+                orphan_bytes_max: of_shard(settings.orphan_bytes_max),
+            },
+            queue_bytes_max: bytes(settings.peer_queue_bytes_max),
+            beat: Duration::from_millis(settings.beat_interval_ms),
+            frame_bytes_max: bytes(settings.frame_bytes_max),
+            flush_interval: Duration::from_millis(settings.flush_interval_ms),
+            ..Self::default()
+        }
+    }
+}
+
 /// The tier at one member.
 pub struct Tier {
     /// The shards.
     pub store: Store,
     /// The other members.
     pub peers: Peers,
+    /// Which shards changed, for those who watch.
+    pub changes: Changes,
     /// Bounds and times.
     pub options: EventualOptions,
     clock: Arc<dyn Clock>,
@@ -70,6 +94,7 @@ impl Tier {
         Arc::new(Self {
             store: Store::new(id, options.shard),
             peers: Peers::default(),
+            changes: Changes::default(),
             options,
             clock,
             advanced: (0..SHARDS).map(|_| Notify::new()).collect(),
@@ -101,6 +126,7 @@ impl Tier {
     /// Shards have operations of this process that peers lack. Called before anybody is told of them.
     pub fn wrote(&self, shards: impl IntoIterator<Item = ShardNumber>) {
         for shard in shards {
+            self.changes.note(shard);
             if self.store.wrote(shard) {
                 self.wrote.notify_one();
             }
@@ -114,6 +140,7 @@ impl Tier {
 
     /// The shard went forward, here or at a peer.
     pub(super) fn went_forward(&self, shard: ShardNumber) {
+        self.changes.note(shard);
         self.advanced[shard.index()].notify_waiters();
     }
 
@@ -199,6 +226,35 @@ impl Tier {
             shard = shard.get(),
             peer,
             "a shard differs from a peer's though both have the same operations"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_for_all_shards_is_shared_among_them() {
+        let options = EventualOptions::of(&config::Eventual::default());
+        let operations = options.shard.log_ops_max as u64 * u64::from(SHARDS);
+        let log_bytes = operations * quorate_eventual::LOG_OPERATION_BYTES;
+        assert!((60 << 20..=64 << 20).contains(&log_bytes), "{log_bytes}");
+        assert_eq!(options.shard.orphan_bytes_max, (64 << 20) / usize::from(SHARDS));
+        let defaults = EventualOptions::default();
+        assert_eq!(
+            (
+                options.beat,
+                options.queue_bytes_max,
+                options.frame_bytes_max,
+                options.flush_interval
+            ),
+            (
+                defaults.beat,
+                defaults.queue_bytes_max,
+                defaults.frame_bytes_max,
+                defaults.flush_interval
+            )
         );
     }
 }

@@ -16,7 +16,7 @@ use crate::log_store::LogStore;
 use crate::space::Space;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
-use crate::watch::{Hub, HubLimits};
+use crate::watch::{Hub, HubLimits, Subscriptions};
 
 /// The restores this store has been through; restoring is not part of this version.
 const STORE_EPOCH: u64 = 1;
@@ -39,6 +39,8 @@ pub struct Api {
     pub(super) waits: Admission,
     pub(super) leases: LeaseKeeper,
     pub(super) watches: Arc<Hub>,
+    /// Watches of the eventual tier.
+    pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) tier: Arc<Tier>,
     /// Questions to other members about the eventual tier.
     pub(super) tier_network: AskPeers,
@@ -80,6 +82,7 @@ impl Api {
             waits: Admission::new(WAITS_MAX),
             leases,
             watches,
+            subscriptions: Subscriptions::start(Arc::clone(&tier)),
             tier,
             tier_network,
             repeats: Repeats::default(),

@@ -190,7 +190,8 @@ impl Hub {
         let Some(watch) = self.remove(key) else { return };
         let withdrawn = watch.outbox.withdraw(watch.slot);
         let ending = Ending::Lagged {
-            resume: withdrawn.unwrap_or(watch.position.next()),
+            // Latest values have no revision: from 1 on everything that there is comes again.
+            resume: withdrawn.unwrap_or(watch.position.next()).max(Revision(1)),
             stall_ms: u64::try_from(self.limits.stall_max.as_millis()).unwrap_or(u64::MAX),
         };
         watch.outbox.ended(watch.slot, Some(ending.error()));
@@ -206,7 +207,7 @@ impl Hub {
     pub(super) fn remove(&self, key: WatchKey) -> Option<Watch> {
         let mut watches = self.watches.lock();
         let removed = watches.remove(key);
-        self.store.feed().set_watched(watches.len() > 0);
+        self.store.feed().set_watched(watches.any_of_revisions());
         removed
     }
 }

@@ -105,7 +105,7 @@ impl Marks {
                     probe_id: probe.id,
                     watch_ids,
                     revision: revision.0,
-                    error: None,
+                    ..WatchMark::default()
                 });
             }
             !probe.watches.is_empty()
@@ -141,7 +141,7 @@ impl Marks {
                 probe_id: 0,
                 watch_ids,
                 revision: revision.0,
-                error: None,
+                ..WatchMark::default()
             });
         }
     }

@@ -10,6 +10,8 @@
 //! state. One that is behind reads the list of changes in the background, a bounded step at a time, until it has reached
 //! the hub.
 //!
+//! A watch of the eventual tier is neither: it tells latest values, see `subscriptions/`.
+//!
 //! Invariants
 //! * A watch gets the revisions in order, each whole and once: what it gets next comes after its position, and the
 //!   position moves when the outbox has taken a revision whole.
@@ -21,6 +23,7 @@ mod catch_up;
 mod ending;
 mod hub;
 mod index;
+mod latest;
 mod marks;
 mod outbox;
 
@@ -29,6 +32,7 @@ mod replay;
 mod revision;
 mod spec;
 mod stream;
+mod subscriptions;
 mod watches;
 mod wire;
 
@@ -40,5 +44,6 @@ pub use hub::{Header, Hub, HubLimits};
 pub use outbox::Outbox;
 pub use spec::{Shape, WatchSpec};
 pub use stream::WatchStream;
+pub use subscriptions::{Subscription, Subscriptions};
 pub use watches::WatchKey;
 pub use wire::coordination;

@@ -20,6 +20,7 @@ use slab::Slab;
 use tokio::sync::Notify;
 
 use super::ready::ReadyQueue;
+use super::subscriptions::Subscription;
 use super::watches::WatchKey;
 use crate::environment::Clock;
 use crate::types::Revision;
@@ -76,6 +77,8 @@ struct Slot {
     starving: bool,
     /// Its last message is in the queue.
     ended: bool,
+    /// Of a watch of the eventual tier: who is told of room, instead of the ready queue.
+    subscription: Option<Arc<Subscription>>,
 }
 
 /// Whether a watch may have more.
@@ -117,6 +120,7 @@ impl Outbox {
             messages: 0,
             starving: false,
             ended: false,
+            subscription: None,
         });
         state.by_id.insert(id, slot);
         Some(slot)
@@ -154,7 +158,10 @@ impl Outbox {
                 Room::Later => refused.push(*slot),
                 Room::Nowhere => {
                     refused.push(*slot);
-                    self.ready.park(state.slots[*slot].watch);
+                    let found = &state.slots[*slot];
+                    if found.subscription.is_none() {
+                        self.ready.park(found.watch);
+                    }
                 }
                 Room::Ended => {}
             }
@@ -179,6 +186,28 @@ impl Outbox {
             };
             self.enqueue(&mut state, frame);
         }
+    }
+
+    /// From now on the subscription is told when its watch has room.
+    pub(super) fn tell(&self, slot: usize, subscription: Arc<Subscription>) {
+        if let Some(found) = self.state.lock().slots.get_mut(slot) {
+            found.subscription = Some(subscription);
+        }
+    }
+
+    /// The client has read everything of the watch; otherwise it is told when it has.
+    pub(super) fn is_read_by(&self, slot: usize) -> bool {
+        let mut state = self.state.lock();
+        let Some(found) = state.slots.get_mut(slot) else {
+            return true;
+        };
+        if found.messages == 0 {
+            return true;
+        }
+        if !std::mem::replace(&mut found.starving, true) {
+            state.starving.push(slot);
+        }
+        false
     }
 
     /// Says that the watch is there.

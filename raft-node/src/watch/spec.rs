@@ -20,6 +20,9 @@ pub struct WatchSpec {
     pub shape: Shape,
     /// A mark is sent this often.
     pub mark_interval: Option<Duration>,
+    /// Of a watch of the eventual tier: which of its domains are volatile, by their ids. Such a watch is never live and never
+    /// behind: it gets latest values.
+    pub latest: Option<Vec<DomainId>>,
 }
 
 /// How an event of a key is sent. Watches of one shape share its encoding.
@@ -40,6 +43,18 @@ impl WatchSpec {
             Selector::Pattern(pattern) => pattern.len(),
         });
         bytes.sum()
+    }
+
+    /// It is of the eventual tier, and has domains that are durable, and that are volatile.
+    pub(super) fn durability(&self) -> (bool, bool) {
+        let Some(volatile) = &self.latest else {
+            return (false, false);
+        };
+        let is_volatile = |(id, _): &(DomainId, String)| volatile.contains(id);
+        (
+            !self.domains.iter().all(is_volatile),
+            self.domains.iter().any(is_volatile),
+        )
     }
 
     /// Whether the filters let events of this kind pass; none is an event of something else than a key.

@@ -10,6 +10,7 @@ use super::ending::Ending;
 use super::hub::Hub;
 use super::outbox::Outbox;
 use super::spec::WatchSpec;
+use super::subscriptions::{Deliverer, Subscriptions};
 use super::watches::WatchKey;
 use crate::types::Revision;
 
@@ -58,7 +59,7 @@ impl WatchStream {
         }
         self.hub.names.learn(&spec.domains);
         let key = all.add(spec, &self.outbox, id).ok_or(Ending::IdInUse(id))?;
-        self.hub.store.feed().set_watched(true);
+        self.hub.store.feed().set_watched(all.any_of_revisions());
         Ok(key)
     }
 
@@ -76,6 +77,21 @@ impl WatchStream {
         }
         // While nobody watched, nothing was routed.
         self.hub.rescheduled.notify_one();
+    }
+
+    /// The watch, which is of the eventual tier, gets latest values: of what changes from now on, and, if `existing`, first of
+    /// everything there is.
+    pub(crate) fn subscribe(&self, key: WatchKey, subscriptions: &Arc<Subscriptions>, existing: bool) {
+        let mut watches = self.hub.watches.lock();
+        let Some(watch) = watches.get(key) else { return };
+        let (subscription, subscribed) = subscriptions.add(&watch.spec);
+        self.outbox.tell(watch.slot, Arc::clone(&subscription));
+        self.outbox
+            .created((self.hub.header)(watches.routed), watch.id, Revision(0));
+        watches.subscribe(key, subscribed);
+        drop(watches);
+        let (hub, tier) = (Arc::clone(&self.hub), subscriptions.tier());
+        tokio::spawn(Deliverer::new(hub, tier, key, subscription, existing).run());
     }
 
     /// Ends a watch that cannot begin.

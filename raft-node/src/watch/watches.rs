@@ -9,6 +9,7 @@ use super::outbox::{Delivery, Outbox};
 use super::ready::ReadyQueue;
 use super::revision::{RevisionEvents, Subject};
 use super::spec::{Shape, WatchSpec};
+use super::subscriptions::Subscribed;
 use super::wire::DomainNames;
 use crate::storage::StorageError;
 use crate::types::Revision;
@@ -50,12 +51,16 @@ pub(super) struct Watch {
     pub(super) position: Revision,
     /// Its outbox has refused what comes after the position; it says when there is room.
     refused: bool,
+    /// Of a watch of the eventual tier, once it has begun: it goes with the watch.
+    subscribed: Option<Subscribed>,
 }
 
 /// All watches.
 pub(super) struct Watches {
     watches: Slab<Watch>,
     numbers: u64,
+    /// How many get latest values.
+    latest: usize,
     selector_bytes: usize,
     index: Index,
     /// Live watches have everything up to here.
@@ -78,6 +83,7 @@ impl Watches {
         Self {
             watches: Slab::new(),
             numbers: 0,
+            latest: 0,
             selector_bytes: 0,
             index: Index::default(),
             routed,
@@ -88,6 +94,11 @@ impl Watches {
 
     pub(super) fn len(&self) -> usize {
         self.watches.len()
+    }
+
+    /// Some of them are of the strong tier.
+    pub(super) fn any_of_revisions(&self) -> bool {
+        self.watches.len() > self.latest
     }
 
     /// Bytes of what the selectors of all watches name.
@@ -105,6 +116,7 @@ impl Watches {
         let slot = outbox.add(id, key)?;
         self.numbers += 1;
         self.selector_bytes += spec.selector_bytes();
+        self.latest += usize::from(spec.latest.is_some());
         entry.insert(Watch {
             number: key.number,
             id,
@@ -115,6 +127,7 @@ impl Watches {
             start: Revision(0),
             position: Revision(0),
             refused: false,
+            subscribed: None,
         });
         Some(key)
     }
@@ -134,6 +147,7 @@ impl Watches {
         self.set_standing(key.place, Standing::Behind);
         let watch = self.watches.remove(key.place);
         self.selector_bytes -= watch.spec.selector_bytes();
+        self.latest -= usize::from(watch.spec.latest.is_some());
         Some(watch)
     }
 
@@ -143,6 +157,13 @@ impl Watches {
             watch.start = position;
             watch.position = position;
             self.resume(key);
+        }
+    }
+
+    /// The watch gets latest values for as long as it is there.
+    pub(super) fn subscribe(&mut self, key: WatchKey, subscribed: Subscribed) {
+        if let Some(watch) = self.get_mut(key) {
+            watch.subscribed = Some(subscribed);
         }
     }
 

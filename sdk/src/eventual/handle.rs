@@ -13,6 +13,7 @@ use super::resolve::ResolveWith;
 use super::scan::EventualScan;
 use super::typed::{Counter, Flag, Map, Set};
 use super::value::{EventualEntry, EventualType};
+use super::watch::OpenEventualWatch;
 use super::write::{Asked, EventualChange, EventualPut};
 use crate::client::Client;
 use crate::core::Core;
@@ -77,6 +78,12 @@ impl Eventual {
     /// Reads the keys with a prefix or of a pattern, page by page. Await the builder; see [`EventualScan`].
     pub fn scan(&self, keys: impl Into<Keys>) -> EventualScan {
         EventualScan::new(&self.core, &self.domain, keys.into())
+    }
+
+    /// Tells the newest values of what changes under these keys, whatever they stand for. Await the builder; see
+    /// [`OpenEventualWatch`].
+    pub fn watch(&self, keys: impl Into<Keys>) -> OpenEventualWatch {
+        OpenEventualWatch::new(&self.core, &self.domain, keys.into())
     }
 
     /// Reads the values of a register that stand beside each other, has `merge` make one of them, and writes it in their

@@ -16,6 +16,7 @@ mod sync;
 mod token;
 mod typed;
 mod value;
+mod watch;
 mod write;
 
 // Calls of the strong tier's builders that name the level `Eventual`.
@@ -33,9 +34,10 @@ pub use handle::Eventual;
 pub(crate) use level::{delete_at_level, get_at_level, put_at_level};
 pub use resolve::{EventualResolved, ResolveWith};
 pub use scan::{EventualPage, EventualScan};
-pub use sync::{DomainMemory, HealReport, MemberMemory, PeerSync, SyncStatus};
+pub use sync::{DomainMemory, HealReport, MemberMemory, PeerSync, StrategyConflicts, SyncStatus};
 pub(crate) use tier::Tier;
 pub use token::CausalToken;
 pub use typed::{Counter, Flag, Map, Set};
 pub use value::{EventualContext, EventualEntry, EventualSibling, EventualType, Strategy};
+pub use watch::{EventualUpdate, EventualUpdateKind, EventualWatch, EventualWatchItem, OpenEventualWatch};
 pub use write::{EventualChange, EventualPut, EventualWritten};

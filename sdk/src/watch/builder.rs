@@ -179,6 +179,7 @@ impl OpenWatch {
             previous: self.previous,
             keys_only: self.keys_only,
             mark_interval_ms: self.marks.map_or(0, whole_ms),
+            latest: false,
         };
         // A member ends the whole stream over a request that is too large.
         let bytes = create.encoded_len();

@@ -14,6 +14,7 @@ mod eventual_batch;
 mod eventual_calls;
 mod eventual_retries;
 mod eventual_session;
+mod eventual_watch;
 mod failures;
 mod retries;
 mod wait_for;

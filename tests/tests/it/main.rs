@@ -11,6 +11,7 @@ mod durability;
 mod eventual;
 mod eventual_peers;
 mod eventual_rounds;
+mod eventual_watch;
 mod faults;
 mod integrity;
 mod leases;

@@ -16,8 +16,10 @@ mod expire;
 mod join;
 mod persist;
 mod read;
+mod replace;
 mod retire;
 mod rules;
+mod unseen;
 mod usage;
 mod write;
 
@@ -48,6 +50,8 @@ pub use read::Held;
 #[cfg(test)]
 use rules::Rule;
 use rules::Rules;
+use unseen::Noting;
+pub use unseen::{Unseen, UnseenKey};
 use usage::Uses;
 pub use write::{Action, Moment, Refused, SIBLINGS_MAX, Write, Written};
 
@@ -160,7 +164,7 @@ pub struct Shard {
     unflushed: Option<Changed>,
     uses: Uses,
     /// Keys that changed since those who watch were last told.
-    unseen: Option<Vec<Key>>,
+    unseen: Option<Noting>,
     /// Which of the algorithm's rules it follows: all, but in tests.
     rules: Rules,
 }
@@ -234,26 +238,12 @@ impl Shard {
         self.orphan_bytes
     }
 
-    /// Whether keys that change are kept until [`Shard::take_unseen`].
-    pub fn watch(&mut self, watched: bool) {
-        match (watched, &self.unseen) {
-            (true, None) => self.unseen = Some(Vec::new()),
-            (false, Some(_)) => self.unseen = None,
-            _ => {}
-        }
-    }
-
-    /// Keys that changed since the last call, some perhaps twice.
-    pub fn take_unseen(&mut self) -> Vec<Key> {
-        self.unseen.as_mut().map(std::mem::take).unwrap_or_default()
-    }
-
     fn touched(&mut self, key: &Key) {
         if let Some(unflushed) = &mut self.unflushed {
             unflushed.push(key);
         }
         if let Some(unseen) = &mut self.unseen {
-            unseen.push(key.clone());
+            unseen.note(key, false);
         }
     }
 
@@ -268,13 +258,17 @@ impl Shard {
     }
 
     fn sibling_digest(&self, key_hash: u64, sibling: &Sibling) -> u64 {
-        if sibling.life.ends() {
+        self.dot_digest(key_hash, sibling.dot, sibling.life.ends())
+    }
+
+    fn dot_digest(&self, key_hash: u64, dot: Dot, ends: bool) -> u64 {
+        if ends {
             return 0;
         }
         let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(&key_hash.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.actors.id(sibling.dot.actor()).0.to_le_bytes());
-        bytes[16..].copy_from_slice(&sibling.dot.number().to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.actors.id(dot.actor()).0.to_le_bytes());
+        bytes[16..].copy_from_slice(&dot.number().to_le_bytes());
         xxhash_rust::xxh3::xxh3_64(&bytes)
     }
 

@@ -70,6 +70,19 @@ impl Shard {
         held
     }
 
+    /// Whether a set or a map has an element that has not ended.
+    pub fn holds_elements(&self, collection: &Place, now_ms: u64) -> bool {
+        let mut bytes = collection.bytes().to_vec();
+        let mut elements = self.collections.get(collection.bytes()).into_iter().flatten();
+        elements.any(|element| {
+            bytes.truncate(collection.bytes().len());
+            bytes.extend_from_slice(element);
+            let slot = self.find(xxhash_rust::xxh3::xxh3_64(&bytes), &bytes);
+            let entry = slot.map(|slot| &self.entries[slot as usize]);
+            entry.is_some_and(|entry| entry.siblings().any(|sibling| !sibling.life.is_over(now_ms)))
+        })
+    }
+
     /// Keys of entries, and of collections once each, for which `wanted` holds, by their bytes. `wanted` is shown the bytes of
     /// the key up to its element.
     pub fn matching(&self, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<Box<[u8]>> {

@@ -99,7 +99,7 @@ impl Replication {
     /// member had could be missing only if that majority lost it at the same time.
     fn notice_caught_up(&self) {
         let members = self.roster.members().len();
-        if self.tier.is_caught_up() || members == 0 {
+        if self.tier.is_caught_up() || !self.tier.peers.are_complete() {
             return;
         }
         let peers = self.tier.peers.all();

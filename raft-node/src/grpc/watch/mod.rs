@@ -3,6 +3,7 @@
 //! Requests are read one by one, and only while the client reads the answers to those before. What needs a round with
 //! the quorum (a start now, a linearizable probe) is waited for beside the stream, so that rounds are shared.
 
+mod latest;
 mod request;
 
 use std::pin::Pin;
@@ -124,8 +125,12 @@ fn create_watch(
     let domains = api.store.domains().load();
     let checked = ready
         .and_then(|()| request::start(create))
-        .and_then(|start| Ok((start, request::spec(&api.limits, &domains, create)?)));
-    let (start, spec) = match checked {
+        .and_then(|start| Ok((start, request::spec(&api.limits, &domains, create)?)))
+        .and_then(|(start, spec)| {
+            let existing = spec.latest.is_some().then(|| latest::is_existing_wanted(start));
+            Ok((start, existing.transpose()?, spec))
+        });
+    let (start, existing, spec) = match checked {
         Ok(checked) => checked,
         Err(refused) => {
             stream.outbox().refused(id, refused);
@@ -140,6 +145,11 @@ fn create_watch(
             return Ok(());
         }
     };
+    // It asks nobody: what it tells is what this member has in its memory.
+    if let Some(existing) = existing {
+        stream.subscribe(key, &api.subscriptions, existing);
+        return Ok(());
+    }
     match start {
         Start::From(revision) => {
             let oldest = api.store.applied().compacted;

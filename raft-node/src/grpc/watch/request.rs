@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use quorate_proto::v1::{self as proto, Error, WatchSpace, watch_create, watch_request};
 
+use super::latest;
 use crate::config::Limits;
 use crate::grpc::error::{invalid, rejection, too_large};
 use crate::grpc::validate;
 use crate::mvcc::{DomainTable, Selector};
-use crate::types::{DomainId, Revision, Space};
+use crate::types::{DomainId, Rejection, Revision, Space};
 use crate::watch::{Shape, WatchSpec};
 
 /// Selectors of one watch.
@@ -76,6 +77,9 @@ pub(super) fn spec(limits: &Limits, table: &DomainTable, create: &proto::WatchCr
             "without puts and without deletes nothing of a key is left",
         ));
     }
+    if create.latest {
+        return latest::spec(limits, table, create);
+    }
     let mut selectors = Vec::with_capacity(count);
     let mut domains = Vec::new();
     for one in &create.selectors {
@@ -91,6 +95,7 @@ pub(super) fn spec(limits: &Limits, table: &DomainTable, create: &proto::WatchCr
             keys_only: create.keys_only,
         },
         mark_interval: mark_interval(create.mark_interval_ms)?,
+        latest: None,
     })
 }
 
@@ -110,7 +115,7 @@ fn selector(
     let space = match space {
         WatchSpace::Unspecified | WatchSpace::Keys => {
             let name = validate::domain(&selector.domain)?;
-            let id = table.strong(&name).map_err(|refused| rejection(&refused))?.id;
+            let id = table.strong(&name).map_err(|refused| strong_only(&refused))?.id;
             domains.push((id, name));
             Space::Keys(id)
         }
@@ -124,6 +129,14 @@ fn selector(
         return Err(invalid("selectors.domain", "only keys have a domain"));
     }
     Ok((space, validate::selector(limits, selector.keys.as_ref())?))
+}
+
+fn strong_only(refused: &Rejection) -> Error {
+    let mut error = rejection(refused);
+    if let Rejection::TierMismatch { .. } = refused {
+        error.message += "; a watch of the eventual tier asks for `latest`, and selects nothing else";
+    }
+    error
 }
 
 fn mark_interval(interval_ms: u64) -> Result<Option<Duration>, Error> {

@@ -64,7 +64,8 @@ impl Delivery {
             revision: self.revision.0,
             wall_ms: self.wall_ms,
             events: self.parts.get(part).map(|part| part.events.clone()).unwrap_or_default(),
-            more: part + 1 < self.parts.len(),
+            // Latest values have no revision: each event is whole.
+            more: self.revision > Revision(0) && part + 1 < self.parts.len(),
         }
     }
 }

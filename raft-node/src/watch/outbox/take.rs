@@ -65,8 +65,15 @@ impl Outbox {
             if found.bytes > WATCH_BYTES_MAX / 2 || found.messages > WATCH_MESSAGES_MAX / 2 {
                 return true;
             }
+            // It is told when nothing of it is left.
+            if found.subscription.is_some() && found.messages > 0 {
+                return true;
+            }
             found.starving = false;
-            self.ready.push(found.watch);
+            match &found.subscription {
+                Some(subscription) => subscription.tell(),
+                None => self.ready.push(found.watch),
+            }
             false
         });
     }

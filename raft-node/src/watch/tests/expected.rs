@@ -47,6 +47,7 @@ fn of_revision(applied: &AppliedRevision, spec: &WatchSpec) -> Vec<proto::WatchE
             kind: kind.into(),
             record: Some(records.record.as_ref().map_or(gone, record)),
             previous: previous.map(record),
+            ..proto::KeyEvent::default()
         }));
     }
     let others = applied

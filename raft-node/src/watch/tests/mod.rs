@@ -88,6 +88,7 @@ fn keys(selector: Selector) -> WatchSpec {
         no_deletes: false,
         shape: Shape::default(),
         mark_interval: None,
+        latest: None,
     }
 }
 

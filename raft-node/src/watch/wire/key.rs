@@ -39,6 +39,7 @@ pub(super) fn event(
             ..proto::Record::default()
         })),
         previous,
+        ..proto::KeyEvent::default()
     })
 }
 

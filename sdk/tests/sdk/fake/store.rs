@@ -182,6 +182,7 @@ impl Store {
             kind: v1::KeyEventKind::Put.into(),
             record: Some(record.clone()),
             previous: old.clone(),
+            ..Default::default()
         });
         self.records.insert(put.key, record);
         old.filter(|_| put.previous)
@@ -199,6 +200,7 @@ impl Store {
                     ..Default::default()
                 }),
                 previous: Some(record.clone()),
+                ..Default::default()
             });
         }
         gone

@@ -32,6 +32,8 @@ pub struct WatchScript {
     pub cancel: Option<v1::Error>,
     /// The next revision is sent twice.
     pub repeat: bool,
+    /// What a watch of latest values is told behind its creation.
+    pub latest: Vec<Message>,
     pub mute_probes: bool,
     /// The watches read up on history and have got nowhere: probes are answered for none of them.
     pub catching_up: bool,
@@ -159,6 +161,7 @@ impl Serving {
                     watch_ids: there.copied().collect(),
                     revision: header.unwrap_or_default().revision,
                     error,
+                    ..Default::default()
                 };
                 self.send(Message::Mark(mark)).await
             }
@@ -183,6 +186,9 @@ impl Serving {
         if refused.is_some() {
             return self.cancel(watch_id, refused).await;
         }
+        if create.latest {
+            return self.tell_latest(watch_id, header).await;
+        }
         self.watchers.insert(watch_id, Watcher { create, next });
         let revision = next - 1;
         self.send(Message::Created(v1::WatchCreated {
@@ -191,6 +197,20 @@ impl Serving {
             revision,
         }))
         .await
+    }
+
+    async fn tell_latest(&mut self, watch_id: u64, header: Option<v1::ResponseHeader>) -> Result<(), Broken> {
+        self.send(Message::Created(v1::WatchCreated {
+            header,
+            watch_id,
+            revision: 0,
+        }))
+        .await?;
+        let told = self.shared.watches.lock().latest.clone();
+        for message in told {
+            self.send(message).await?;
+        }
+        Ok(())
     }
 
     /// Sends what the watches have not got.

@@ -7,6 +7,7 @@ mod put;
 mod scan;
 mod show;
 mod siblings;
+mod watch;
 
 use clap::{Args, Subcommand, ValueEnum};
 use quorate::{CausalToken, Client, Eventual, EventualType};
@@ -29,6 +30,8 @@ pub enum EventualVerb {
     Add(add::AddArguments),
     /// Read the keys with a prefix, or of a pattern
     Scan(scan::ScanArguments),
+    /// Show the newest values of what changes
+    Watch(watch::WatchArguments),
 }
 
 /// Where, and after what.
@@ -98,6 +101,7 @@ pub async fn run(verb: EventualVerb, global: &Global) -> Result<Exit, Failure> {
         EventualVerb::Siblings(arguments) => siblings::run(arguments, global).await,
         EventualVerb::Add(arguments) => add::run(arguments, global).await,
         EventualVerb::Scan(arguments) => scan::run(arguments, global).await,
+        EventualVerb::Watch(arguments) => watch::run(arguments, global).await,
     }
 }
 

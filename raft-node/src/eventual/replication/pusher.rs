@@ -12,6 +12,7 @@ use quorate_eventual::{SHARDS, ShardNumber};
 use super::clocks;
 use super::queue::{Item, Queue};
 use crate::eventual::Tier;
+use crate::eventual::freshness::Echo;
 use crate::types::MemberId;
 
 /// A message of frames is closed when it passes this.
@@ -105,7 +106,7 @@ impl Pusher {
         encoded
     }
 
-    fn echoes(&self) -> BTreeMap<MemberId, u64> {
+    fn echoes(&self) -> BTreeMap<MemberId, Echo> {
         let peers = self.tier.peers.all();
         peers
             .iter()
@@ -113,10 +114,10 @@ impl Pusher {
             .collect()
     }
 
-    fn beat(&self, echoes: &BTreeMap<MemberId, u64>, shards: &Bytes) {
+    fn beat(&self, echoes: &BTreeMap<MemberId, Echo>, shards: &Bytes) {
         for (member, queue) in self.queues.read().iter() {
             queue.put(Item::Beat {
-                echo_us: echoes.get(member).copied().unwrap_or(0),
+                echo: echoes.get(member).copied().unwrap_or_default(),
                 shards: shards.clone(),
             });
         }

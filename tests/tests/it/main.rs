@@ -8,6 +8,7 @@
 mod basics;
 mod domains;
 mod durability;
+mod eventual_restart;
 mod faults;
 mod integrity;
 mod leases;

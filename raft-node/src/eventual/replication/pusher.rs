@@ -49,11 +49,11 @@ impl Pusher {
         loop {
             let now = self.tier.monotonic();
             self.tier.until_written(next_beat.saturating_sub(now)).await;
-            // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
-            let echoes = self.echoes();
-            let bytes = self.push();
             let now = self.tier.monotonic();
-            if now >= next_beat {
+            // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
+            let echoes = (now >= next_beat).then(|| self.echoes());
+            let bytes = self.push();
+            if let Some(echoes) = echoes {
                 next_beat = now + self.tier.options.beat;
                 let shards = if now >= next_compare {
                     next_compare = now + self.tier.options.compare;

@@ -52,8 +52,10 @@ enum Phase {
     Together,
     Apart {
         since: Duration,
+        /// What had been healed when they were parted again.
+        before: Box<Exchanged>,
         /// One direction may be open long before the other, and bring what is to be reported.
-        exchanged: Box<Exchanged>,
+        lately: Box<Exchanged>,
     },
     Healing(Box<Healing>),
 }
@@ -67,6 +69,17 @@ struct Exchanged {
     received_whole: bool,
     sent_bytes: u64,
     sent_whole: bool,
+}
+
+impl Exchanged {
+    fn add(&mut self, other: Exchanged) {
+        self.shards.extend(other.shards);
+        self.applied.add(other.applied);
+        self.received_bytes += other.received_bytes;
+        self.received_whole |= other.received_whole;
+        self.sent_bytes += other.sent_bytes;
+        self.sent_whole |= other.sent_whole;
+    }
 }
 
 #[derive(Debug)]
@@ -88,14 +101,16 @@ impl HealTracker {
             Phase::Together => {
                 self.phase = Phase::Apart {
                     since: now,
-                    exchanged: Box::default(),
+                    before: Box::default(),
+                    lately: Box::default(),
                 }
             }
             // It broke again before it was done: that is one time apart, not two.
             Phase::Healing(healing) => {
                 self.phase = Phase::Apart {
                     since: healing.began.saturating_sub(healing.apart),
-                    exchanged: std::mem::take(&mut healing.exchanged),
+                    before: std::mem::take(&mut healing.exchanged),
+                    lately: Box::default(),
                 }
             }
             Phase::Apart { .. } => {}
@@ -104,10 +119,10 @@ impl HealTracker {
 
     /// The peer has opened its stream. What an older one brought, while only the other direction was broken, was no healing.
     pub fn begins_to_receive(&mut self) {
-        if let Phase::Apart { exchanged, .. } = &mut self.phase {
-            **exchanged = Exchanged {
-                sent_bytes: exchanged.sent_bytes,
-                sent_whole: exchanged.sent_whole,
+        if let Phase::Apart { lately, .. } = &mut self.phase {
+            **lately = Exchanged {
+                sent_bytes: lately.sent_bytes,
+                sent_whole: lately.sent_whole,
                 ..Exchanged::default()
             };
         }
@@ -115,8 +130,10 @@ impl HealTracker {
 
     /// They can reach each other again, both ways.
     pub fn connected(&mut self, now: Duration, wall_ms: u64) {
-        if let Phase::Apart { since, exchanged } = &mut self.phase {
+        if let Phase::Apart { since, before, lately } = &mut self.phase {
             let apart = now.saturating_sub(*since);
+            let mut exchanged = std::mem::take(before);
+            exchanged.add(std::mem::take(lately));
             self.phase = if apart < APART_MIN {
                 Phase::Together
             } else {
@@ -124,7 +141,7 @@ impl HealTracker {
                     apart,
                     began: now,
                     began_at_ms: wall_ms,
-                    exchanged: std::mem::take(exchanged),
+                    exchanged,
                     all_here: false,
                     all_there: false,
                 }))
@@ -140,7 +157,7 @@ impl HealTracker {
     fn exchanged(&mut self) -> Option<&mut Exchanged> {
         match &mut self.phase {
             Phase::Together => None,
-            Phase::Apart { exchanged, .. } => Some(exchanged),
+            Phase::Apart { lately, .. } => Some(lately),
             Phase::Healing(healing) => Some(&mut healing.exchanged),
         }
     }
@@ -270,10 +287,14 @@ mod tests {
         let mut tracker = HealTracker::default();
         tracker.parted(seconds(10));
         tracker.connected(seconds(14), 0);
+        tracker.received(1, Applied::default(), 40, false);
         tracker.parted(seconds(15));
+        tracker.received(1, Applied::default(), 9, false);
+        tracker.begins_to_receive();
         tracker.connected(seconds(20), 0);
         tracker.all_is_here();
         tracker.all_is_there();
-        assert_eq!(tracker.take_report(2, seconds(20)).unwrap().apart, seconds(10));
+        let heal = tracker.take_report(2, seconds(20)).unwrap();
+        assert_eq!((heal.apart, heal.bytes), (seconds(10), 40));
     }
 }

@@ -17,6 +17,9 @@ use crate::types::MemberId;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
 
+/// Clocks of shards that a member has something of.
+pub type Clocks = Vec<(ShardNumber, Clock)>;
+
 /// Asks peers.
 #[derive(Clone)]
 pub struct AskPeers {
@@ -48,17 +51,17 @@ impl AskPeers {
         MemberMemory::decode(answer.memory).map_err(|error| Status::internal(error.to_string()))
     }
 
-    /// How far a peer has each shard, whoever wrote it.
-    pub async fn shard_clocks(
-        &self,
-        tier: &Tier,
-        id: MemberId,
-        member: &Member,
-    ) -> Result<Vec<(ShardNumber, Clock)>, Status> {
-        let told = self.clocks(id, member).await?.clocks;
-        let heard = told.iter().filter_map(|told| clocks::heard(tier, told).transpose());
-        let heard: Result<_, _> = heard.collect();
-        heard.map_err(|error| Status::resource_exhausted(error.to_string()))
+    /// What every other member has at this moment, asked at the same time; none of one that does not answer.
+    pub async fn all_clocks(&self, tier: &Tier) -> Vec<(MemberId, Option<Clocks>)> {
+        let (members, me) = (self.roster.members(), self.roster.me().member);
+        let each = members
+            .iter()
+            .filter(|(id, _)| **id != me)
+            .map(|(id, member)| async move {
+                let answer = self.clocks(*id, member).await.ok();
+                (*id, answer.and_then(|answer| heard_all(tier, &answer)))
+            });
+        futures::future::join_all(each).await
     }
 
     /// Every clock of a peer, and which process it is.
@@ -69,4 +72,10 @@ impl AskPeers {
         request.set_timeout(TIMEOUT);
         Ok(client.clocks(request).await?.into_inner())
     }
+}
+
+fn heard_all(tier: &Tier, answer: &proto::ClocksResponse) -> Option<Clocks> {
+    let heard = answer.clocks.iter().map(|told| clocks::heard(tier, told));
+    let heard: Result<Vec<_>, _> = heard.collect();
+    Some(heard.ok()?.into_iter().flatten().collect())
 }

@@ -5,7 +5,6 @@
 
 mod check;
 mod entry;
-mod everything;
 mod level;
 mod memory;
 mod read;

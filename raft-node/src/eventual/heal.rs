@@ -52,21 +52,31 @@ enum Phase {
     Together,
     Apart {
         since: Duration,
-        /// What had been healed when they were parted again.
-        before: Option<Box<Healing>>,
+        /// One direction may be open long before the other, and bring what is to be reported.
+        exchanged: Box<Exchanged>,
+        /// It broke while it healed.
+        again: bool,
     },
     Healing(Box<Healing>),
 }
 
+/// What came and went since the streams were opened.
 #[derive(Debug, Default)]
+struct Exchanged {
+    shards: std::collections::BTreeSet<u16>,
+    applied: Applied,
+    received_bytes: u64,
+    received_whole: bool,
+    sent_bytes: u64,
+    sent_whole: bool,
+}
+
+#[derive(Debug)]
 struct Healing {
     apart: Duration,
     began: Duration,
     began_at_ms: u64,
-    shards: std::collections::BTreeSet<u16>,
-    applied: Applied,
-    bytes: u64,
-    whole: bool,
+    exchanged: Box<Exchanged>,
     /// The peer has sent everything that it had.
     all_here: bool,
     /// The peer has everything this member had.
@@ -76,36 +86,59 @@ struct Healing {
 impl HealTracker {
     /// They cannot reach each other. `now` is this member's monotonic clock.
     pub fn parted(&mut self, now: Duration) {
-        self.phase = match std::mem::take(&mut self.phase) {
-            Phase::Together => Phase::Apart {
-                since: now,
-                before: None,
-            },
+        match &mut self.phase {
+            Phase::Together => {
+                self.phase = Phase::Apart {
+                    since: now,
+                    exchanged: Box::default(),
+                    again: false,
+                }
+            }
             // It broke again before it was done: that is one time apart, not two.
-            Phase::Healing(healing) => Phase::Apart {
-                since: healing.began.saturating_sub(healing.apart),
-                before: Some(healing),
-            },
-            apart @ Phase::Apart { .. } => apart,
-        };
+            Phase::Healing(healing) => {
+                self.phase = Phase::Apart {
+                    since: healing.began.saturating_sub(healing.apart),
+                    exchanged: std::mem::take(&mut healing.exchanged),
+                    again: true,
+                }
+            }
+            Phase::Apart { .. } => {}
+        }
+    }
+
+    /// The peer has opened its stream. What an older one brought, while only the other direction was broken, was no healing.
+    pub fn begins_to_receive(&mut self) {
+        if let Phase::Apart {
+            exchanged,
+            again: false,
+            ..
+        } = &mut self.phase
+        {
+            **exchanged = Exchanged {
+                sent_bytes: exchanged.sent_bytes,
+                sent_whole: exchanged.sent_whole,
+                ..Exchanged::default()
+            };
+        }
     }
 
     /// They can reach each other again, both ways.
     pub fn connected(&mut self, now: Duration, wall_ms: u64) {
-        let Phase::Apart { since, before } = &mut self.phase else {
-            return;
-        };
-        let apart = now.saturating_sub(*since);
-        if apart < APART_MIN {
-            self.phase = Phase::Together;
-            return;
+        if let Phase::Apart { since, exchanged, .. } = &mut self.phase {
+            let apart = now.saturating_sub(*since);
+            self.phase = if apart < APART_MIN {
+                Phase::Together
+            } else {
+                Phase::Healing(Box::new(Healing {
+                    apart,
+                    began: now,
+                    began_at_ms: wall_ms,
+                    exchanged: std::mem::take(exchanged),
+                    all_here: false,
+                    all_there: false,
+                }))
+            };
         }
-        let mut healing = before.take().unwrap_or_default();
-        healing.apart = apart;
-        healing.began = now;
-        healing.began_at_ms = wall_ms;
-        (healing.all_here, healing.all_there) = (false, false);
-        self.phase = Phase::Healing(healing);
     }
 
     /// They are connected again, and not yet even.
@@ -113,23 +146,31 @@ impl HealTracker {
         matches!(self.phase, Phase::Healing(_))
     }
 
+    fn exchanged(&mut self) -> Option<&mut Exchanged> {
+        match &mut self.phase {
+            Phase::Together => None,
+            Phase::Apart { exchanged, .. } => Some(exchanged),
+            Phase::Healing(healing) => Some(&mut healing.exchanged),
+        }
+    }
+
     /// A frame came and was applied.
     pub fn received(&mut self, shard: u16, applied: Applied, bytes: u64, whole: bool) {
-        if let Phase::Healing(healing) = &mut self.phase {
-            healing.bytes += bytes;
-            healing.whole |= whole;
+        if let Some(exchanged) = self.exchanged() {
+            exchanged.received_bytes += bytes;
+            exchanged.received_whole |= whole;
             if applied != Applied::default() {
-                healing.shards.insert(shard);
-                healing.applied.add(applied);
+                exchanged.shards.insert(shard);
+                exchanged.applied.add(applied);
             }
         }
     }
 
     /// Frames went that repair something.
     pub fn sent(&mut self, bytes: u64, whole: bool) {
-        if let Phase::Healing(healing) = &mut self.phase {
-            healing.bytes += bytes;
-            healing.whole |= whole;
+        if let Some(exchanged) = self.exchanged() {
+            exchanged.sent_bytes += bytes;
+            exchanged.sent_whole |= whole;
         }
     }
 
@@ -160,10 +201,10 @@ impl HealTracker {
             healed_at_ms: healing.began_at_ms,
             apart: healing.apart,
             duration: now.saturating_sub(healing.began),
-            shards: healing.shards.len() as u32,
-            applied: healing.applied,
-            bytes: healing.bytes,
-            whole: healing.whole,
+            shards: healing.exchanged.shards.len() as u32,
+            applied: healing.exchanged.applied,
+            bytes: healing.exchanged.received_bytes + healing.exchanged.sent_bytes,
+            whole: healing.exchanged.received_whole || healing.exchanged.sent_whole,
         };
         self.phase = Phase::Together;
         Some(heal)
@@ -199,6 +240,30 @@ mod tests {
             (1, 3, 110, true)
         );
         assert_eq!(tracker.take_report(2, seconds(17)), None);
+    }
+
+    #[test]
+    fn what_comes_before_both_directions_are_open_counts_but_not_what_an_older_stream_brought() {
+        let merged = |merged| Applied {
+            merged,
+            ..Applied::default()
+        };
+        let mut tracker = HealTracker::default();
+        tracker.received(1, merged(9), 1, false);
+        tracker.parted(seconds(10));
+        tracker.received(2, merged(7), 70, true);
+        tracker.begins_to_receive();
+        tracker.sent(5, false);
+        tracker.received(3, merged(1), 10, false);
+        tracker.connected(seconds(14), 77);
+        tracker.received(4, merged(2), 20, false);
+        tracker.all_is_here();
+        tracker.all_is_there();
+        let heal = tracker.take_report(2, seconds(15)).unwrap();
+        assert_eq!(
+            (heal.shards, heal.applied.merged, heal.bytes, heal.whole),
+            (2, 3, 35, false)
+        );
     }
 
     #[test]

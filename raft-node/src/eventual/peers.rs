@@ -266,13 +266,12 @@ mod tests {
     fn of_members_that_are_not_known_yet_nothing_holds() {
         let peers = Peers::default();
         let Some(shard) = ShardNumber::new(7) else { panic!() };
-        let actor = quorate_eventual::Store::new(ActorId(1), Default::default()).me();
-        assert!(!peers.all_have(shard, actor, 0) && !peers.all_are(|_| true));
+        assert!(!peers.all_have(shard, ME, 0) && !peers.all_are(|_| true));
         peers.get_or_add(2);
-        assert!(!peers.all_have(shard, actor, 0), "one of them has called");
+        assert!(!peers.all_have(shard, ME, 0), "one of them has called");
         peers.set_complete();
-        assert!(peers.all_have(shard, actor, 0));
-        assert!(!peers.all_have(shard, actor, 1));
+        assert!(peers.all_have(shard, ME, 0));
+        assert!(!peers.all_have(shard, ME, 1));
     }
 
     #[test]

@@ -257,6 +257,7 @@ impl Receiving {
             self.tier.process_ended();
         }
         self.answers.tell(|state| state.sender = Some(index));
+        self.peer.heal.lock().begins_to_receive();
         if self.peer.is_connected() {
             self.peer
                 .heal

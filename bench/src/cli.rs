@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cpu::Process;
+use crate::eventual::cli::EventualCommand;
 use crate::failover::Failover;
 use crate::leases::Leases;
 use crate::load::Load;
@@ -39,6 +40,8 @@ enum Command {
     Watchers(WatchersArgs),
     /// What an operation costs the state machine when there is little or much else; in this process.
     Scale(ScaleArgs),
+    #[command(flatten)]
+    Eventual(EventualCommand),
     /// Waits until there is a leader and prints its endpoint.
     Leader(LeaderArgs),
 }
@@ -207,6 +210,7 @@ impl Cli {
             Command::Watch(args) => watch(args).await,
             Command::Watchers(args) => watchers(args).await,
             Command::Scale(args) => scale(args).await,
+            Command::Eventual(command) => command.run().await,
             Command::Leader(args) => leader(&args).await,
         }
     }

@@ -1,4 +1,4 @@
-//! CPU time of processes, from `/proc/PID/stat`.
+//! CPU time of processes, from `/proc/PID/stat`, and their memory, from `/proc/PID/status`.
 //!
 //! Its resolution is a clock tick of 10 ms, which a run of seconds makes small. A process that ended has no CPU time:
 //! reading it is an error, since a run that lost a server is not a measurement.
@@ -126,6 +126,16 @@ impl ProcessCost {
             system_us_per_op: spent.system_us as f64 / operations,
         }
     }
+}
+
+/// Memory of a process that is resident, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64, String> {
+    let path = format!("/proc/{pid}/status");
+    let status = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
+    kib.map(|kib| kib * 1024)
+        .ok_or_else(|| format!("{path} says nothing of resident memory"))
 }
 
 #[cfg(test)]

@@ -114,6 +114,12 @@ pub struct Report {
     pub operations: u64,
     /// Calls answered a second.
     pub ops_per_second: f64,
+    /// Of the eventual tier: from the end of the window until every member had everything, in milliseconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_ms: Option<f64>,
+    /// Of the eventual tier: calls answered in the window, by the time until every member had them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub even_ops_per_second: Option<f64>,
     /// Calls that failed in the window.
     pub errors: u64,
     /// The first failure.

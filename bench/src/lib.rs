@@ -19,6 +19,8 @@
 pub mod cli;
 // CPU time of processes.
 pub mod cpu;
+// The eventual tier.
+pub mod eventual;
 // How long writes stop when the leader is killed.
 pub mod failover;
 // Latencies and counts of one run.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::cpu::{CpuTime, CpuWindow, Process, ProcessCost};
+use crate::eventual::batch::until_even;
 use crate::figures::{Report, Tally};
 use crate::target::System;
 use crate::work::{Op, Work};
@@ -41,9 +42,9 @@ pub struct Load {
 
 /// The measured part of a run.
 #[derive(Clone, Copy, Debug)]
-struct Window {
-    opens: Instant,
-    closes: Instant,
+pub(crate) struct Window {
+    pub(crate) opens: Instant,
+    pub(crate) closes: Instant,
 }
 
 impl Load {
@@ -67,10 +68,17 @@ impl Load {
         while let Some(tally) = clients.join_next().await {
             total.add(tally.map_err(|error| format!("a client stopped: {error}"))?);
         }
-        Ok(self.report(&total, spent))
+        let lag = match (self.op, self.endpoints.first()) {
+            (Op::EventualPut, Some(first)) => {
+                until_even(first).await?;
+                Some(window.closes.elapsed())
+            }
+            _ => None,
+        };
+        Ok(self.report(&total, spent, lag))
     }
 
-    fn report(&self, total: &Tally, spent: Vec<(Process, CpuTime)>) -> Report {
+    fn report(&self, total: &Tally, spent: Vec<(Process, CpuTime)>, lag: Option<Duration>) -> Report {
         let seconds = self.window.as_secs_f64();
         let operations = total.operations();
         let all_us: u64 = spent.iter().map(|(_, time)| time.user_us + time.system_us).sum();
@@ -89,6 +97,8 @@ impl Load {
             seconds,
             operations,
             ops_per_second: operations as f64 / seconds,
+            lag_ms: lag.map(|lag| lag.as_secs_f64() * 1e3),
+            even_ops_per_second: lag.map(|lag| operations as f64 / (seconds + lag.as_secs_f64())),
             errors: total.errors,
             first_error: total.first_error.clone(),
             conflicts: total.conflicts,

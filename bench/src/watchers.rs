@@ -6,6 +6,7 @@ use std::time::Duration;
 use quorate::{Client, Keys, Watch};
 use serde::Serialize;
 
+use crate::cpu::resident_bytes;
 use crate::load::Load;
 use crate::target::System;
 use crate::watch::WatchLoad;
@@ -141,14 +142,4 @@ fn median(phases: &[Phase], of: impl Fn(&Phase) -> f64) -> f64 {
     let mut values: Vec<f64> = phases.iter().map(of).collect();
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or_default()
-}
-
-/// Resident memory of a process.
-fn resident_bytes(pid: u32) -> Result<u64, String> {
-    let path = format!("/proc/{pid}/status");
-    let status = std::fs::read_to_string(&path).map_err(|error| format!("cannot read {path}: {error}"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kib.map(|kib| kib * 1024)
-        .ok_or_else(|| format!("{path} says nothing of resident memory"))
 }

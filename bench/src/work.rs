@@ -30,6 +30,8 @@ pub enum Op {
     Lease,
     /// Pushes an item to a queue that all clients share, claims one and acknowledges it.
     Queue,
+    /// Writes a random key of the eventual tier, at any member; Quorate only.
+    EventualPut,
 }
 
 impl Op {
@@ -43,12 +45,13 @@ impl Op {
             Op::Contended => "contended",
             Op::Lease => "lease",
             Op::Queue => "queue",
+            Op::EventualPut => "eventual-put",
         }
     }
 
     fn verb(self) -> Option<Verb> {
         match self {
-            Op::Put | Op::Get | Op::Cas => None,
+            Op::Put | Op::Get | Op::Cas | Op::EventualPut => None,
             Op::Lock | Op::Contended => Some(Verb::Lock),
             Op::Lease => Some(Verb::Lease),
             Op::Queue => Some(Verb::Queue),
@@ -91,7 +94,7 @@ impl Work {
             Op::Contended => Work::Lock(verbs, "bench/everybody".to_owned()),
             Op::Lease => Work::Lease(verbs),
             Op::Queue => Work::Queue(verbs, value.clone()),
-            Op::Put | Op::Get | Op::Cas | Op::Lock => Work::Lock(verbs, format!("bench/{number}")),
+            Op::Put | Op::Get | Op::Cas | Op::EventualPut | Op::Lock => Work::Lock(verbs, format!("bench/{number}")),
         });
         Ok(work.collect())
     }
@@ -142,6 +145,10 @@ impl KeyWork {
                 };
                 self.own_revision = revision;
                 Ok(conflict)
+            }
+            Op::EventualPut => {
+                let put = self.session.eventual_put(random_key(), self.value.clone());
+                put.await.map(|()| false)
             }
             _ => self.session.put(random_key(), self.value.clone()).await.map(|()| false),
         }

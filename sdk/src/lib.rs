@@ -107,7 +107,7 @@ pub use eventual::{
     EventualContext, EventualEntry, EventualGet, EventualGetMany, EventualGetManyReply, EventualGetReply, EventualPage,
     EventualPut, EventualResolved, EventualScan, EventualSibling, EventualType, EventualUpdate, EventualUpdateKind,
     EventualWatch, EventualWatchItem, EventualWritten, FailedWrite, Flag, Flushed, HealReport, Map, MemberMemory,
-    OpenBatch, OpenEventualWatch, PeerSync, ResolveWith, Set, Strategy, SyncStatus,
+    OpenBatch, OpenEventualWatch, PeerSync, ResolveWith, Set, Strategy, StrategyConflicts, SyncStatus,
 };
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};

@@ -21,6 +21,8 @@ pub mod checker;
 pub mod cluster;
 // Disks that lose what was not synced.
 pub mod disk;
+// What was done to the eventual tier, held against what its members have.
+pub mod eventual_check;
 // Every operation with its times and its answer.
 pub mod history;
 // What happened, from the log of a member.

@@ -10,7 +10,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
-use quorate_tests::scenarios::{KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds};
+use quorate_tests::scenarios::{
+    EventualRounds, KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Runs a real cluster under faults and checks every answer.
@@ -32,6 +34,8 @@ enum Scenario {
     /// Watchers follow while members are killed, paused, cut off and given snapshots, and history is compacted. Cutting
     /// members off needs root.
     WatchRounds(WatchOptions),
+    /// Clients write to the eventual tier while members are killed, wiped, paused and cut off. Cutting members off needs root.
+    EventualRounds(EventualOptions),
     /// A worker of `queue-rounds`.
     #[command(hide = true)]
     QueueWorker(WorkerOptions),
@@ -57,6 +61,19 @@ struct WatchOptions {
     watchers: u64,
     /// How long faults go on.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Repeats the decisions of an earlier run; drawn and printed when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct EventualOptions {
+    /// Writers at a time.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(2..=1000))]
+    writers: u64,
+    /// How long faults go on.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// Repeats the decisions of an earlier run; drawn and printed when absent.
     #[arg(long)]
@@ -161,6 +178,14 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
         Scenario::WatchRounds(options) => {
             let scenario = WatchRounds {
                 watchers: options.watchers,
+                seconds: options.seconds,
+                seed: options.seed.unwrap_or_else(rand::random),
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::EventualRounds(options) => {
+            let scenario = EventualRounds {
+                writers: options.writers,
                 seconds: options.seconds,
                 seed: options.seed.unwrap_or_else(rand::random),
             };

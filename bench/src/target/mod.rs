@@ -21,7 +21,7 @@ async fn channel(endpoint: &str) -> Result<tonic::transport::Channel, String> {
 }
 
 /// Opens a channel to `host:port` whose calls last as long as they do.
-async fn lasting_channel(endpoint: &str) -> Result<tonic::transport::Channel, String> {
+pub(crate) async fn lasting_channel(endpoint: &str) -> Result<tonic::transport::Channel, String> {
     connect(endpoint, |channel| channel).await
 }
 
@@ -45,4 +45,9 @@ const CALL_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(10);
 
 fn describe(status: &tonic::Status) -> String {
     format!("{:?}: {}", status.code(), status.message())
+}
+
+/// An SDK client.
+pub(crate) async fn sdk_client(endpoints: &[String], connections: usize) -> Result<quorate::Client, String> {
+    stream::client(endpoints, connections, CALL_TIMEOUT).await
 }

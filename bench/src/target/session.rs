@@ -125,6 +125,14 @@ impl Session {
         }
     }
 
+    /// Writes a key of the eventual tier, with Quorate's SDK alone.
+    pub async fn eventual_put(&mut self, key: Bytes, value: Bytes) -> Result<(), String> {
+        match self {
+            Session::Stream(session) => session.eventual_put(key, value).await,
+            Session::Unary(_) | Session::Etcd(_) => Err("the eventual tier is measured through the SDK".to_owned()),
+        }
+    }
+
     /// Reads a key, linearizably, and returns its modification revision; 0 when it does not exist.
     pub async fn get(&mut self, key: Bytes) -> Result<u64, String> {
         match self {

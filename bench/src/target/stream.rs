@@ -28,6 +28,12 @@ impl StreamSession {
         Ok(())
     }
 
+    pub(super) async fn eventual_put(&mut self, key: Bytes, value: Bytes) -> Result<(), String> {
+        let put = self.client.eventual().put(key, value).await;
+        put.map_err(|error| error.to_string())?;
+        Ok(())
+    }
+
     pub(super) async fn get(&mut self, key: Bytes) -> Result<u64, String> {
         let reply = self.client.get(key).consistency(Consistency::Strong).await;
         let reply = reply.map_err(|error| error.to_string())?;

@@ -16,7 +16,7 @@ pub const NUMBER_MAX: u64 = (1 << 48) - 1;
 impl Dot {
     /// # Panics
     ///
-    /// If the number is beyond [`NUMBER_MAX`]: whoever decodes one checks it.
+    /// If the number is beyond 2^48 - 1: whoever decodes one checks it.
     pub fn new(actor: ActorIndex, number: u64) -> Self {
         assert!(number <= NUMBER_MAX, "the number of an operation has 48 bits");
         Dot(u64::from(actor.0) << 48 | number)

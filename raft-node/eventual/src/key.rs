@@ -135,7 +135,14 @@ impl Key {
 
     /// The shard, of those that belong to volatile domains or of the others.
     pub fn shard(&self, volatile: bool) -> ShardNumber {
-        ShardNumber::of_hash(xxh3_64(self.collection()), volatile)
+        let collection = self.collection();
+        // Most keys have no element: then it is the hash that is kept.
+        let home = if collection.len() == self.bytes().len() {
+            self.hash()
+        } else {
+            xxh3_64(collection)
+        };
+        ShardNumber::of_hash(home, volatile)
     }
 }
 

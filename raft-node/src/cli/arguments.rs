@@ -5,8 +5,8 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member,
-    memory, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
+    assign, bench, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
+    member, memory, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -87,6 +87,9 @@ pub enum Verb {
     /// Save the store
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotVerb),
+    /// Measure what needs no cluster
+    #[command(subcommand)]
+    Bench(bench::BenchVerb),
     /// Show the settings
     #[command(subcommand)]
     Config(config_print::ConfigVerb),

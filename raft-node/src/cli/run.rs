@@ -10,8 +10,8 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock, member,
-    memory, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
+    assign, bench, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
+    member, memory, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
 };
 
 /// What the binary does.
@@ -62,6 +62,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match verb {
         Verb::Completion(arguments) => completion::run(&arguments),
         Verb::Config(verb) => config_print::run(&verb, &global),
+        Verb::Bench(verb) => bench::run(&verb, &global),
         Verb::Server(arguments) => server::run(&arguments, &runtime()?),
         Verb::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
         Verb::Demo(arguments) => runtime()?.block_on(demo::run(arguments, &global)),

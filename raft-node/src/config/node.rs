@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compaction, Limits, Log, Raft, Storage};
+use super::{Compaction, Eventual, Limits, Log, Raft, Storage};
 use crate::types::MemberId;
 
 /// What a member runs with. Made by [`super::load()`], or in code with [`NodeConfig::founding`].
@@ -35,6 +35,8 @@ pub struct NodeConfig {
     pub storage: Storage,
     /// How much history stays.
     pub compaction: Compaction,
+    /// The eventual tier.
+    pub eventual: Eventual,
     /// What the server says about itself.
     pub log: Log,
 }
@@ -73,6 +75,7 @@ impl Default for NodeConfig {
             limits: Limits::default(),
             storage: Storage::default(),
             compaction: Compaction::default(),
+            eventual: Eventual::default(),
             log: Log::default(),
         }
     }

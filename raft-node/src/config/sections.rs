@@ -82,6 +82,42 @@ impl Default for Compaction {
     }
 }
 
+/// What the eventual tier keeps in memory beside its entries, and how often it does what.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Eventual {
+    /// What was written is on disk after this long, in milliseconds. Until then it is lost if the process is killed, unless
+    /// another member has it. Default 100.
+    pub flush_interval_ms: u64,
+    /// Operations that are remembered for members that were away for a moment, over all shards. One that was away for
+    /// longer gets whole shards. Default 67,108,864 (64 MiB).
+    pub log_bytes_max: u64,
+    /// Values that are kept only for members that lack them, over all shards. Default 67,108,864 (64 MiB).
+    pub orphan_bytes_max: u64,
+    /// What waits to be sent to one member; past it, the member gets what it lacks when it reads again. Default
+    /// 8,388,608 (8 MiB).
+    pub peer_queue_bytes_max: u64,
+    /// Members tell each other this often how far they are, in milliseconds: what a read can be proved to be no older than.
+    /// Default 50.
+    pub beat_interval_ms: u64,
+    /// What one shard sends at once, at most: a shard that is larger cannot be brought to another member. Default
+    /// 268,435,456 (256 MiB).
+    pub frame_bytes_max: u64,
+}
+
+impl Default for Eventual {
+    fn default() -> Self {
+        Self {
+            flush_interval_ms: 100,
+            log_bytes_max: 67_108_864,
+            orphan_bytes_max: 67_108_864,
+            peer_queue_bytes_max: 8_388_608,
+            beat_interval_ms: 50,
+            frame_bytes_max: 268_435_456,
+        }
+    }
+}
+
 /// What the server says about itself, on standard error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

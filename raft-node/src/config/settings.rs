@@ -190,6 +190,43 @@ pub const SETTINGS: &[Setting] = &[
         "how long a revision stays readable, at least",
     ),
     integer("compaction.interval_ms", 10, 86_400_000, "time between two looks"),
+    integer(
+        "eventual.flush_interval_ms",
+        10,
+        60_000,
+        "what was written is on disk after this long",
+    ),
+    integer(
+        "eventual.log_bytes_max",
+        MIB,
+        64 * GIB,
+        "operations remembered for members that were away",
+    ),
+    integer(
+        "eventual.orphan_bytes_max",
+        MIB,
+        64 * GIB,
+        "values kept only for members that lack them",
+    ),
+    integer(
+        "eventual.peer_queue_bytes_max",
+        MIB,
+        GIB,
+        "what waits to be sent to one member",
+    ),
+    integer(
+        "eventual.beat_interval_ms",
+        10,
+        10_000,
+        "members tell each other how far they are",
+    ),
+    integer(
+        "eventual.frame_bytes_max",
+        MIB,
+        // A frame says its length in four bytes.
+        4 * GIB - 1,
+        "what one shard sends at once, at most",
+    ),
     other(
         "log.level",
         Kind::Word(&["error", "warn", "info", "debug", "trace"]),

@@ -386,6 +386,16 @@ fn bad_flags_and_variables_are_refused_by_name() {
 }
 
 #[test]
+fn a_frame_of_the_eventual_tier_holds_two_of_the_largest_values() {
+    let text = format!("{GOOD}\n[eventual]\nframe_bytes_max = 1048576\n");
+    let message = load_file(&text).unwrap_err().to_string();
+    assert!(
+        message.contains("eventual.frame_bytes_max: 1048576 does not hold two"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_joining_member_lists_no_founders() {
     let loaded = load_file("member_id = 9\ncluster.join = true\n").unwrap();
     assert!(loaded.config.cluster.join && loaded.config.cluster.members.is_empty());

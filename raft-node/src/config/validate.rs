@@ -226,6 +226,16 @@ impl NodeConfig {
                 ),
             ));
         }
+        if self.eventual.frame_bytes_max < record_bytes.saturating_mul(2) {
+            problems.push(Problem::new(
+                "eventual.frame_bytes_max",
+                format!(
+                    "{} does not hold two of the largest key and value ({} + {} bytes): raise it, or lower \
+                     limits.value_bytes_max",
+                    self.eventual.frame_bytes_max, limits.key_bytes_max, limits.value_bytes_max
+                ),
+            ));
+        }
     }
 }
 

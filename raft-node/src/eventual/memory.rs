@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use quorate_eventual::{DomainCounts, Strategy};
-use quorate_proto::v1::{DomainMemory, MemberMemory};
+use quorate_proto::v1::{DomainMemory, EventualStrategy, MemberMemory, StrategyConflicts};
 
 use super::Tier;
 use super::limits::Pressure;
@@ -41,5 +41,25 @@ fn of_domain(domain: &EventualDomain, counts: &DomainCounts) -> DomainMemory {
             .into_iter()
             .map(|strategy| counts.conflicts(strategy))
             .sum(),
+        conflicts_by_strategy: Strategy::ALL
+            .into_iter()
+            .map(|strategy| StrategyConflicts {
+                strategy: wire_strategy(strategy).into(),
+                conflicts: counts.conflicts(strategy),
+            })
+            .filter(|of_strategy| of_strategy.conflicts > 0)
+            .collect(),
+    }
+}
+
+/// A strategy as clients see it.
+pub fn wire_strategy(strategy: Strategy) -> EventualStrategy {
+    match strategy {
+        Strategy::LastWrite => EventualStrategy::LastWrite,
+        Strategy::Union => EventualStrategy::Union,
+        Strategy::Merge => EventualStrategy::Merge,
+        Strategy::Max => EventualStrategy::Max,
+        Strategy::Min => EventualStrategy::Min,
+        Strategy::Siblings => EventualStrategy::Siblings,
     }
 }

@@ -149,9 +149,13 @@ impl Peer {
 }
 
 /// Every other member. One that was removed is forgotten.
+///
+/// A process that has just started knows nobody, or only those who have called already. Until it has read who the members
+/// are, nothing can be said of all of them.
 #[derive(Debug, Default)]
 pub struct Peers {
     peers: RwLock<BTreeMap<MemberId, Arc<Peer>>>,
+    complete: AtomicBool,
 }
 
 impl Peers {
@@ -174,6 +178,21 @@ impl Peers {
         self.peers.read().values().cloned().collect()
     }
 
+    /// Every member is among them, or is this one.
+    pub fn are_complete(&self) -> bool {
+        self.complete.load(Ordering::Acquire)
+    }
+
+    /// See [`Peers::are_complete`].
+    pub fn set_complete(&self) {
+        self.complete.store(true, Ordering::Release);
+    }
+
+    /// It holds for every other member. Of members that are not known yet nothing holds.
+    pub fn all_are(&self, mut holds: impl FnMut(&Peer) -> bool) -> bool {
+        self.are_complete() && self.peers.read().values().all(|peer| holds(peer))
+    }
+
     /// Forgets all but these.
     pub fn keep_only(&self, keep: impl Fn(MemberId) -> bool) {
         self.peers.write().retain(|member, _| keep(*member));
@@ -190,11 +209,14 @@ impl Peers {
 
     /// Every peer is known to have the actor's operations of the shard up to `number`, whoever it is.
     pub fn all_have(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
-        self.peers.read().values().all(|peer| peer.knows(shard, actor, number))
+        self.all_are(|peer| peer.knows(shard, actor, number))
     }
 
     /// Every peer has this process's operations of the shard up to this number.
     pub fn acked_by_all(&self, shard: ShardNumber) -> u64 {
+        if !self.are_complete() {
+            return 0;
+        }
         let peers = self.peers.read();
         peers.values().map(|peer| peer.acked(shard)).min().unwrap_or(u64::MAX)
     }
@@ -214,13 +236,28 @@ mod tests {
         peer.is_process(ActorId(10));
         peer.has(ActorId(10), ME, shard, 5);
         assert_eq!(peers.having(shard, 5), 1);
-        assert!(peers.all_have(shard, ME, 5) && !peers.all_have(shard, ME, 6));
+        assert!(!peers.all_have(shard, ME, 5), "there may be others");
         peer.is_process(ActorId(11));
         assert_eq!(peer.acked(shard), 0);
         peer.has(ActorId(10), ME, shard, 6);
         assert_eq!(peers.having(shard, 1), 0, "an answer of the process before came late");
         peer.has(ActorId(11), ME, shard, 6);
+        assert_eq!(peers.acked_by_all(shard), 0, "there may be others");
+        peers.set_complete();
         assert_eq!(peers.acked_by_all(shard), 6);
+    }
+
+    #[test]
+    fn of_members_that_are_not_known_yet_nothing_holds() {
+        let peers = Peers::default();
+        let Some(shard) = ShardNumber::new(7) else { panic!() };
+        let actor = quorate_eventual::Store::new(ActorId(1), Default::default()).me();
+        assert!(!peers.all_have(shard, actor, 0) && !peers.all_are(|_| true));
+        peers.get_or_add(2);
+        assert!(!peers.all_have(shard, actor, 0), "one of them has called");
+        peers.set_complete();
+        assert!(peers.all_have(shard, actor, 0));
+        assert!(!peers.all_have(shard, actor, 1));
     }
 
     #[test]

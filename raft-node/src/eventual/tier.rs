@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use super::changes::Changes;
 use super::heal::{HEALS_MAX, Heal};
 use super::peers::Peers;
+use crate::config;
 use crate::environment::Clock;
 
 /// Bounds and times of the tier.
@@ -41,6 +42,26 @@ impl Default for EventualOptions {
             compare: Duration::from_secs(1),
             frame_bytes_max: 256 << 20,
             flush_interval: Duration::from_millis(100),
+        }
+    }
+}
+
+impl EventualOptions {
+    /// Those of a configuration. What is meant for all shards is shared among them.
+    pub fn of(settings: &config::Eventual) -> Self {
+        let bytes = |setting: u64| usize::try_from(setting).unwrap_or(usize::MAX);
+        let of_shard = |setting: u64| bytes(setting / u64::from(SHARDS));
+        let operation_bytes = bytes(quorate_eventual::LOG_OPERATION_BYTES).max(1);
+        Self {
+            shard: ShardLimits {
+                log_ops_max: of_shard(settings.log_bytes_max) / operation_bytes,
+                orphan_bytes_max: of_shard(settings.orphan_bytes_max),
+            },
+            queue_bytes_max: bytes(settings.peer_queue_bytes_max),
+            beat: Duration::from_millis(settings.beat_interval_ms),
+            frame_bytes_max: bytes(settings.frame_bytes_max),
+            flush_interval: Duration::from_millis(settings.flush_interval_ms),
+            ..Self::default()
         }
     }
 }
@@ -140,6 +161,9 @@ impl Tier {
 
     /// How old what is here may be: everything that a peer acknowledged longer ago is here. None if a peer was not heard of.
     pub fn age(&self) -> Option<Duration> {
+        if !self.peers.are_complete() {
+            return None;
+        }
         let now = self.monotonic_us();
         let oldest = self.peers.all().iter().map(|peer| peer.freshness.here_us()).min();
         match oldest {
@@ -185,7 +209,8 @@ impl Tier {
     /// See [`Tier::is_caught_up`].
     pub(super) fn set_caught_up(&self) {
         if !self.caught_up.swap(true, Ordering::AcqRel) {
-            tracing::info!("the eventual tier has caught up with every member");
+            tracing::info!("the eventual tier has what there was when this process started");
+            self.heard.notify_waiters();
         }
     }
 
@@ -201,6 +226,35 @@ impl Tier {
             shard = shard.get(),
             peer,
             "a shard differs from a peer's though both have the same operations"
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_meant_for_all_shards_is_shared_among_them() {
+        let options = EventualOptions::of(&config::Eventual::default());
+        let operations = options.shard.log_ops_max as u64 * u64::from(SHARDS);
+        let log_bytes = operations * quorate_eventual::LOG_OPERATION_BYTES;
+        assert!((60 << 20..=64 << 20).contains(&log_bytes), "{log_bytes}");
+        assert_eq!(options.shard.orphan_bytes_max, (64 << 20) / usize::from(SHARDS));
+        let defaults = EventualOptions::default();
+        assert_eq!(
+            (
+                options.beat,
+                options.queue_bytes_max,
+                options.frame_bytes_max,
+                options.flush_interval
+            ),
+            (
+                defaults.beat,
+                defaults.queue_bytes_max,
+                defaults.frame_bytes_max,
+                defaults.flush_interval
+            )
         );
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_eventual::{ActorId, ShardNumber};
 
-use super::Tier;
+use super::{Peer, Tier};
 
 /// Why it did not come in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,15 +61,20 @@ impl<'t> WaitFor<'t> {
             .map_err(|()| Unmet::Token)
     }
 
+    /// Until this member has what there was when its process started.
+    pub async fn caught_up(&self) -> Result<(), Unmet> {
+        let caught_up = || self.tier.is_caught_up();
+        self.until(self.tier.heard(), caught_up)
+            .await
+            .map_err(|()| Unmet::Token)
+    }
+
     /// Until this member has caught up with what every other had when it was asked: for a token without detail.
     pub async fn everything(&self) -> Result<(), Unmet> {
         let asked_us = self.tier.monotonic_us();
         let heard = || {
-            self.tier
-                .peers
-                .all()
-                .iter()
-                .all(|peer| peer.freshness.here_us() >= asked_us)
+            let fresh = |peer: &Peer| peer.freshness.here_us() >= asked_us;
+            self.tier.peers.all_are(fresh)
         };
         self.until(self.tier.heard(), heard).await.map_err(|()| Unmet::Token)
     }
@@ -79,10 +84,8 @@ impl<'t> WaitFor<'t> {
         let asked_us = self.tier.monotonic_us();
         let fresh = |us: u64| us >= asked_us;
         let even = || {
-            let peers = self.tier.peers.all();
-            peers
-                .iter()
-                .all(|peer| fresh(peer.freshness.here_us()) && fresh(peer.freshness.there_us()))
+            let is_even = |peer: &Peer| fresh(peer.freshness.here_us()) && fresh(peer.freshness.there_us());
+            self.tier.peers.all_are(is_even)
         };
         self.until(self.tier.heard(), even).await.map_err(|()| Unmet::Token)
     }

@@ -34,7 +34,7 @@ pub use handle::Eventual;
 pub(crate) use level::{delete_at_level, get_at_level, put_at_level};
 pub use resolve::{EventualResolved, ResolveWith};
 pub use scan::{EventualPage, EventualScan};
-pub use sync::{DomainMemory, HealReport, MemberMemory, PeerSync, SyncStatus};
+pub use sync::{DomainMemory, HealReport, MemberMemory, PeerSync, StrategyConflicts, SyncStatus};
 pub(crate) use tier::Tier;
 pub use token::CausalToken;
 pub use typed::{Counter, Flag, Map, Set};

@@ -3,6 +3,8 @@
 use quorate_proto::v1;
 use serde::Serialize;
 
+use super::value::Strategy;
+
 /// How far one member and each other have what the other has.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
@@ -122,6 +124,18 @@ pub struct DomainMemory {
     pub expired: u64,
     /// Values written concurrently that met.
     pub conflicts: u64,
+    /// The same by strategy; those of which there were none, or that this client does not know, are left out.
+    pub conflicts_by_strategy: Vec<StrategyConflicts>,
+}
+
+/// Values that were written concurrently and met at one member.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StrategyConflicts {
+    /// Its name.
+    pub strategy: &'static str,
+    /// How many.
+    pub conflicts: u64,
 }
 
 impl From<v1::PeerSync> for PeerSync {
@@ -185,6 +199,16 @@ impl From<v1::DomainMemory> for DomainMemory {
             refused: memory.refused,
             expired: memory.expired,
             conflicts: memory.conflicts,
+            conflicts_by_strategy: memory
+                .conflicts_by_strategy
+                .into_iter()
+                .filter_map(|of_strategy| {
+                    Some(StrategyConflicts {
+                        strategy: Strategy::of_wire(of_strategy.strategy())?.name(),
+                        conflicts: of_strategy.conflicts,
+                    })
+                })
+                .collect(),
         }
     }
 }

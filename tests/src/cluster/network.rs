@@ -49,7 +49,7 @@ pub struct Network {
     number: u16,
     hub: Namespace,
     members: BTreeMap<u64, Namespace>,
-    /// Pairs of members, the lower id first.
+    /// From whom, and whom it does not reach.
     cuts: BTreeSet<(u64, u64)>,
 }
 
@@ -107,24 +107,26 @@ impl Network {
 
     /// From now on neither reaches the other as a peer. A pair that is cut already stays so.
     pub(super) fn cut(&mut self, one: u64, other: u64) -> Result<(), HarnessError> {
-        for (here, there) in [(one, other), (other, one)] {
-            let address = self.address(there);
-            self.member(here)?.ip(&format!(
-                "neigh replace {address} lladdr {NOBODY} dev {INTERFACE} nud permanent\n"
-            ))?;
-        }
-        self.cuts.insert((one.min(other), one.max(other)));
+        self.cut_one_way(one, other)?;
+        self.cut_one_way(other, one)
+    }
+
+    /// From now on nothing that `from` sends reaches `to` as a peer; what `to` sends arrives.
+    pub(super) fn cut_one_way(&mut self, from: u64, to: u64) -> Result<(), HarnessError> {
+        let address = self.address(to);
+        self.member(from)?.ip(&format!(
+            "neigh replace {address} lladdr {NOBODY} dev {INTERFACE} nud permanent\n"
+        ))?;
+        self.cuts.insert((from, to));
         Ok(())
     }
 
     /// Ends every cut.
     pub(super) fn heal(&mut self) -> Result<(), HarnessError> {
-        for (one, other) in std::mem::take(&mut self.cuts) {
-            for (here, there) in [(one, other), (other, one)] {
-                let address = self.address(there);
-                self.member(here)?
-                    .ip(&format!("neigh del {address} dev {INTERFACE}\n"))?;
-            }
+        for (from, to) in std::mem::take(&mut self.cuts) {
+            let address = self.address(to);
+            self.member(from)?
+                .ip(&format!("neigh del {address} dev {INTERFACE}\n"))?;
         }
         Ok(())
     }

@@ -189,6 +189,13 @@ impl Cluster {
         others.iter().try_for_each(|other| network.cut(id, *other))
     }
 
+    /// Nothing that a member sends reaches these others as peers, while what they send arrives. Needs
+    /// [`Settings::in_own_network`].
+    pub fn cut_one_way(&mut self, id: u64, others: &[u64]) -> Result<(), HarnessError> {
+        let network = self.network.as_mut().ok_or_else(no_network)?;
+        others.iter().try_for_each(|other| network.cut_one_way(id, *other))
+    }
+
     /// Ends every cut.
     pub fn heal(&mut self) -> Result<(), HarnessError> {
         self.network.as_mut().ok_or_else(no_network)?.heal()

@@ -4,6 +4,7 @@
 //! happened, every kind of operation succeeded, every answer is explained by the witness check, the final reads show all
 //! that was acknowledged, and all members have the same state at the same index.
 
+mod eventual_rounds;
 mod kill_rounds;
 mod power_loss;
 mod queue_rounds;
@@ -11,6 +12,7 @@ mod queue_worker;
 mod run;
 mod watch_rounds;
 
+pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
 pub use kill_rounds::KillRounds;
 pub use power_loss::{PowerLoss, PowerLossEnd};
 pub use queue_rounds::{QueueReport, QueueRounds};

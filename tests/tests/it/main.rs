@@ -8,6 +8,8 @@
 mod basics;
 mod domains;
 mod durability;
+mod eventual;
+mod eventual_rounds;
 mod eventual_watch;
 mod faults;
 mod integrity;

@@ -66,6 +66,7 @@ const RULES: &[Rule] = &[
             "raft-node/src/grpc/",
             "raft-node/src/consensus/network/",
             "raft-node/src/consensus/read.rs",
+            "raft-node/src/eventual/replication/",
             "raft-node/src/node/parts.rs",
             "raft-node/src/node/founding.rs",
             "proto/",
@@ -83,6 +84,19 @@ const RULES: &[Rule] = &[
         not_in_tests: false,
     },
     Rule {
+        name: "the algorithm of the eventual tier is handed time and randomness",
+        scope: Scope::Only(&["raft-node/eventual/src/"]),
+        forbidden: &[
+            "Instant::now",
+            "SystemTime::now",
+            "rand::",
+            "tokio::",
+            "std::fs",
+            "std::net",
+        ],
+        not_in_tests: true,
+    },
+    Rule {
         name: "replicated code has no order that differs between members",
         scope: Scope::Only(REPLICATED),
         forbidden: &["HashMap", "HashSet"],
@@ -90,7 +104,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "a failure is an error or says why it cannot be",
-        scope: Scope::Only(&["raft-node/src/", "sdk/src/"]),
+        scope: Scope::Only(&["raft-node/src/", "raft-node/eventual/src/", "sdk/src/"]),
         forbidden: &[".unwrap()"],
         not_in_tests: true,
     },
@@ -191,7 +205,14 @@ fn the_repository_keeps_its_rules() {
     let mut files = Vec::new();
     collect(&repository(), "", &mut files).expect("the repository can be read");
     files.sort();
-    for package in ["raft-node/src/", "sdk/src/", "proto/", "tests/src/", "bench/src/"] {
+    for package in [
+        "raft-node/src/",
+        "raft-node/eventual/src/",
+        "sdk/src/",
+        "proto/",
+        "tests/src/",
+        "bench/src/",
+    ] {
         let walked = files.iter().any(|(path, _)| path.starts_with(package));
         assert!(walked, "no file of {package} was found");
     }

@@ -20,6 +20,8 @@ mod state;
 
 use std::collections::HashMap;
 
+use smallvec::SmallVec;
+
 use crate::actor::{ActorId, ActorIndex, Actors, TooManyActors};
 use crate::dot::{Dot, NUMBER_MAX};
 use crate::entry::{Life, Sibling, Value};
@@ -42,9 +44,17 @@ const HAS_VALUE: u8 = 1;
 const HAS_REMOVED: u8 = 2;
 const HAS_END: u8 = 4;
 
+/// Actors of a frame that are looked for one by one: quicker than hashing, as long as they are few.
+const ACTORS_SCANNED: usize = 8;
+/// What a body has room for from the start; most frames under load take less.
+const BODY_BYTES: usize = 4096;
+
 /// Writes a body, giving its actors places as they come.
 struct Body {
     rest: Vec<u8>,
+    /// The first actors, in their places: nearly always all of them.
+    first: SmallVec<[ActorIndex; ACTORS_SCANNED]>,
+    /// The others.
     places: HashMap<ActorIndex, u64>,
     ids: Vec<ActorId>,
 }
@@ -52,18 +62,29 @@ struct Body {
 impl Body {
     fn new() -> Self {
         Body {
-            rest: Vec::new(),
+            rest: Vec::with_capacity(BODY_BYTES),
+            first: SmallVec::new(),
             places: HashMap::new(),
             ids: Vec::new(),
         }
     }
 
     fn actor(&mut self, actor: ActorIndex, actors: &Actors) {
-        let ids = &mut self.ids;
-        let place = *self.places.entry(actor).or_insert_with(|| {
-            ids.push(actors.id(actor));
-            ids.len() as u64 - 1
-        });
+        let place = match self.first.iter().position(|other| *other == actor) {
+            Some(place) => place as u64,
+            None if self.first.len() < ACTORS_SCANNED => {
+                self.first.push(actor);
+                self.ids.push(actors.id(actor));
+                self.ids.len() as u64 - 1
+            }
+            None => {
+                let ids = &mut self.ids;
+                *self.places.entry(actor).or_insert_with(|| {
+                    ids.push(actors.id(actor));
+                    ids.len() as u64 - 1
+                })
+            }
+        };
         wire::put_number(&mut self.rest, place);
     }
 

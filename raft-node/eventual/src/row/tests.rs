@@ -137,15 +137,6 @@ fn what_was_taken_once_is_not_taken_again() {
 }
 
 #[test]
-fn a_disk_that_takes_long_does_not_make_the_list_of_changes_long() {
-    let mut member = Member::new(1);
-    for _ in 0..20_000 {
-        member.put(NAMES[0], b"a");
-    }
-    assert_eq!(member.rows().puts.len(), 1);
-}
-
-#[test]
 fn any_flipped_bit_is_noticed() {
     let mut before = Member::new(1);
     before.put(NAMES[0], b"value");

@@ -90,6 +90,18 @@ impl Shard {
                 have,
             });
         }
+        let slot = self.find(key.hash(), key.bytes());
+        let sibling = match (slot, sibling) {
+            (Some(slot), Some(sibling)) if self.supersedes_the_only(slot, &removed) && !self.pending.contains(&dot) => {
+                let key = self.apply_to_only(slot, sibling);
+                self.remember(dot, key.clone(), removed);
+                self.touched(&key);
+                applied.operations += 1;
+                applied.merged += 1;
+                return Ok(());
+            }
+            (_, sibling) => sibling,
+        };
         let mut changed = false;
         let before = self.usage_before(&key);
         for superseded in &removed {
@@ -109,6 +121,18 @@ impl Shard {
             self.touched(&key);
         }
         Ok(())
+    }
+
+    /// Puts a value of another process in the place of the only one there, which it supersedes.
+    fn apply_to_only(&mut self, slot: u32, sibling: Sibling) -> Key {
+        let dot = sibling.dot;
+        self.last_hlc = self.last_hlc.max(sibling.hlc);
+        let (key, old) = self.replace_only(slot, sibling);
+        if old.dot.actor() == self.me {
+            self.keep_orphan(old);
+        }
+        self.clock.advance(dot.actor(), dot.number());
+        key
     }
 
     /// Puts a value of another process beside those that are here.

@@ -11,7 +11,8 @@ use crate::key::Key;
 pub const DROP_AFTER_MS: u64 = 1_000;
 
 impl Shard {
-    /// Drops at most `max` values that ended more than [`DROP_AFTER_MS`] ago. Returns how many it dropped.
+    /// Drops values that ended more than a second ago, those that ended first before others, until it dropped `max` or, with
+    /// the last key's, a few more. Returns how many.
     pub fn drop_ended(&mut self, now_ms: u64, max: usize) -> usize {
         let before_ms = now_ms.saturating_sub(DROP_AFTER_MS);
         let mut dropped = 0;

@@ -16,6 +16,7 @@ mod expire;
 mod join;
 mod persist;
 mod read;
+mod replace;
 mod retire;
 mod rules;
 mod unseen;
@@ -257,13 +258,17 @@ impl Shard {
     }
 
     fn sibling_digest(&self, key_hash: u64, sibling: &Sibling) -> u64 {
-        if sibling.life.ends() {
+        self.dot_digest(key_hash, sibling.dot, sibling.life.ends())
+    }
+
+    fn dot_digest(&self, key_hash: u64, dot: Dot, ends: bool) -> u64 {
+        if ends {
             return 0;
         }
         let mut bytes = [0; 24];
         bytes[..8].copy_from_slice(&key_hash.to_le_bytes());
-        bytes[8..16].copy_from_slice(&self.actors.id(sibling.dot.actor()).0.to_le_bytes());
-        bytes[16..].copy_from_slice(&sibling.dot.number().to_le_bytes());
+        bytes[8..16].copy_from_slice(&self.actors.id(dot.actor()).0.to_le_bytes());
+        bytes[16..].copy_from_slice(&dot.number().to_le_bytes());
         xxhash_rust::xxh3::xxh3_64(&bytes)
     }
 

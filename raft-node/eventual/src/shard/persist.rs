@@ -157,3 +157,33 @@ impl Shard {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Address, Place, Space};
+
+    fn key(number: u32) -> Key {
+        Key::keep(&Place::of(Address {
+            domain: 1,
+            space: Space::Register,
+            name: &number.to_be_bytes(),
+            element: None,
+        }))
+    }
+
+    #[test]
+    fn a_disk_that_takes_long_does_not_make_the_list_of_changes_long() {
+        let mut changed = Changed::new();
+        for number in 0..100_000 {
+            changed.push(&key(number % 10));
+            assert!(changed.keys.len() < UNFLUSHED_KEYS_MIN);
+        }
+        for number in 0..100_000 {
+            changed.push(&key(number % 20_000));
+        }
+        assert!(changed.keys.len() <= 40_000, "{}", changed.keys.len());
+        changed.drop_doubles();
+        assert_eq!(changed.keys.len(), 20_000);
+    }
+}

@@ -161,25 +161,14 @@ impl Shard {
         removed: &Removed,
         sibling: Option<Sibling>,
     ) -> Key {
-        // One value takes the place of the only one there: by far the most frequent write.
-        if let (Some(slot), [only], Some(sibling)) = (slot, removed.as_slice(), &sibling) {
-            let entry = &mut self.entries[slot as usize];
-            if entry.len() == 1 && entry.get(*only).is_some() {
-                let before = entry.bytes();
-                let old = entry.replace_only(sibling.clone());
-                let (key, after) = (entry.key.clone(), entry.bytes());
-                self.count_unflushed(sibling);
-                self.use_slot(slot);
-                self.counts.resize(key.domain(), before, after);
-                self.digest ^= self.sibling_digest(key.hash(), &old) ^ self.sibling_digest(key.hash(), sibling);
-                if old.life.ends() {
-                    self.endings.remove(&(old.life.expires_at_ms(), slot));
-                }
-                self.note_ending(sibling.life.expires_at_ms(), slot);
+        let sibling = match (slot, sibling) {
+            (Some(slot), Some(sibling)) if self.supersedes_the_only(slot, removed) => {
+                let (key, _) = self.replace_only(slot, sibling);
                 self.clock.advance(self.me, dot.number());
                 return key;
             }
-        }
+            (_, sibling) => sibling,
+        };
         let key = match slot {
             Some(slot) => self.entries[slot as usize].key.clone(),
             None => Key::keep(place),

@@ -1,6 +1,7 @@
 //! One verb a file: its arguments and `run`.
 
 pub mod assign;
+pub mod bench;
 pub mod compact;
 pub mod completion;
 pub mod config_print;

@@ -7,10 +7,32 @@ use crate::eventual::Tier;
 use crate::storage::{EntryBatch, StorageError};
 
 impl Disk {
-    /// Writes what has changed in every shard since the last time. After an error nothing may be written any more: what was
-    /// taken is not taken again.
+    /// Writes what has changed in every shard since the last time. After an error nothing is written any more: what was taken
+    /// is not taken again.
     pub fn flush(&self, tier: &Tier) -> Result<(), StorageError> {
-        let _one_at_a_time = self.flushing.lock();
+        self.unless_failed(|| self.write_changes(tier))
+    }
+
+    /// Returns when everything that was flushed is on disk. After an error it fails for ever: what the system could not write
+    /// it may have forgotten.
+    pub fn sync(&self) -> Result<(), StorageError> {
+        self.unless_failed(|| self.store.sync())
+    }
+
+    fn unless_failed(&self, work: impl FnOnce() -> Result<(), StorageError>) -> Result<(), StorageError> {
+        let mut flushing = self.flushing.lock();
+        if flushing.failed {
+            return Err(StorageError {
+                doing: "write entries",
+                reason: String::from("a write or a sync before it failed"),
+            });
+        }
+        let done = work();
+        flushing.failed = done.is_err();
+        done
+    }
+
+    fn write_changes(&self, tier: &Tier) -> Result<(), StorageError> {
         for shard in durable_shards() {
             // The lock is held for the copying of pointers, not while anything is encoded or written.
             let Some(unflushed) = tier.store.lock(shard).take_unflushed() else {
@@ -19,11 +41,6 @@ impl Disk {
             self.write(&Rows::of(shard, &unflushed, tier.store.actors()))?;
         }
         Ok(())
-    }
-
-    /// Returns when everything that was flushed is on disk.
-    pub fn sync(&self) -> Result<(), StorageError> {
-        self.store.sync()
     }
 
     /// Flushes and syncs: nothing is lost by a stop that was planned.

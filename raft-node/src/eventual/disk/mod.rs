@@ -112,7 +112,7 @@ pub struct Disk {
     store: Arc<EntryStore>,
     directory: PathBuf,
     /// One flush at a time: batches of a shard must be written in the order in which they were taken.
-    flushing: Arc<Mutex<()>>,
+    flushing: Arc<Mutex<Flushing>>,
 }
 
 impl Disk {
@@ -181,6 +181,13 @@ impl Disk {
             source,
         }
     }
+}
+
+/// Whether anything may be written yet.
+#[derive(Debug, Default)]
+struct Flushing {
+    /// A batch or a sync failed. What comes after it must not be written: it would stand beside what is missing.
+    failed: bool,
 }
 
 const ALL_SHARDS: usize = quorate_eventual::SHARDS_PER_SET as usize;

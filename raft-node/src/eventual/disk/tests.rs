@@ -361,8 +361,14 @@ async fn a_write_that_fails_is_told_and_ends_it() {
     let failed = watch::Sender::new(None);
     let mut told = failed.subscribe();
     put(&tier, "key", "value");
-    let ended = tokio::time::timeout(Duration::from_secs(10), disk.run(tier, failed)).await;
+    let running = disk.clone().run(Arc::clone(&tier), failed);
+    let ended = tokio::time::timeout(Duration::from_secs(10), running).await;
     ended.unwrap();
     let reason = told.borrow_and_update().clone().unwrap();
     assert!(reason.contains("write a batch of entries"), "{reason}");
+    let later = disk
+        .close(&tier)
+        .expect_err("nothing is written behind a gap")
+        .to_string();
+    assert!(later.contains("before it failed"), "{later}");
 }

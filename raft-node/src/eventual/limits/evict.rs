@@ -5,7 +5,7 @@
 //! Members that see each other differently may both choose for a while. One that is nearly full does not wait for another.
 
 use quorate_eventual::policy::Words;
-use quorate_eventual::{DomainCounts, HeldOfDomain, ShardNumber};
+use quorate_eventual::{DomainCounts, HeldOfDomain, SHARDS_PER_SET, ShardNumber};
 
 use super::{Limits, shards_of};
 use crate::mvcc::EventualDomain;
@@ -22,14 +22,12 @@ const ALL_EVICT_TO_PERCENT: u64 = 94;
 /// Entries that go under one lock.
 const VICTIMS_MAX: u64 = 64;
 
-/// What has to go of a domain, counted as its more pressing limit is.
+/// What a domain may hold when it was evicted from, counted as its more pressing limit is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Excess {
+struct Goal {
     by: By,
-    /// Of all shards together.
+    /// In all shards together.
     value: u64,
-    /// Of that, too much.
-    excess: u64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +45,7 @@ impl By {
     }
 }
 
-impl Excess {
+impl Goal {
     /// None below `from` percent of every limit.
     fn of(domain: &EventualDomain, counts: &DomainCounts, from: u64, to: u64) -> Option<Self> {
         let percent = |limit: u64, percent: u64| u128::from(limit) * u128::from(percent) / 100;
@@ -58,20 +56,16 @@ impl Excess {
         let over = limits
             .into_iter()
             .filter(|(_, limit, value)| *limit != 0 && u128::from(*value) >= percent(*limit, from).max(1));
-        let (by, limit, value) =
+        let (by, limit, _) =
             over.max_by_key(|(_, limit, value)| u128::from(*value) * 1_000_000 / u128::from(*limit))?;
-        let goal = u64::try_from(percent(limit, to)).unwrap_or(u64::MAX);
-        Some(Excess {
-            by,
-            value,
-            excess: value.saturating_sub(goal),
-        })
+        let value = u64::try_from(percent(limit, to)).unwrap_or(u64::MAX);
+        Some(Goal { by, value })
     }
 
-    /// The part that has to go of what holds `held`, rounded up.
-    fn share(&self, held: u64) -> u64 {
-        let share = (u128::from(self.excess) * u128::from(held)).div_ceil(u128::from(self.value.max(1)));
-        u64::try_from(share).unwrap_or(u64::MAX)
+    /// What so many shards may hold of it. Keys are spread evenly, so each may hold the same.
+    fn of_shards(&self, shards: usize) -> u64 {
+        let part = u128::from(self.value) * shards as u128 / u128::from(SHARDS_PER_SET);
+        u64::try_from(part).unwrap_or(u64::MAX)
     }
 }
 
@@ -79,30 +73,32 @@ impl Limits {
     /// Evicts what this member has to of the domain.
     pub(super) async fn evict(&mut self, domain: &EventualDomain) {
         let counts = self.tier.store.counts().domain(domain.id.0);
-        let nearly_full = Excess::of(domain, &counts, ALL_EVICT_FROM_PERCENT, ALL_EVICT_TO_PERCENT);
-        let Some(excess) = Excess::of(domain, &counts, EVICT_FROM_PERCENT, EVICT_TO_PERCENT) else {
+        let nearly_full = Goal::of(domain, &counts, ALL_EVICT_FROM_PERCENT, ALL_EVICT_TO_PERCENT);
+        let Some(goal) = Goal::of(domain, &counts, EVICT_FROM_PERCENT, EVICT_TO_PERCENT) else {
             return;
         };
         let connected = self.connected();
         self.first = self.first.wrapping_add(1);
         let (mine, others): (Vec<_>, Vec<_>) =
             shards_of(domain, self.first).partition(|number| evictor(*number, &connected) == self.member);
-        self.evict_of(domain, excess, &mine).await;
-        if let Some(excess) = nearly_full {
-            self.evict_of(domain, excess, &others).await;
+        self.evict_to(domain, goal, &mine).await;
+        if let Some(goal) = nearly_full {
+            self.evict_to(domain, goal, &others).await;
         }
     }
 
-    /// Of these shards, as much as their part of the excess.
-    async fn evict_of(&self, domain: &EventualDomain, excess: Excess, shards: &[ShardNumber]) {
+    /// Brings these shards to their part of the goal, each by as much of what it holds.
+    async fn evict_to(&self, domain: &EventualDomain, goal: Goal, shards: &[ShardNumber]) {
         let id = domain.id.0;
-        let held = |number: &ShardNumber| excess.by.of(self.tier.store.lock(*number).held_of(id));
+        let held = |number: &ShardNumber| goal.by.of(self.tier.store.lock(*number).held_of(id));
         let all: u64 = shards.iter().map(held).sum();
-        let mut left = excess.share(all);
+        let excess = all.saturating_sub(goal.of_shards(shards.len()));
+        let mut left = excess;
         for number in shards {
-            let mut of_shard = excess.share(held(number)).min(left);
+            let share = (u128::from(excess) * u128::from(held(number))).div_ceil(u128::from(all.max(1)));
+            let mut of_shard = u64::try_from(share).unwrap_or(u64::MAX).min(left);
             while of_shard > 0 {
-                let gone = self.evict_some(id, *number, excess.by, of_shard);
+                let gone = self.evict_some(id, *number, goal.by, of_shard);
                 if gone == 0 {
                     break;
                 }

@@ -100,11 +100,7 @@ fn a_domain_is_full_by_bytes_as_well_and_takes_what_peers_send() {
 
 #[tokio::test]
 async fn a_cache_is_brought_from_80_percent_to_75_and_others_are_left_alone() {
-    for (evict, left) in [
-        (Evict::Drop, 750..=750),
-        (Evict::None, 820..=820),
-        (Evict::Memory, 820..=820),
-    ] {
+    for (evict, left) in [(Evict::Drop, 750), (Evict::None, 820)] {
         let policy = evict.policy_after(EvictPolicy::None);
         let table = table(0, 1_000, evict, policy);
         let tier = tier(1);
@@ -115,7 +111,7 @@ async fn a_cache_is_brought_from_80_percent_to_75_and_others_are_left_alone() {
         fill(&tier, &table, 790..820);
         limits.step(&table).await;
         let entries = entries(&tier, &table);
-        assert!(left.contains(&entries), "{evict:?} left {entries}");
+        assert_eq!(entries, left, "{evict:?}");
         let evicted = &tier.store.counts().domain(domain(&table).id.0).evicted;
         assert_eq!(evicted.load(std::sync::atomic::Ordering::Relaxed), 820 - entries);
     }
@@ -189,7 +185,10 @@ async fn of_two_members_each_evicts_from_its_own_shards_and_both_stay_equal() {
     assert!(own(&two).iter().sum::<u64>() > 100, "the second member has its part");
     exchange(&one, &two);
     let left = entries(&one, &table);
-    assert!((3_750..=3_760).contains(&left), "{left}: as much as if one had done it");
+    assert!(
+        (3_650..=3_750).contains(&left),
+        "{left}: about as much as if one had done it"
+    );
 }
 
 #[tokio::test]
@@ -200,11 +199,15 @@ async fn a_member_that_is_nearly_full_does_not_wait_for_the_others() {
     connect(&tier, 3);
     fill(&tier, &table, 0..5_500);
     let mut limits = Limits::new(Arc::clone(&tier), 1);
+    limits.step(&table).await;
+    let after_one = entries(&tier, &table);
     for _ in 0..20 {
         limits.step(&table).await;
     }
     let left = entries(&tier, &table);
-    assert!((4_600..=4_750).contains(&left), "{left}");
+    // Its third to 75 %, the others' to 94 %, and no more than that however long they do nothing.
+    assert!((4_200..=4_500).contains(&left), "{left}");
+    assert_eq!(left, after_one);
 }
 
 #[tokio::test]

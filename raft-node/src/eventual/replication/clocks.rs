@@ -9,13 +9,14 @@ use crate::eventual::Tier;
 /// Bytes a shard takes in [`hashes`].
 pub(super) const HASHES_BYTES: usize = 16;
 
-/// A shard's clock, for a peer. Retired processes are not in it.
+/// A shard's clock, for a peer. Retired processes are in it: a peer that did not know that their operations are here would send
+/// whole states.
 pub(super) fn told(tier: &Tier, number: ShardNumber, shard: &Shard) -> proto::ShardClock {
     let mut clock = proto::ShardClock {
         shard: u32::from(number.get()),
         ..proto::ShardClock::default()
     };
-    for (actor, last) in shard.clock().iter() {
+    for (actor, last) in shard.clock().all() {
         clock.actors.push(tier.store.actors().id(actor).0);
         clock.numbers.push(last);
     }

@@ -16,8 +16,10 @@ use crate::types::MemberId;
 
 /// A message of frames is closed when it passes this.
 const MESSAGE_BYTES: usize = 128 << 10;
-/// After something was sent, so long is waited for more: under load, operations of one shard share a frame.
+/// After something was sent, so long is waited for more: operations of one shard share a frame.
 const GATHER: Duration = Duration::from_millis(1);
+/// The same after more than a message was sent: under such load a frame of few operations costs peers more than the rest.
+const GATHER_UNDER_LOAD: Duration = Duration::from_millis(5);
 
 /// The queues of all peers.
 pub(super) type Queues = Arc<RwLock<BTreeMap<MemberId, Arc<Queue>>>>;
@@ -48,7 +50,7 @@ impl Pusher {
             self.tier.until_written(next_beat.saturating_sub(now)).await;
             // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
             let echoes = self.echoes();
-            self.push();
+            let bytes = self.push();
             let now = self.tier.monotonic();
             if now >= next_beat {
                 next_beat = now + self.tier.options.beat;
@@ -60,29 +62,38 @@ impl Pusher {
                 };
                 self.beat(&echoes, &shards);
             } else {
-                tokio::time::sleep(GATHER).await;
+                tokio::time::sleep(if bytes > MESSAGE_BYTES {
+                    GATHER_UNDER_LOAD
+                } else {
+                    GATHER
+                })
+                .await;
             }
         }
     }
 
-    /// Encodes everything that was written up to now.
-    fn push(&mut self) {
+    /// Encodes everything that was written up to now. Returns the bytes of the frames.
+    fn push(&mut self) -> usize {
         let mut frames = Vec::new();
+        let mut bytes = 0;
         let mut forgotten = Vec::new();
         for number in self.tier.store.take_unpushed() {
             if self.encode(number, &mut frames).is_err() {
                 forgotten.push(number);
             }
             if frames.len() >= MESSAGE_BYTES {
+                bytes += frames.len();
                 self.put(&Item::Frames(Bytes::from(std::mem::take(&mut frames))));
             }
         }
+        bytes += frames.len();
         if !frames.is_empty() {
             self.put(&Item::Frames(Bytes::from(frames)));
         }
         if !forgotten.is_empty() {
             self.put(&Item::Repair(forgotten));
         }
+        bytes
     }
 
     fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) -> Result<(), Forgotten> {

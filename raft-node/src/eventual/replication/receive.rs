@@ -177,6 +177,15 @@ fn answer(
     }
 }
 
+/// Shards that the frames of a message were of.
+#[derive(Default)]
+struct Told {
+    /// Applied.
+    acks: Vec<ShardNumber>,
+    /// Refused: something before is missing.
+    clocks: Vec<ShardNumber>,
+}
+
 struct Receiving {
     tier: Arc<Tier>,
     peer: Arc<Peer>,
@@ -263,12 +272,23 @@ impl Receiving {
     fn frames(&mut self, frames: &[u8]) -> Result<(), Status> {
         let traffic = &self.peer.traffic;
         traffic.received_bytes.fetch_add(frames.len() as u64, Ordering::Relaxed);
+        let mut told = Told::default();
+        let read = self.each_frame(frames, &mut told);
+        // Once a message: to be woken for every frame would cost the peer a message for each.
+        self.answers.tell(|state| {
+            state.acks.extend(told.acks);
+            state.clocks.extend(told.clocks);
+        });
+        read
+    }
+
+    fn each_frame(&mut self, frames: &[u8], told: &mut Told) -> Result<(), Status> {
         let mut rest = frames;
         while !rest.is_empty() {
             let before = rest.len();
             let (body, after) = frame::split(rest).map_err(|damaged| self.damaged(damaged))?;
             rest = after;
-            self.frame(body, (before - after.len()) as u64)?;
+            self.frame(body, (before - after.len()) as u64, told)?;
         }
         Ok(())
     }
@@ -280,7 +300,7 @@ impl Receiving {
         Status::data_loss(damaged.to_string())
     }
 
-    fn frame(&mut self, body: &[u8], bytes: u64) -> Result<(), Status> {
+    fn frame(&mut self, body: &[u8], bytes: u64, told: &mut Told) -> Result<(), Status> {
         let Some(sender) = self.sender else {
             return Err(Status::invalid_argument("frames came before the hello"));
         };
@@ -297,16 +317,12 @@ impl Receiving {
                 self.gaps.reached(number, have);
                 self.peer.heal.lock().received(number.get(), applied, bytes, whole);
                 self.tier.went_forward(number);
-                self.answers.tell(|state| {
-                    state.acks.insert(number);
-                });
+                told.acks.push(number);
             }
             Err(_gap) => {
                 drop(shard);
                 self.gaps.found(number, last);
-                self.answers.tell(|state| {
-                    state.clocks.insert(number);
-                });
+                told.clocks.push(number);
             }
         }
         Ok(())

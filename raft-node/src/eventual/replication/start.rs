@@ -74,6 +74,11 @@ impl Replication {
                 self.links.insert(*id, (member.clone(), tokio::spawn(link.run())));
             }
         }
+        if members.contains_key(&me) && !self.tier.peers.are_complete() {
+            self.tier.peers.set_complete();
+            // Alone, nobody else wakes who waits.
+            self.tier.heard_something();
+        }
     }
 
     fn link(&self, id: MemberId, member: &Member) -> Link {
@@ -89,10 +94,17 @@ impl Replication {
         }
     }
 
-    /// Once every member has been heard of to the end, this process has what there was when it started. One that has all of
-    /// that itself is enough, see `receive.rs`; where all have just started, there is none.
+    /// This process has what there was when it started once it has everything of one member that has all of that, see
+    /// `receive.rs`. Where all have just started there is none: then a majority together is taken to have it. What every
+    /// member had could be missing only if that majority lost it at the same time.
     fn notice_caught_up(&self) {
-        if !self.tier.is_caught_up() && !self.roster.members().is_empty() && self.tier.age().is_some() {
+        let members = self.roster.members().len();
+        if self.tier.is_caught_up() || !self.tier.peers.are_complete() {
+            return;
+        }
+        let peers = self.tier.peers.all();
+        let heard = peers.iter().filter(|peer| peer.freshness.here_us() != 0).count();
+        if heard + 1 > members / 2 {
             self.tier.set_caught_up();
         }
     }

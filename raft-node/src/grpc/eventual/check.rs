@@ -105,17 +105,6 @@ pub(super) fn strategy(number: i32, domain: &EventualDomain) -> Result<Strategy,
     }
 }
 
-pub(super) fn wire_strategy(strategy: Strategy) -> EventualStrategy {
-    match strategy {
-        Strategy::LastWrite => EventualStrategy::LastWrite,
-        Strategy::Union => EventualStrategy::Union,
-        Strategy::Merge => EventualStrategy::Merge,
-        Strategy::Max => EventualStrategy::Max,
-        Strategy::Min => EventualStrategy::Min,
-        Strategy::Siblings => EventualStrategy::Siblings,
-    }
-}
-
 /// When a client says that it made a value.
 pub(super) fn written_at(written_at_ms: u64, now_ms: u64) -> Result<Option<Hlc>, Error> {
     if written_at_ms == 0 {

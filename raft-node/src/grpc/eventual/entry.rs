@@ -5,6 +5,7 @@ use quorate_eventual::{ActorId, Held, ShardNumber, Sibling, Space, Strategy};
 use quorate_proto::v1::{EventualEntry, EventualField, EventualSibling};
 
 use super::check;
+use crate::eventual::memory::wire_strategy;
 
 /// What is read of a key under the lock of its shard.
 pub(super) enum Content {
@@ -64,7 +65,7 @@ fn register(entry: &mut EventualEntry, held: &Held) {
     let Some(resolution) = resolve::resolve(&candidates) else {
         return;
     };
-    entry.strategy = check::wire_strategy(resolution.strategy).into();
+    entry.strategy = wire_strategy(resolution.strategy).into();
     entry.discarded = resolution.discarded;
     entry.value = resolution.value.into_owned().into();
     if resolution.strategy == Strategy::Siblings && held.siblings.len() > 1 {

@@ -66,7 +66,10 @@ impl Api {
     async fn keep_token(&self, wait: &WaitFor<'_>, token: &Token, shards: &BTreeSet<ShardNumber>) -> Result<(), Error> {
         let stale = |unmet| self.stale(unmet, None, token);
         // A process that has just started lacks even what every member had.
-        if !self.tier.is_caught_up() || token.coarse {
+        if !self.tier.is_caught_up() {
+            wait.caught_up().await.map_err(stale)?;
+        }
+        if token.coarse {
             wait.everything().await.map_err(stale)?;
         }
         for shard in shards {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use moka::sync::Cache;
 use quorate_eventual::ShardNumber;
-use quorate_proto::v1::EventualWriteResult;
+use quorate_proto::v1::{Error, EventualWritten};
 
 /// Requests whose answers are kept: beyond that, the ones that were used least go first.
 const REQUESTS_MAX: u64 = 65_536;
@@ -17,7 +17,9 @@ const KEPT: Duration = Duration::from_secs(300);
 /// What a request did.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Done {
-    pub(super) results: Vec<EventualWriteResult>,
+    /// Of each write. An error is large and rare.
+    pub(super) results: Vec<Result<EventualWritten, Box<Error>>>,
+    /// The last operation of each shard that was written to.
     pub(super) written: Vec<(ShardNumber, u64)>,
     pub(super) any_refused: bool,
 }

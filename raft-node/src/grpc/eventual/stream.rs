@@ -150,6 +150,10 @@ impl Reply {
     }
 }
 
+#[allow(
+    clippy::large_enum_variant,
+    reason = "it is made and taken apart at once, and most of them are done"
+)]
 enum Begun {
     Done(eventual_reply::Response),
     Waits(futures::future::BoxFuture<'static, eventual_reply::Response>),

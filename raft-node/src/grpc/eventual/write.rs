@@ -42,11 +42,11 @@ struct Batch<'a> {
 }
 
 /// What became of the parts of a write: a set of three members is three operations.
-#[derive(Default)]
-struct Parts {
+struct Parts<'a> {
     changed: bool,
     siblings: usize,
-    written: Vec<(ShardNumber, u64)>,
+    /// Operations of the whole request. A write that is refused half-way has done what is in it.
+    written: &'a mut Vec<(ShardNumber, u64)>,
 }
 
 impl Api {
@@ -107,8 +107,7 @@ impl Api {
             return self.answer_write(written, 1, None);
         }
         let wait = WaitFor::new(&self.tier, check::timeout(written.timeout_ms));
-        let newest = newest_by_shard(&written.done.written);
-        match wait.acks(&newest, written.acks).await {
+        match wait.acks(&written.done.written, written.acks).await {
             Ok(acked) => self.answer_write(written, acked, None),
             Err(unmet) => {
                 let acked = match unmet {
@@ -132,7 +131,7 @@ impl Api {
         let results = if quiet && !done.any_refused {
             Vec::new()
         } else {
-            done.results.clone()
+            done.results.iter().map(wire_result).collect()
         };
         EventualWriteResponse {
             header: Some(self.eventual_header()),
@@ -159,28 +158,40 @@ fn under_replicated(asked: usize, acked: usize) -> Error {
     }
 }
 
-fn newest_by_shard(written: &[(ShardNumber, u64)]) -> Vec<(ShardNumber, u64)> {
-    let mut newest = std::collections::BTreeMap::new();
-    for (shard, number) in written {
-        let last = newest.entry(*shard).or_insert(*number);
-        *last = (*number).max(*last);
-    }
-    newest.into_iter().collect()
+fn wire_result(result: &Result<EventualWritten, Box<Error>>) -> EventualWriteResult {
+    let result = match result {
+        Ok(written) => eventual_write_result::Result::Written(written.clone()),
+        Err(error) => eventual_write_result::Result::Error(Error::clone(error)),
+    };
+    EventualWriteResult { result: Some(result) }
+}
+
+/// Keeps the last operation of each shard.
+fn keep_newest(written: &mut Vec<(ShardNumber, u64)>) {
+    written.sort_unstable();
+    // Of two neighbours the later one is the greater; what is kept is the earlier one's place.
+    written.dedup_by(|later, kept| {
+        let same = later.0 == kept.0;
+        if same {
+            kept.1 = later.1;
+        }
+        same
+    });
 }
 
 impl Batch<'_> {
     fn perform(&self, writes: &[EventualWrite]) -> Done {
-        let mut done = Done::default();
+        let mut done = Done {
+            results: Vec::with_capacity(writes.len()),
+            written: Vec::with_capacity(writes.len()),
+            any_refused: false,
+        };
         for write in writes {
-            let result = match self.write(write, &mut done.written) {
-                Ok(written) => eventual_write_result::Result::Written(written),
-                Err(error) => {
-                    done.any_refused = true;
-                    eventual_write_result::Result::Error(error)
-                }
-            };
-            done.results.push(EventualWriteResult { result: Some(result) });
+            let result = self.write(write, &mut done.written).map_err(Box::new);
+            done.any_refused |= result.is_err();
+            done.results.push(result);
         }
+        keep_newest(&mut done.written);
         self.api.tier.wrote(done.written.iter().map(|(shard, _)| *shard));
         done
     }
@@ -199,7 +210,11 @@ impl Batch<'_> {
                 element,
             })
         };
-        let mut parts = Parts::default();
+        let mut parts = Parts {
+            changed: false,
+            siblings: 0,
+            written: all,
+        };
         let space = match change {
             Change::Put(put) => {
                 self.put(&place(Space::Register, None), write, put, &mut parts)?;
@@ -247,7 +262,6 @@ impl Batch<'_> {
                 Space::Map
             }
         };
-        all.extend_from_slice(&parts.written);
         Ok(EventualWritten {
             superseded: !parts.changed,
             // The shares of a counter stand beside each other, too, but that is nobody's business.
@@ -264,7 +278,7 @@ impl Batch<'_> {
         })
     }
 
-    fn put(&self, place: &Place, write: &EventualWrite, put: &EventualPut, parts: &mut Parts) -> Result<(), Error> {
+    fn put(&self, place: &Place, write: &EventualWrite, put: &EventualPut, parts: &mut Parts<'_>) -> Result<(), Error> {
         check::value(&self.api.limits, &put.value)?;
         let strategy = check::strategy(put.strategy, self.domain)?;
         let written = check::written_at(put.written_at_ms, self.now_ms)?;
@@ -279,7 +293,7 @@ impl Batch<'_> {
         self.do_one(place, write, action, parts)
     }
 
-    fn delete(&self, write: &EventualWrite, delete: EventualDelete, parts: &mut Parts) -> Result<Space, Error> {
+    fn delete(&self, write: &EventualWrite, delete: EventualDelete, parts: &mut Parts<'_>) -> Result<Space, Error> {
         let space = check::space(delete.r#type)?;
         let place = |element| {
             Place::of(Address {
@@ -302,7 +316,13 @@ impl Batch<'_> {
         Ok(space)
     }
 
-    fn do_one(&self, place: &Place, write: &EventualWrite, action: Action<'_>, parts: &mut Parts) -> Result<(), Error> {
+    fn do_one(
+        &self,
+        place: &Place,
+        write: &EventualWrite,
+        action: Action<'_>,
+        parts: &mut Parts<'_>,
+    ) -> Result<(), Error> {
         let shard = place.shard(self.domain.volatile);
         let context = if write.context.is_empty() {
             None
@@ -348,3 +368,22 @@ const PRESENT: Action<'static> = Action::Put {
     strategy: Strategy::LastWrite,
     written: None,
 };
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_each_shard_the_last_operation_is_kept() {
+        let shard = |number| ShardNumber::new(number).unwrap();
+        let mut written = vec![
+            (shard(9), 4),
+            (shard(2), 1),
+            (shard(9), 6),
+            (shard(2), 2),
+            (shard(9), 5),
+        ];
+        keep_newest(&mut written);
+        assert_eq!(written, [(shard(2), 2), (shard(9), 6)]);
+    }
+}

@@ -63,7 +63,8 @@ impl Buffer {
         }
         let rest = self.writes.split_off(count);
         let taken = std::mem::replace(&mut self.writes, rest);
-        self.bytes = self.writes.iter().map(Message::encoded_len).sum();
+        // Those that are taken are few, those that stay may be all that the buffer holds.
+        self.bytes -= taken.iter().map(Message::encoded_len).sum::<usize>();
         self.open.retain(|_, index| match index.checked_sub(count) {
             Some(moved) => {
                 *index = moved;

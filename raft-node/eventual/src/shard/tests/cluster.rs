@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
 
 use super::checks;
-use super::exchange::Send;
+use super::exchange::Late;
 use super::node::Node;
 use super::oracle::{Id, Op, Oracle};
 use super::targets::{TARGETS, Target, shard_number};
@@ -62,10 +62,14 @@ pub struct Cluster {
     pub retired: BTreeMap<ActorId, u64>,
     /// A disk that is older than what was agreed on was restored: shares of counters may be there twice.
     pub counters_inexact: bool,
+    /// On their way.
+    pub late: Vec<Late>,
     contexts: Vec<(usize, Context)>,
     /// Who said that it has so much of whom: process, writer, number.
     pub acknowledged: Vec<(usize, ActorId, ActorId, u64)>,
     limits: ShardLimits,
+    /// How readily processes crash.
+    restless: f64,
 }
 
 impl Cluster {
@@ -78,8 +82,10 @@ impl Cluster {
         let mut targets = TARGETS.clone();
         targets.shuffle(&mut rng);
         targets.truncate(rng.random_range(1..=4));
+        let restless = [0.1, 0.3, 0.9][rng.random_range(0..3)];
         let mut cluster = Cluster {
             rng,
+            restless,
             options,
             nodes: Vec::new(),
             oracle: Oracle::default(),
@@ -88,6 +94,7 @@ impl Cluster {
             cut: BTreeSet::new(),
             retired: BTreeMap::new(),
             counters_inexact: false,
+            late: Vec::new(),
             contexts: Vec::new(),
             acknowledged: Vec::new(),
             limits,
@@ -119,38 +126,32 @@ impl Cluster {
         let node = self.rng.random_range(0..self.nodes.len());
         let grows = self.options.only_grows;
         match self.rng.random_range(0..1000) {
-            0..430 => self.write_something(node)?,
-            430..510 => self.read_something(node)?,
-            510..550 => self.cut_or_heal(),
-            550..590 => {
+            0..400 => self.write_something(node)?,
+            400..480 => self.read_something(node)?,
+            480..510 => self.cut_or_heal(),
+            510..550 => {
                 let flushed = self.nodes[node].flush();
                 self.nodes[node].flushed.push(flushed);
             }
-            590..620 if !grows => self.restart(node),
-            620..640 if self.options.flaw == Some(Flaw::EvictedInSilence) => self.evict_in_silence(node),
-            640..670 if !grows => {
+            550..650 if !grows && self.rng.random_bool(self.restless) => self.restart(node),
+            650..670 if self.options.flaw == Some(Flaw::EvictedInSilence) => self.evict_in_silence(node),
+            670..700 if !grows => {
                 let now = self.now_of(node);
                 self.nodes[node].shard.drop_ended(now, 1_000);
             }
-            670..690 => self.agree_to_retire(),
-            690..710 => self.retire(node),
-            710..730 => {
+            700..720 => self.agree_to_retire(),
+            720..740 => self.retire(node),
+            740..780 => {
                 let actor = self.nodes[node].actor;
                 let others = self.nodes.iter().enumerate().filter(|(other, _)| *other != node);
                 let least = others.map(|(_, other)| other.number(actor)).min();
                 self.nodes[node].shard.acknowledged_by_all(least.unwrap_or(0));
             }
+            780..810 => self.deliver_late()?,
             _ => {
                 let peer = self.rng.random_range(0..self.nodes.len());
                 if peer != node && !self.cut.contains(&(node, peer)) {
-                    let kind = if self.rng.random_bool(0.7) {
-                        Send::Own
-                    } else {
-                        Send::Missing
-                    };
-                    let bytes = self.encode(node, peer, kind);
-                    self.deliver(node, peer, &bytes)?;
-                    checks::after_step(self, peer)?;
+                    self.send(node, peer)?;
                 }
             }
         }

@@ -7,7 +7,7 @@ use super::cluster::{Cluster, Flaw, Outcome};
 use super::targets::{Target, shard_number};
 use crate::frame::{Frame, split};
 use crate::shard::Action;
-use crate::{Applied, Clock, Life, Strategy};
+use crate::{ActorId, Applied, Clock, Life, Strategy};
 
 /// What is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,59 @@ pub enum Send {
     Missing,
 }
 
+/// Frames that are on their way, between two processes.
+pub struct Late {
+    from: usize,
+    to: usize,
+    processes: (ActorId, ActorId),
+    bytes: Vec<u8>,
+}
+
+/// As many are on their way at most.
+const LATE_MAX: usize = 6;
+
 impl Cluster {
+    /// Sends something, which comes at once or later.
+    pub fn send(&mut self, from: usize, to: usize) -> Outcome {
+        let kind = if self.rng.random_bool(0.7) {
+            Send::Own
+        } else {
+            Send::Missing
+        };
+        let bytes = self.encode(from, to, kind);
+        if self.late.len() < LATE_MAX && self.rng.random_bool(0.2) {
+            let processes = (self.nodes[from].actor, self.nodes[to].actor);
+            self.late.push(Late {
+                from,
+                to,
+                processes,
+                bytes,
+            });
+            return Ok(());
+        }
+        self.deliver(from, to, &bytes)?;
+        checks::after_step(self, to)
+    }
+
+    /// One of those that are on their way comes, in any order. A stream ends with each of its two processes.
+    pub fn deliver_late(&mut self) -> Outcome {
+        if self.late.is_empty() {
+            return Ok(());
+        }
+        let place = self.rng.random_range(0..self.late.len());
+        let Late {
+            from,
+            to,
+            processes,
+            bytes,
+        } = self.late.swap_remove(place);
+        if processes == (self.nodes[from].actor, self.nodes[to].actor) {
+            self.deliver(from, to, &bytes)?;
+            checks::after_step(self, to)?;
+        }
+        Ok(())
+    }
+
     /// How far the peer is, as the sender knows.
     fn told(&mut self, from: usize, to: usize) -> Clock {
         let process = self.nodes[to].actor;
@@ -139,6 +191,7 @@ impl Cluster {
     /// Everybody reaches everybody. Frames of a round are encoded before any of them is delivered.
     pub fn heal(&mut self) -> Outcome {
         self.cut.clear();
+        self.late.clear();
         for _ in 0..12 {
             let count = self.nodes.len();
             let pairs: Vec<(usize, usize)> = (0..count)

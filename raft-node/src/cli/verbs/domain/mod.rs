@@ -3,6 +3,7 @@
 mod change;
 mod create;
 mod look;
+mod stats;
 mod words;
 
 use clap::Subcommand;
@@ -22,6 +23,11 @@ pub enum DomainVerb {
         /// Which
         domain: String,
     },
+    /// Show what each member has of the eventual domains, and what happened to it
+    Stats {
+        /// Which; without it, all
+        domain: Option<String>,
+    },
     /// Change settings of a domain; what is not said stays
     Change(change::ChangeArguments),
     /// Drop a domain: an eventual one with what it holds, a strong one only when it holds nothing
@@ -37,6 +43,7 @@ pub async fn run(verb: DomainVerb, global: &Global) -> Result<Exit, Failure> {
         DomainVerb::Create(arguments) => create::create(arguments, global).await,
         DomainVerb::List => look::list(global).await,
         DomainVerb::Get { domain } => look::get(&domain, global).await,
+        DomainVerb::Stats { domain } => stats::stats(domain.as_deref(), global).await,
         DomainVerb::Change(arguments) => change::change(arguments, global).await,
         DomainVerb::Drop { domain } => change::drop(&domain, global).await,
     }

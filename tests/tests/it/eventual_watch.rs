@@ -500,5 +500,5 @@ async fn the_command_line_shows_a_line_for_each_change() {
     let put = serde_json::json!({
         "kind": "put", "domain": "default-eventual", "type": "register", "key": "t/1", "value": "a", "siblings": 0,
     });
-    assert_eq!(objects, [serde_json::json!({ "kind": "caught-up" }), put]);
+    assert_eq!(objects, [put, serde_json::json!({ "kind": "caught-up" })]);
 }

@@ -52,11 +52,13 @@ enum Phase {
     Together,
     Apart {
         since: Duration,
+        /// What had been healed when they were parted again.
+        before: Option<Box<Healing>>,
     },
     Healing(Box<Healing>),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Healing {
     apart: Duration,
     began: Duration,
@@ -74,38 +76,36 @@ struct Healing {
 impl HealTracker {
     /// They cannot reach each other. `now` is this member's monotonic clock.
     pub fn parted(&mut self, now: Duration) {
-        match &self.phase {
-            Phase::Together => self.phase = Phase::Apart { since: now },
+        self.phase = match std::mem::take(&mut self.phase) {
+            Phase::Together => Phase::Apart {
+                since: now,
+                before: None,
+            },
             // It broke again before it was done: that is one time apart, not two.
-            Phase::Healing(healing) => {
-                self.phase = Phase::Apart {
-                    since: healing.began.saturating_sub(healing.apart),
-                }
-            }
-            Phase::Apart { .. } => {}
-        }
+            Phase::Healing(healing) => Phase::Apart {
+                since: healing.began.saturating_sub(healing.apart),
+                before: Some(healing),
+            },
+            apart @ Phase::Apart { .. } => apart,
+        };
     }
 
     /// They can reach each other again, both ways.
     pub fn connected(&mut self, now: Duration, wall_ms: u64) {
-        if let Phase::Apart { since } = self.phase {
-            let apart = now.saturating_sub(since);
-            self.phase = if apart < APART_MIN {
-                Phase::Together
-            } else {
-                Phase::Healing(Box::new(Healing {
-                    apart,
-                    began: now,
-                    began_at_ms: wall_ms,
-                    shards: Default::default(),
-                    applied: Applied::default(),
-                    bytes: 0,
-                    whole: false,
-                    all_here: false,
-                    all_there: false,
-                }))
-            };
+        let Phase::Apart { since, before } = &mut self.phase else {
+            return;
+        };
+        let apart = now.saturating_sub(*since);
+        if apart < APART_MIN {
+            self.phase = Phase::Together;
+            return;
         }
+        let mut healing = before.take().unwrap_or_default();
+        healing.apart = apart;
+        healing.began = now;
+        healing.began_at_ms = wall_ms;
+        (healing.all_here, healing.all_there) = (false, false);
+        self.phase = Phase::Healing(healing);
     }
 
     /// They are connected again, and not yet even.

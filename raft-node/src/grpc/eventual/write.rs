@@ -52,6 +52,12 @@ struct Parts<'a> {
 impl Api {
     /// Does the writes of a request. Those that are refused say so in their place.
     pub(super) fn write(&self, request: &EventualWriteRequest) -> Result<Written, Error> {
+        if self.tier.is_closed() {
+            return Err(refused(
+                ErrorCode::Stopped,
+                "this member is stopping: write at another one",
+            ));
+        }
         let table = self.domain_table();
         let domain = check::domain(&table, &request.domain)?;
         check::count("writes", request.writes.len())?;
@@ -107,12 +113,15 @@ impl Api {
             return self.answer_write(written, 1, None);
         }
         let wait = WaitFor::new(&self.tier, check::timeout(written.timeout_ms));
-        match wait.acks(&written.done.written, written.acks).await {
+        let me = self.tier.store.me();
+        let done = written.done.written.iter();
+        let all: Vec<_> = done.map(|(shard, number)| (*shard, me, *number)).collect();
+        match wait.acks(&all, written.acks).await {
             Ok(acked) => self.answer_write(written, acked, None),
             Err(unmet) => {
                 let acked = match unmet {
                     Unmet::Acks(acked) => acked,
-                    Unmet::Age(_) | Unmet::Token | Unmet::Lost => 1,
+                    Unmet::Age(_) | Unmet::Token => 1,
                 };
                 let error = under_replicated(written.acks, acked);
                 self.answer_write(written, acked, Some(error))

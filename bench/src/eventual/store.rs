@@ -124,7 +124,8 @@ impl StoreLoad {
                 let (names, once, done, over) = (&names, &once, &done, &over);
                 move || {
                     let mut number = thread * names.len() / threads;
-                    while !over.load(Ordering::Relaxed) && began.elapsed() < self.window {
+                    // At least once, however late the thread comes to run.
+                    loop {
                         for _ in 0..ROUND {
                             number = (number + STRIDE) % names.len();
                             if let Err(error) = once(&names[number]) {
@@ -133,8 +134,10 @@ impl StoreLoad {
                             }
                         }
                         done.fetch_add(ROUND as u64, Ordering::Relaxed);
+                        if over.load(Ordering::Relaxed) || began.elapsed() >= self.window {
+                            return Ok(());
+                        }
                     }
-                    Ok(())
                 }
             };
             let running: Vec<_> = (0..threads).map(|thread| scope.spawn(one(thread))).collect();

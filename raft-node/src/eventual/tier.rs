@@ -37,7 +37,9 @@ impl Default for EventualOptions {
     fn default() -> Self {
         Self {
             shard: ShardLimits::default(),
-            queue_bytes_max: 8 << 20,
+            // Some 100,000 writes of 256 bytes, shared by the queues of all peers. With a quarter of that, peers that had to
+            // share busy processors were cut off every few seconds, though they could follow.
+            queue_bytes_max: 32 << 20,
             beat: Duration::from_millis(50),
             compare: Duration::from_secs(1),
             frame_bytes_max: 256 << 20,

@@ -95,6 +95,17 @@ pub enum Refused {
         /// What it has.
         siblings: usize,
     },
+    /// What the strategy makes of the value and of what is there is too large to be one value.
+    #[error(
+        "with what is there already the value would have {bytes} bytes; the limit is {bytes_max}: delete the key, or write it \
+         with strategy last-write"
+    )]
+    TooLarge {
+        /// What it would have.
+        bytes: usize,
+        /// The limit, [`ShardLimits::value_bytes_max`](super::ShardLimits::value_bytes_max).
+        bytes_max: usize,
+    },
     /// The counter would go beyond what it can hold.
     #[error(transparent)]
     Counter(#[from] ShareError),
@@ -222,13 +233,13 @@ impl Shard {
                     .map(|sibling| self.candidate(sibling))
                     .collect();
                 let value = match resolve::replace(strategy, &candidates, value, written)? {
-                    Replacement::Write(value) => Value::keep(&value),
+                    Replacement::Write(value) => self.fit(&value)?,
                     // It says nothing new, but it is to live longer or shorter.
                     Replacement::Keep
                         if strategy != Strategy::LastWrite && !ends_at(&siblings, write.expires_at_ms) =>
                     {
                         match resolve::resolve(&candidates) {
-                            Some(resolution) => Value::keep(&resolution.value),
+                            Some(resolution) => self.fit(&resolution.value)?,
                             None => return Ok(Plan::Nothing),
                         }
                     }
@@ -276,6 +287,15 @@ impl Shard {
             value,
             hlc: None,
         })
+    }
+
+    /// Keeps what a strategy made, if it is not too large.
+    fn fit(&self, value: &[u8]) -> Result<Value, Refused> {
+        let (bytes, bytes_max) = (value.len(), self.limits.value_bytes_max);
+        if bytes > bytes_max {
+            return Err(Refused::TooLarge { bytes, bytes_max });
+        }
+        Ok(Value::keep(value))
     }
 
     fn inherits_from(&self, predecessors: &[ActorIndex]) -> bool {

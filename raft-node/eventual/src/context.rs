@@ -5,6 +5,8 @@ use crate::shard::ShardNumber;
 use crate::wire::{self, Damaged, Reader};
 
 const VERSION: u8 = 1;
+/// Values that a context names when writes were added to it. One that a read made may name more.
+const DOTS_MAX: usize = 128;
 
 /// What a client has read of a key: the values, and the clock of the shard at that moment. Values that the clock covers and
 /// that were not among those read are known to be superseded, even where the operation that did it has not come yet.
@@ -37,6 +39,18 @@ impl Context {
     /// What was read: dots, and the clock.
     pub fn new(dots: Vec<(ActorId, u64)>, clock: Vec<(ActorId, u64)>) -> Self {
         Context { dots, clock }
+    }
+
+    /// As it is after a write with it: its author knows what he wrote, and nothing else that has been written since.
+    ///
+    /// A client may go on like this for ever, so the oldest are left out beyond 128. The write superseded them: where they
+    /// still are, they go when it comes.
+    #[must_use]
+    pub fn with(mut self, actor: ActorId, number: u64) -> Self {
+        self.dots.push((actor, number));
+        let beyond = self.dots.len().saturating_sub(DOTS_MAX);
+        self.dots.drain(..beyond);
+        self
     }
 
     /// The values that were read.
@@ -129,6 +143,19 @@ mod tests {
         let bytes = context.encode(42, shard(511));
         assert_eq!(Context::decode(&bytes, 42, shard(511)), Ok(context.clone()));
         assert!(context.has_seen(ActorId(7), 301) && !context.has_seen(ActorId(7), 302));
+    }
+
+    #[test]
+    fn a_write_adds_itself_and_the_oldest_go() {
+        let mut context = Context::new(vec![(ActorId(7), 300)], vec![(ActorId(9), 4)]);
+        context = context.with(ActorId(7), 302);
+        assert!(context.has_seen(ActorId(7), 300) && context.has_seen(ActorId(7), 302));
+        assert!(!context.has_seen(ActorId(7), 301), "somebody else's");
+        for number in 0..1_000 {
+            context = context.with(ActorId(7), 400 + number);
+        }
+        assert_eq!(context.dots().count(), DOTS_MAX);
+        assert!(context.has_seen(ActorId(7), 1_399) && context.has_seen(ActorId(9), 4));
     }
 
     #[test]

@@ -53,5 +53,5 @@ pub use shard::{
     ShardNumber, Siblings, Unflushed, Unseen, UnseenKey, Write, Written,
 };
 pub use store::Store;
-pub use token::{ForeignToken, TOKEN_BYTES_MAX, Token};
+pub use token::{ForeignToken, TOKEN_BYTES_MAX, TOKEN_BYTES_TAKEN_MAX, Token};
 pub use wire::Damaged;

@@ -22,8 +22,11 @@ const COARSE: u8 = 2;
 const SETTLED: u8 = 3;
 const SHARD_KEY_BYTES: usize = 15;
 
-/// Bytes of an encoded token.
-pub const TOKEN_BYTES_MAX: usize = 4096;
+/// Bytes of a token that a member makes: room for three processes that write in every shard. While a member is down, nothing
+/// can be left out because every member has it; then what does not fit makes the next read hear every other member.
+pub const TOKEN_BYTES_MAX: usize = 32 << 10;
+/// Bytes of a token that a member takes: a client may have joined those of several answers.
+pub const TOKEN_BYTES_TAKEN_MAX: usize = 256 << 10;
 
 /// What a client has seen of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -44,6 +47,12 @@ pub enum ForeignToken {
     /// It was made by another cluster.
     #[error("the token is of another cluster")]
     Cluster,
+    /// It is longer than tokens are, however many were joined.
+    #[error("the token has {bytes} bytes; the limit is {TOKEN_BYTES_TAKEN_MAX}")]
+    TooLong {
+        /// What it has.
+        bytes: usize,
+    },
 }
 
 impl Token {
@@ -125,11 +134,16 @@ impl Token {
         out
     }
 
-    /// What a client handed over.
+    /// What a client handed over: at most [`TOKEN_BYTES_TAKEN_MAX`].
     pub fn decode(bytes: &[u8], cluster: u64) -> Result<Self, ForeignToken> {
+        if bytes.len() > TOKEN_BYTES_TAKEN_MAX {
+            return Err(ForeignToken::TooLong { bytes: bytes.len() });
+        }
         let tag = tag(cluster);
         let mut reader = Reader::new(bytes);
         let mut token = Token::default();
+        // Looked up, not searched: a client can make up thousands of actors in one shard.
+        let mut marks: BTreeMap<(ShardNumber, ActorId), u64> = BTreeMap::new();
         while !reader.is_empty() {
             let key = reader.bytes()?;
             let number = reader.number()?;
@@ -151,10 +165,14 @@ impl Token {
                     if number > NUMBER_MAX || !rest.is_empty() {
                         return Err(Damaged("a mark is out of range").into());
                     }
-                    token.saw(shard, [(actor, number)]);
+                    let last = marks.entry((shard, actor)).or_default();
+                    *last = number.max(*last);
                 }
                 _ => return Err(Damaged("a mark is of no known kind").into()),
             }
+        }
+        for ((shard, actor), number) in marks {
+            token.shards.entry(shard).or_default().push((actor, number));
         }
         Ok(token)
     }
@@ -201,12 +219,37 @@ mod tests {
 
     #[test]
     fn a_long_one_forgets_detail_and_says_so() {
-        let long = token(512);
+        let mut long = token(512);
+        (0..512).for_each(|number| long.saw(shard(number), [(ActorId(2), 1_000_000)]));
+        let read = Token::decode(&long.encode(7), 7).unwrap();
+        assert!(!read.coarse, "three processes in every shard");
+        (0..512).for_each(|number| long.saw(shard(number), [(ActorId(3), 1_000_000)]));
         assert!(!long.coarse);
         let bytes = long.encode(7);
         assert!(bytes.len() <= TOKEN_BYTES_MAX);
         let read = Token::decode(&bytes, 7).unwrap();
         assert!(read.coarse);
+    }
+
+    #[test]
+    fn one_that_is_longer_than_any_is_refused_and_made_up_actors_cost_nothing() {
+        let mut made_up = Token::default();
+        let actors = (0..TOKEN_BYTES_TAKEN_MAX as u64 / 20).map(|actor| (ActorId(actor), 1 << 20));
+        made_up.shards.insert(shard(0), actors.collect());
+        let mut bytes = Vec::new();
+        for one in made_up.shards[&shard(0)].chunks(500) {
+            let mut part = Token::default();
+            part.saw(shard(0), one.iter().copied());
+            bytes.extend(part.encode(7));
+        }
+        assert!(bytes.len() > TOKEN_BYTES_TAKEN_MAX * 9 / 10);
+        assert_eq!(Token::decode(&bytes, 7), Ok(made_up));
+        bytes.resize(TOKEN_BYTES_TAKEN_MAX + 1, 0);
+        let bytes_of_it = bytes.len();
+        assert_eq!(
+            Token::decode(&bytes, 7),
+            Err(ForeignToken::TooLong { bytes: bytes_of_it })
+        );
     }
 
     #[test]

@@ -37,7 +37,9 @@ impl Default for EventualOptions {
     fn default() -> Self {
         Self {
             shard: ShardLimits::default(),
-            queue_bytes_max: 8 << 20,
+            // Some 100,000 writes of 256 bytes, shared by the queues of all peers. With a quarter of that, peers that had to
+            // share busy processors were cut off every few seconds, though they could follow.
+            queue_bytes_max: 32 << 20,
             beat: Duration::from_millis(50),
             compare: Duration::from_secs(1),
             frame_bytes_max: 256 << 20,
@@ -48,7 +50,7 @@ impl Default for EventualOptions {
 
 impl EventualOptions {
     /// Those of a configuration. What is meant for all shards is shared among them.
-    pub fn of(settings: &config::Eventual) -> Self {
+    pub fn of(settings: &config::Eventual, limits: &config::Limits) -> Self {
         let bytes = |setting: u64| usize::try_from(setting).unwrap_or(usize::MAX);
         let of_shard = |setting: u64| bytes(setting / u64::from(SHARDS));
         let operation_bytes = bytes(quorate_eventual::LOG_OPERATION_BYTES).max(1);
@@ -56,6 +58,7 @@ impl EventualOptions {
             shard: ShardLimits {
                 log_ops_max: of_shard(settings.log_bytes_max) / operation_bytes,
                 orphan_bytes_max: of_shard(settings.orphan_bytes_max),
+                value_bytes_max: bytes(limits.value_bytes_max),
             },
             queue_bytes_max: bytes(settings.peer_queue_bytes_max),
             beat: Duration::from_millis(settings.beat_interval_ms),
@@ -289,12 +292,13 @@ mod tests {
 
     #[test]
     fn what_is_meant_for_all_shards_is_shared_among_them() {
-        let options = EventualOptions::of(&config::Eventual::default());
+        let options = EventualOptions::of(&config::Eventual::default(), &config::Limits::default());
         let operations = options.shard.log_ops_max as u64 * u64::from(SHARDS);
         let log_bytes = operations * quorate_eventual::LOG_OPERATION_BYTES;
         assert!((60 << 20..=64 << 20).contains(&log_bytes), "{log_bytes}");
         assert_eq!(options.shard.orphan_bytes_max, (64 << 20) / usize::from(SHARDS));
         let defaults = EventualOptions::default();
+        assert_eq!(options.shard.value_bytes_max, defaults.shard.value_bytes_max);
         assert_eq!(
             (
                 options.beat,

@@ -80,7 +80,11 @@ impl Parts {
         .map_err(|error| NodeError::Consensus(error.to_string()))?;
 
         let actor = ActorId(SystemRandom.nonzero_u64());
-        let tier = Tier::new(actor, EventualOptions::of(&config.eventual), Arc::clone(&clock));
+        let tier = Tier::new(
+            actor,
+            EventualOptions::of(&config.eventual, &config.limits),
+            Arc::clone(&clock),
+        );
         let entries = open_entries(&config, &directory, &tier).await?;
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);

@@ -14,9 +14,9 @@ use parking_lot::Mutex;
 
 use crate::error::{Error, ErrorKind, Outcome, Result};
 
-/// A member answers with a token of at most 4 KiB that covers what it was handed. With twice as much, a read carries
-/// everything, to have it made shorter.
-const TOKEN_BYTES_MAX: usize = 8_192;
+/// A member answers with a token of at most 32 KiB that covers what it was handed, and takes one of 256 KiB. From twice an
+/// answer on, a read carries everything, to have it made shorter.
+const TOKEN_BYTES_WANTED: usize = 64 << 10;
 
 /// The content of a token: the greatest number of each key.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Seen {
     /// What a read must carry to this process: what it is not known to have.
     pub(crate) fn carried_by_read(&self, process: u64) -> Carried {
         let known = self.known.lock();
-        known.carried_to(process, known.bytes > TOKEN_BYTES_MAX)
+        known.carried_to(process, known.bytes > TOKEN_BYTES_WANTED)
     }
 
     /// What a write must carry to this process.
@@ -319,9 +319,9 @@ mod tests {
         let mut bytes = Vec::new();
         marks.append_to(&mut bytes);
         seen.read(HERE, &Carried::default(), &bytes.clone().into()).unwrap();
-        assert!(bytes.len() < TOKEN_BYTES_MAX);
+        assert!(bytes.len() < TOKEN_BYTES_WANTED);
         assert_eq!(seen.carried_by_read(HERE).token, Bytes::new());
-        let more = marks_of(2_000);
+        let more = marks_of(8_000);
         more.append_to(&mut bytes);
         seen.read(HERE, &Carried::default(), &bytes.into()).unwrap();
         let carried = seen.carried_by_read(HERE);

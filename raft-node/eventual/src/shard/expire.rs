@@ -43,9 +43,4 @@ impl Shard {
         }
         dropped
     }
-
-    /// When the next value is to be dropped, in milliseconds since 1970.
-    pub fn next_drop_ms(&self) -> Option<u64> {
-        self.endings.first().map(|(end, _)| end + DROP_AFTER_MS)
-    }
 }

@@ -102,13 +102,16 @@ impl ShardNumber {
     }
 }
 
-/// What bounds a shard's memory beside its entries.
+/// What bounds a shard's memory.
 #[derive(Clone, Copy, Debug)]
 pub struct ShardLimits {
     /// Operations that are remembered.
     pub log_ops_max: usize,
     /// Bytes of values that are kept only for peers that lack them.
     pub orphan_bytes_max: usize,
+    /// Bytes of a value that a write of this process makes of what it found and what the client gave. What comes from others
+    /// is taken as it is, and values that stand beside each other may resolve to more.
+    pub value_bytes_max: usize,
 }
 
 impl Default for ShardLimits {
@@ -116,6 +119,7 @@ impl Default for ShardLimits {
         Self {
             log_ops_max: 8_192,
             orphan_bytes_max: 128 << 10,
+            value_bytes_max: 1 << 20,
         }
     }
 }

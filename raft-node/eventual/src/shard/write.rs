@@ -95,6 +95,17 @@ pub enum Refused {
         /// What it has.
         siblings: usize,
     },
+    /// What the strategy makes of the value and of what is there is too large to be one value.
+    #[error(
+        "with what is there already the value would have {bytes} bytes; the limit is {bytes_max}: delete the key, or write it \
+         with strategy last-write"
+    )]
+    TooLarge {
+        /// What it would have.
+        bytes: usize,
+        /// The limit, [`ShardLimits::value_bytes_max`](super::ShardLimits::value_bytes_max).
+        bytes_max: usize,
+    },
     /// The counter would go beyond what it can hold.
     #[error(transparent)]
     Counter(#[from] ShareError),
@@ -140,10 +151,7 @@ impl Shard {
             life: Life::new(write.expires_at_ms, strategy),
             value,
         });
-        let key = self.commit(slot, write.place, dot, &removed, sibling);
-        let siblings = self
-            .find(key.hash(), key.bytes())
-            .map_or(0, |slot| self.entries[slot as usize].len());
+        let (key, siblings) = self.commit(slot, write.place, dot, &removed, sibling);
         self.touched(&key);
         self.remember(dot, key, removed);
         Ok(Written {
@@ -152,7 +160,7 @@ impl Shard {
         })
     }
 
-    /// Changes the entry and the clock.
+    /// Changes the entry and the clock. Returns the key, and how many values it has now.
     fn commit(
         &mut self,
         slot: Option<u32>,
@@ -160,12 +168,12 @@ impl Shard {
         dot: Dot,
         removed: &Removed,
         sibling: Option<Sibling>,
-    ) -> Key {
+    ) -> (Key, usize) {
         let sibling = match (slot, sibling) {
             (Some(slot), Some(sibling)) if self.supersedes_the_only(slot, removed) => {
                 let (key, _) = self.replace_only(slot, sibling);
                 self.clock.advance(self.me, dot.number());
-                return key;
+                return (key, 1);
             }
             (_, sibling) => sibling,
         };
@@ -179,10 +187,12 @@ impl Shard {
         }
         self.clock.advance(self.me, dot.number());
         if let Some(sibling) = sibling {
-            self.insert(&key, sibling);
+            let others = self.insert(&key, sibling);
             self.carry_usage(&key, before);
+            return (key, others + 1);
         }
-        key
+        let left = self.entry_of(&key).map_or(0, Entry::len);
+        (key, left)
     }
 
     fn plan(&self, entry: Option<&Entry>, write: &Write<'_>, moment: Moment<'_>) -> Result<Plan, Refused> {
@@ -223,13 +233,13 @@ impl Shard {
                     .map(|sibling| self.candidate(sibling))
                     .collect();
                 let value = match resolve::replace(strategy, &candidates, value, written)? {
-                    Replacement::Write(value) => Value::keep(&value),
+                    Replacement::Write(value) => self.fit(&value)?,
                     // It says nothing new, but it is to live longer or shorter.
                     Replacement::Keep
                         if strategy != Strategy::LastWrite && !ends_at(&siblings, write.expires_at_ms) =>
                     {
                         match resolve::resolve(&candidates) {
-                            Some(resolution) => Value::keep(&resolution.value),
+                            Some(resolution) => self.fit(&resolution.value)?,
                             None => return Ok(Plan::Nothing),
                         }
                     }
@@ -277,6 +287,15 @@ impl Shard {
             value,
             hlc: None,
         })
+    }
+
+    /// Keeps what a strategy made, if it is not too large.
+    fn fit(&self, value: &[u8]) -> Result<Value, Refused> {
+        let (bytes, bytes_max) = (value.len(), self.limits.value_bytes_max);
+        if bytes > bytes_max {
+            return Err(Refused::TooLarge { bytes, bytes_max });
+        }
+        Ok(Value::keep(value))
     }
 
     fn inherits_from(&self, predecessors: &[ActorIndex]) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quorate_eventual::{ForeignContext, ForeignToken, Hlc, Refused, Space, Strategy, Token};
+use quorate_eventual::{ForeignContext, ForeignToken, Hlc, Refused, Space, Strategy, TOKEN_BYTES_TAKEN_MAX, Token};
 use quorate_proto::v1::{Error, ErrorCode, EventualStrategy, EventualType, Outcome};
 
 use crate::config::Limits;
@@ -139,7 +139,18 @@ pub(super) fn expires_at_ms(ttl_ms: u64, domain: &EventualDomain, now_ms: u64) -
 }
 
 pub(super) fn token(bytes: &[u8], cluster: u64) -> Result<Token, Error> {
-    Token::decode(bytes, cluster).map_err(|foreign: ForeignToken| invalid("token", foreign.to_string()))
+    Token::decode(bytes, cluster).map_err(|foreign| {
+        let message = foreign.to_string();
+        match foreign {
+            ForeignToken::TooLong { bytes } => Error {
+                field: "token".into(),
+                limit: TOKEN_BYTES_TAKEN_MAX as u64,
+                value: bytes as u64,
+                ..refused(ErrorCode::TooLarge, message)
+            },
+            ForeignToken::Damaged(_) | ForeignToken::Cluster => invalid("token", message),
+        }
+    })
 }
 
 pub(super) fn context(foreign: ForeignContext) -> Error {
@@ -168,6 +179,12 @@ fn refusal_of_shard(refusal: &Refused) -> Error {
             limit: quorate_eventual::SIBLINGS_MAX as u64,
             value: *siblings as u64 + 1,
             ..refused(ErrorCode::TooManySiblings, message)
+        },
+        Refused::TooLarge { bytes, bytes_max } => Error {
+            field: "value".into(),
+            limit: *bytes_max as u64,
+            value: *bytes as u64,
+            ..refused(ErrorCode::TooLarge, message)
         },
         Refused::Counter(_) => invalid("add", message),
     }

@@ -85,13 +85,27 @@ impl Api {
         Ok(())
     }
 
-    /// Until this member has what every other has at this moment.
+    /// Until this member has what every other has at this moment. One that does not answer is asked again.
     pub(super) async fn everything(&self, wait: &WaitFor<'_>) -> Result<(), Unmet> {
-        let asked = tokio::time::timeout(wait.left(), self.tier_network.all_clocks(&self.tier)).await;
-        for (_, clocks) in asked.map_err(|_| Unmet::Token)? {
-            wait.clocks(&clocks.ok_or(Unmet::Token)?).await?;
+        const ASK_AGAIN: Duration = Duration::from_millis(50);
+        loop {
+            let asked = tokio::time::timeout(wait.left(), self.tier_network.all_clocks(&self.tier)).await;
+            let clocks: Option<Vec<Clocks>> = asked
+                .map_err(|_| Unmet::Token)?
+                .into_iter()
+                .map(|(_, said)| said)
+                .collect();
+            if let Some(clocks) = clocks {
+                for clocks in clocks {
+                    wait.clocks(&clocks).await?;
+                }
+                return Ok(());
+            }
+            if wait.left() <= ASK_AGAIN {
+                return Err(Unmet::Token);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
         }
-        Ok(())
     }
 
     /// Resolves when it is certain that nobody has what the token names: its process is gone, and every member says that it

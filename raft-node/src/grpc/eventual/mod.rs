@@ -3,6 +3,8 @@
 //! A write or a read needs no other member and does not wait, unless the client asks for acknowledgements, for an age or
 //! for what a token names. Calls of one stream are done in the order in which they come; those that wait are put aside.
 
+mod answer;
+mod change;
 mod check;
 mod entry;
 mod level;
@@ -13,6 +15,8 @@ mod scan;
 mod service;
 mod stream;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod write;
 
 pub(super) use repeat::Repeats;

@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use quorate_eventual::{Address, Place, ShardNumber, Space, Token};
-use quorate_proto::v1::{Error, EventualReadRequest, EventualReadResponse};
+use quorate_proto::v1::{Error, ErrorCode, EventualReadRequest, EventualReadResponse};
 
+use super::answer::{Answer, Over};
 use super::check;
 use super::entry::{self, Content};
 use super::level::{Promise, ms};
 use crate::grpc::api::Api;
+use crate::grpc::error::refused;
 use crate::mvcc::EventualDomain;
 
 /// A read, checked.
@@ -54,27 +56,31 @@ impl Api {
     pub(super) async fn read_keys(&self, read: Read) -> Result<EventualReadResponse, Error> {
         let shards = read.shards().collect();
         self.keep(&read.promise, &shards).await?;
-        Ok(self.read_now(&read))
+        self.read_now(&read)
     }
 
-    /// Reads what is here.
-    pub(super) fn read_now(&self, read: &Read) -> EventualReadResponse {
+    /// Reads what is here, if it fits in one answer.
+    pub(super) fn read_now(&self, read: &Read) -> Result<EventualReadResponse, Error> {
         let mut seen = read.promise.token().clone();
-        let entries = read.places.iter().map(|(key, place)| {
+        let mut answer = Answer::of_at_most(self.limits.range_bytes_max);
+        for (key, place) in &read.places {
             let shard = place.shard(read.domain.volatile);
             self.tier.used(&read.domain, place);
             let content = self.content(shard, read.space, place);
-            entry::entry(self.roster.cluster_id(), shard, read.space, key, &content, false)
-        });
-        let entries = entries.collect();
+            let cluster = self.roster.cluster_id();
+            let entry = entry::entry(cluster, shard, read.space, key, &content, false);
+            if let Err(over) = answer.push(entry) {
+                return Err(too_much(&answer, over, read.places.len()));
+            }
+        }
         let shards: BTreeSet<ShardNumber> = read.shards().collect();
         self.saw(&mut seen, shards);
-        EventualReadResponse {
+        Ok(EventualReadResponse {
             header: Some(self.eventual_header()),
-            entries,
+            entries: answer.entries,
             token: self.token_out(seen),
             age_ms: self.tier.age().map(ms),
-        }
+        })
     }
 
     pub(super) fn content(&self, shard: ShardNumber, space: Space, place: &Place) -> Content {
@@ -103,5 +109,23 @@ impl Api {
             place.is_some_and(|place| self.tier.peers.all_have(shard, place, number))
         });
         token.encode(self.roster.cluster_id()).into()
+    }
+}
+
+/// The entries of a read are more than one answer may be.
+fn too_much(answer: &Answer, over: Over, asked: usize) -> Error {
+    let (limit, value, fit) = (answer.bytes_max(), over.bytes, answer.entries.len());
+    Error {
+        field: "keys".into(),
+        limit,
+        value,
+        ..refused(
+            ErrorCode::TooLarge,
+            format!(
+                "the entries of {} of {asked} keys have {value} bytes; the limit of an answer is {limit} \
+                 (limits.range_bytes_max): read fewer keys at once, here {fit}",
+                fit + 1
+            ),
+        )
     }
 }

@@ -6,10 +6,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use prost::Message;
 use quorate_eventual::{Address, Place, SHARDS_PER_SET, ShardNumber, Space};
-use quorate_proto::v1::{Error, EventualEntry, EventualScanRequest, EventualScanResponse, eventual_scan_request};
+use quorate_proto::v1::{Error, EventualScanRequest, EventualScanResponse, eventual_scan_request};
 
+use super::answer::Answer;
 use super::check;
 use super::entry;
 use super::level::{Promise, ms};
@@ -24,7 +24,7 @@ pub(super) struct Scan {
     space: Space,
     wanted: Selector,
     limit: usize,
-    bytes_max: usize,
+    bytes_max: u64,
     keys_only: bool,
     from: Cursor,
     pub(super) promise: Promise,
@@ -93,7 +93,7 @@ impl Api {
             space: check::space(request.r#type)?,
             wanted,
             limit,
-            bytes_max: usize::try_from(self.limits.range_bytes_max).unwrap_or(usize::MAX),
+            bytes_max: self.limits.range_bytes_max,
             keys_only: request.keys_only,
             from: Cursor::decode(&request.cursor)?,
             promise: Promise::of(request.options.as_ref(), self.roster.cluster_id())?,
@@ -111,7 +111,7 @@ impl Api {
 
     /// Reads a page of what is here.
     pub(super) fn scan_now(&self, scan: &Scan) -> EventualScanResponse {
-        let mut page = Page::default();
+        let mut page = Answer::of_at_most(scan.bytes_max);
         let mut next = None;
         let mut shards = BTreeSet::new();
         for shard in scan.from.shard..SHARDS_PER_SET {
@@ -134,7 +134,7 @@ impl Api {
     }
 
     /// Adds what matches in a shard. Breaks with the last key it added when the page is full.
-    fn scan_shard(&self, scan: &Scan, number: ShardNumber, shard: u16, page: &mut Page) -> ControlFlow<Vec<u8>> {
+    fn scan_shard(&self, scan: &Scan, number: ShardNumber, shard: u16, page: &mut Answer) -> ControlFlow<Vec<u8>> {
         let after = if shard == scan.from.shard {
             &scan.from.after[..]
         } else {
@@ -146,7 +146,7 @@ impl Api {
         let mut last = after.to_vec();
         for bytes in found {
             let Ok(address) = Address::decode(&bytes) else { continue };
-            if page.entries.len() >= scan.limit || page.bytes >= scan.bytes_max {
+            if page.entries.len() >= scan.limit {
                 return ControlFlow::Break(last);
             }
             let place = Place::of(Address {
@@ -157,20 +157,13 @@ impl Api {
             let cluster = self.roster.cluster_id();
             let entry = entry::entry(cluster, number, scan.space, address.name, &content, scan.keys_only);
             // It may have ended, or gone since.
-            if entry.exists {
-                page.bytes += entry.encoded_len();
-                page.entries.push(entry);
+            if entry.exists && page.push(entry).is_err() {
+                return ControlFlow::Break(last);
             }
             last = bytes.to_vec();
         }
         ControlFlow::Continue(())
     }
-}
-
-#[derive(Default)]
-struct Page {
-    entries: Vec<EventualEntry>,
-    bytes: usize,
 }
 
 impl Scan {

@@ -25,8 +25,12 @@ impl Eventual for EventualService {
         &self,
         request: Request<proto::EventualWriteRequest>,
     ) -> Result<Response<proto::EventualWriteResponse>, Status> {
-        let _permit = self.admit(request.get_ref())?;
+        let permit = self.admit(request.get_ref())?;
+        // Before it is done, so that a refusal says that nothing was.
+        let waits = (request.get_ref().acks > 1).then(|| self.0.waits.admit());
+        let waits = waits.transpose().map_err(error::status)?;
         let written = self.0.write(request.get_ref()).map_err(error::status)?;
+        let _permit = waits.filter(|_| written.waits()).unwrap_or(permit);
         Ok(Response::new(self.0.acknowledge(written).await))
     }
 
@@ -34,8 +38,9 @@ impl Eventual for EventualService {
         &self,
         request: Request<proto::EventualReadRequest>,
     ) -> Result<Response<proto::EventualReadResponse>, Status> {
-        let _permit = self.admit(request.get_ref())?;
+        let permit = self.admit(request.get_ref())?;
         let read = self.0.check_read(request.into_inner()).map_err(error::status)?;
+        let _permit = self.to_wait(permit, !read.promise.is_plain())?;
         self.0.read_keys(read).await.map(Response::new).map_err(error::status)
     }
 
@@ -43,8 +48,9 @@ impl Eventual for EventualService {
         &self,
         request: Request<proto::EventualScanRequest>,
     ) -> Result<Response<proto::EventualScanResponse>, Status> {
-        let _permit = self.admit(request.get_ref())?;
+        let permit = self.admit(request.get_ref())?;
         let scan = self.0.check_scan(request.get_ref()).map_err(error::status)?;
+        let _permit = self.to_wait(permit, !scan.promise.is_plain())?;
         self.0.scan(scan).await.map(Response::new).map_err(error::status)
     }
 
@@ -69,11 +75,13 @@ impl Eventual for EventualService {
         &self,
         request: Request<proto::SyncForceRequest>,
     ) -> Result<Response<proto::SyncForceResponse>, Status> {
+        let _permit = self.0.waits.admit().map_err(error::status)?;
         let forced = self.0.sync_force(request.into_inner().timeout_ms).await;
         forced.map(Response::new).map_err(error::status)
     }
 
     async fn memory(&self, request: Request<proto::MemoryRequest>) -> Result<Response<proto::MemoryResponse>, Status> {
+        let _permit = self.0.waits.admit().map_err(error::status)?;
         Ok(Response::new(self.0.memory(request.into_inner().cluster).await))
     }
 }
@@ -83,5 +91,14 @@ impl EventualService {
         let permit = self.0.admission.admit().map_err(error::status)?;
         validate::request_size(&self.0.limits, request.encoded_len()).map_err(error::status)?;
         Ok(permit)
+    }
+
+    /// A call that waits gives its place among those that work to another.
+    fn to_wait(&self, permit: Permit, waits: bool) -> Result<Permit, Status> {
+        if !waits {
+            return Ok(permit);
+        }
+        drop(permit);
+        self.0.waits.admit().map_err(error::status)
     }
 }

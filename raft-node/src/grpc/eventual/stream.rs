@@ -111,13 +111,10 @@ fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &
     };
     match begin(api, call) {
         Ok(Begun::Done(response)) => reply.send(response, Some(permit)),
-        Ok(Begun::Waits(waiting)) => {
+        Ok(Begun::Waits(waits, waiting)) => {
             // It gives its place among the calls that work to another.
             drop(permit);
-            let permit = match api.waits.admit() {
-                Ok(permit) => permit,
-                Err(refused) => return reply.send(Response::Error(refused), None),
-            };
+            let permit = waits;
             let gone = ready.clone();
             tokio::spawn(async move {
                 tokio::select! {
@@ -156,7 +153,7 @@ impl Reply {
 )]
 enum Begun {
     Done(eventual_reply::Response),
-    Waits(futures::future::BoxFuture<'static, eventual_reply::Response>),
+    Waits(Permit, futures::future::BoxFuture<'static, eventual_reply::Response>),
 }
 
 fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
@@ -172,32 +169,34 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
     let later = Arc::clone(api);
     Ok(match request {
         Request::Write(request) => {
+            // Before it is done, so that a refusal says that nothing was.
+            let waits = (request.acks > 1).then(|| api.waits.admit()).transpose()?;
             let written = api.write(&request)?;
-            if written.waits() {
-                Begun::Waits(Box::pin(
-                    async move { Response::Write(later.acknowledge(written).await) },
-                ))
-            } else {
-                Begun::Done(Response::Write(api.answer_write(written, 1, None)))
+            match waits.filter(|_| written.waits()) {
+                Some(permit) => Begun::Waits(
+                    permit,
+                    Box::pin(async move { Response::Write(later.acknowledge(written).await) }),
+                ),
+                None => Begun::Done(Response::Write(api.answer_write(written, 1, None))),
             }
         }
         Request::Read(request) => {
             let read = api.check_read(request)?;
             if read.promise.is_plain() {
-                return Ok(Begun::Done(Response::Read(api.read_now(&read))));
+                return api
+                    .read_now(&read)
+                    .map(|response| Begun::Done(Response::Read(response)));
             }
-            Begun::Waits(Box::pin(async move {
-                later.read_keys(read).await.map_or_else(Response::Error, Response::Read)
-            }))
+            let reading = async move { later.read_keys(read).await.map_or_else(Response::Error, Response::Read) };
+            Begun::Waits(api.waits.admit()?, Box::pin(reading))
         }
         Request::Scan(request) => {
             let scan = api.check_scan(&request)?;
             if scan.promise.is_plain() {
                 return Ok(Begun::Done(Response::Scan(api.scan_now(&scan))));
             }
-            Begun::Waits(Box::pin(async move {
-                later.scan(scan).await.map_or_else(Response::Error, Response::Scan)
-            }))
+            let scanning = async move { later.scan(scan).await.map_or_else(Response::Error, Response::Scan) };
+            Begun::Waits(api.waits.admit()?, Box::pin(scanning))
         }
     })
 }

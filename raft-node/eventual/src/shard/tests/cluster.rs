@@ -78,6 +78,7 @@ impl Cluster {
         let limits = ShardLimits {
             log_ops_max: [6, 40, 1_000][rng.random_range(0..3)],
             orphan_bytes_max: [200, 1_000, 100_000][rng.random_range(0..3)],
+            ..ShardLimits::default()
         };
         let mut targets = TARGETS.clone();
         targets.shuffle(&mut rng);

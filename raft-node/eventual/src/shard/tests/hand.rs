@@ -19,6 +19,7 @@ pub fn frugal_member(actor: u64, log_ops_max: usize, orphan_bytes_max: usize) ->
     let limits = ShardLimits {
         log_ops_max,
         orphan_bytes_max,
+        ..ShardLimits::default()
     };
     Node::new(ActorId(actor), &[], limits, None)
 }

@@ -1,9 +1,10 @@
 //! What a write supersedes, and what it writes.
 
 use super::hand::{NOW_MS, counter, member, put, register};
+use super::node::Node;
 use super::targets::place;
-use crate::shard::{Action, Refused, SIBLINGS_MAX};
-use crate::{Context, Hlc, Space, Strategy};
+use crate::shard::{Action, Refused, SIBLINGS_MAX, ShardLimits};
+use crate::{ActorId, Context, Hlc, Space, Strategy};
 
 #[test]
 fn a_write_replaces_what_is_there() {
@@ -35,6 +36,41 @@ fn what_is_to_live_longer_is_written_again_though_it_says_nothing_new() {
     node.puts_until(&register(0), Strategy::Max, "5", NOW_MS + 10, NOW_MS);
     node.puts(&register(0), Strategy::Max, "3");
     assert_eq!(node.values_at(&register(0), NOW_MS + 20), ["5"]);
+}
+
+#[test]
+fn a_value_that_grows_beyond_the_limit_is_refused_and_changes_nothing() {
+    let limits = ShardLimits {
+        value_bytes_max: 8,
+        ..ShardLimits::default()
+    };
+    let mut node = Node::new(ActorId(1), &[], limits, None);
+    node.puts(&register(0), Strategy::Union, "[10,20]");
+    let refused = node.does(&register(0), put(Strategy::Union, "[30]"), None, 0, NOW_MS);
+    let too_large = Refused::TooLarge {
+        bytes: 10,
+        bytes_max: 8,
+    };
+    assert_eq!(refused, Err(too_large));
+    assert_eq!(node.values(&register(0)), ["[10,20]"]);
+    assert_eq!(node.shard.own_number(), 1);
+    assert_eq!(
+        node.puts(&register(0), Strategy::Union, "[20]").dot,
+        None,
+        "it says nothing new"
+    );
+    node.puts(&register(0), Strategy::LastWrite, "[30]");
+    assert_eq!(node.values(&register(0)), ["[30]"]);
+}
+
+#[test]
+fn what_was_written_with_no_look_at_it_survives_a_write_with_the_context_of_a_write() {
+    let mut node = member(1);
+    let mine = node.puts(&register(0), Strategy::Siblings, "mine").dot.unwrap();
+    node.puts(&register(0), Strategy::Siblings, "another's");
+    let context = Context::default().with(node.actor, mine.number());
+    node.puts_over(&register(0), Strategy::Siblings, "mine again", &context);
+    assert_eq!(node.values(&register(0)), ["another's", "mine again"]);
 }
 
 #[test]

@@ -44,13 +44,13 @@ pub struct PeerSync {
     pub age_ms: Option<u64>,
     /// Operations of the member's process that it lacks.
     pub unsent_operations: u64,
-    /// Shards that have to be sent whole, because the operations it lacks are not kept any more.
+    /// Of the repaired shards, those that were sent whole so far, because the operations that it lacked were not kept any more.
     pub shards_whole: u32,
     /// Bytes sent to it.
     pub sent_bytes: u64,
     /// Bytes received from it.
     pub received_bytes: u64,
-    /// Shards that were made equal by sending them whole.
+    /// Shards of which it was sent what it lacked, outside of the order in which it was written, so far.
     pub repaired_shards: u64,
 }
 

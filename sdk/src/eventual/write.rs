@@ -24,7 +24,8 @@ pub struct EventualWritten {
     pub superseded: bool,
     /// Values of this key that stand beside each other now.
     pub siblings: u32,
-    /// To write again over what this write left.
+    /// Of a register: what the write's context had seen, and the write itself. With [`Strategy::Siblings`], a write with it
+    /// replaces that, and not what others wrote meanwhile.
     pub context: EventualContext,
     /// How many members are known to have it in memory, the one that answered included.
     pub acked: u32,
@@ -134,20 +135,27 @@ macro_rules! options_of_a_write {
     ($builder:ident) => {
         impl $builder {
             /// How long the key lives, rounded up to milliseconds. Default, and for zero: as the domain says.
+            ///
+            /// Of a counter, the share of each member's process ends by itself, so long after the last addition there: the
+            /// sum falls in steps.
             pub fn ttl(mut self, ttl: Duration) -> Self {
                 self.0.write.ttl_ms = whole_ms(ttl);
                 self
             }
 
-            /// Replaces exactly what a read or a write with this context has seen, and nothing that was written since.
-            /// Default: what the member has.
+            /// With [`Strategy::Siblings`]: replaces exactly what the read or the write that gave this context has seen;
+            /// what was written since stays beside it. A deletion of such values takes exactly those. Default: nothing is
+            /// replaced, and a deletion takes all that the member has.
+            ///
+            /// With other strategies it protects nothing: all that the member has is superseded, or taken up, whether it was
+            /// seen or not. Counters, sets, maps and flags need none.
             pub fn context(mut self, context: &EventualContext) -> Self {
                 self.0.write.context = context.0.clone();
                 self
             }
 
-            /// How many members must have it in memory before the answer, the one that answers included. If they do not in
-            /// time, the call ends with [`ErrorKind::UnderReplicated`]. Default: 1.
+            /// How many members must have it in memory before the answer, the one that answers included; of a write that
+            /// changed nothing, what is there instead. If they do not in time, the call ends with [`ErrorKind::UnderReplicated`]. Default: 1.
             pub fn acks(mut self, members: u32) -> Self {
                 self.0.acks = members;
                 self

@@ -180,18 +180,18 @@ impl BatchLoad {
 
     async fn open(&self, endpoint: &str, writes: Writes) -> Result<Writer, String> {
         Ok(match self.way {
-            Way::Stream => Writer::Stream(Pipe::open(lasting_channel(endpoint).await?, writes).await?),
+            Way::Stream => Writer::Stream(Box::new(Pipe::open(lasting_channel(endpoint).await?, writes).await?)),
             Way::Batch => {
                 let client = sdk_client(&[endpoint.to_owned()], 1).await?;
-                Writer::Batch(Box::new(client), writes)
+                Writer::Batch(client, writes)
             }
         })
     }
 }
 
 enum Writer {
-    Stream(Pipe),
-    Batch(Box<quorate::Client>, Writes),
+    Stream(Box<Pipe>),
+    Batch(quorate::Client, Writes),
 }
 
 impl Writer {

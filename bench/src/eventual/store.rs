@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use quorate_eventual::{Action, ActorId, Address, Moment, Place, ShardLimits, Space, Store, Strategy, Write};
 use serde::Serialize;
 
-use crate::cpu::resident_bytes;
+use crate::cpu::{CpuWindow, resident_bytes};
 
 /// Any: it only has to be a time.
 const NOW_MS: u64 = 1_790_000_000_000;
@@ -57,8 +57,17 @@ pub struct StoreRate {
     pub threads: usize,
     /// Writes a second, of all of them.
     pub writes_per_second: f64,
+    /// Writes for each second of CPU time: what a core does that has nothing else to do.
+    pub writes_per_cpu_second: f64,
     /// Reads a second, of all of them.
     pub reads_per_second: f64,
+    /// Reads for each second of CPU time.
+    pub reads_per_cpu_second: f64,
+}
+
+struct Rate {
+    per_second: f64,
+    per_cpu_second: f64,
 }
 
 impl StoreLoad {
@@ -71,12 +80,14 @@ impl StoreLoad {
             for number in 0..self.keys {
                 write(&store, &name(number), &value)?;
             }
-            let writes_per_second = self.rate(*threads, |name| write(&store, name, &value))?;
-            let reads_per_second = self.rate(*threads, |name| read(&store, name))?;
+            let writes = self.rate(*threads, |name| write(&store, name, &value))?;
+            let reads = self.rate(*threads, |name| read(&store, name))?;
             report.rates.push(StoreRate {
                 threads: *threads,
-                writes_per_second,
-                reads_per_second,
+                writes_per_second: writes.per_second,
+                writes_per_cpu_second: writes.per_cpu_second,
+                reads_per_second: reads.per_second,
+                reads_per_cpu_second: reads.per_cpu_second,
             });
         }
         Ok(report)
@@ -103,16 +114,18 @@ impl StoreLoad {
     }
 
     /// How often a second all threads together do something with a key.
-    fn rate(&self, threads: usize, once: impl Fn(&str) -> Result<(), String> + Sync) -> Result<f64, String> {
+    fn rate(&self, threads: usize, once: impl Fn(&str) -> Result<(), String> + Sync) -> Result<Rate, String> {
         let names: Vec<String> = (0..self.keys).map(name).collect();
         let (done, over) = (AtomicU64::new(0), AtomicBool::new(false));
+        let cpu = CpuWindow::open(&[])?;
         let began = Instant::now();
         std::thread::scope(|scope| {
             let one = |thread: usize| {
                 let (names, once, done, over) = (&names, &once, &done, &over);
                 move || {
                     let mut number = thread * names.len() / threads;
-                    while !over.load(Ordering::Relaxed) && began.elapsed() < self.window {
+                    // At least once, however late the thread comes to run.
+                    loop {
                         for _ in 0..ROUND {
                             number = (number + STRIDE) % names.len();
                             if let Err(error) = once(&names[number]) {
@@ -121,8 +134,10 @@ impl StoreLoad {
                             }
                         }
                         done.fetch_add(ROUND as u64, Ordering::Relaxed);
+                        if over.load(Ordering::Relaxed) || began.elapsed() >= self.window {
+                            return Ok(());
+                        }
                     }
-                    Ok(())
                 }
             };
             let running: Vec<_> = (0..threads).map(|thread| scope.spawn(one(thread))).collect();
@@ -131,7 +146,17 @@ impl StoreLoad {
             }
             Ok::<_, String>(())
         })?;
-        Ok(done.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64())
+        let (done, seconds) = (done.load(Ordering::Relaxed) as f64, began.elapsed().as_secs_f64());
+        let spent_us: u64 = cpu.close()?.iter().map(|(_, time)| time.user_us + time.system_us).sum();
+        Ok(Rate {
+            per_second: done / seconds,
+            // Its resolution is 10 ms; a shorter run has none.
+            per_cpu_second: if spent_us == 0 {
+                0.0
+            } else {
+                done * 1e6 / spent_us as f64
+            },
+        })
     }
 }
 

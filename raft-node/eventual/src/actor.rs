@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::RwLock;
 
@@ -29,49 +31,71 @@ pub struct TooManyActors;
 pub const ACTORS_MAX: usize = u16::MAX as usize;
 
 /// Every actor that this process has heard of, numbered: entries keep two bytes of an actor, not eight.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Actors {
-    table: RwLock<Table>,
+    places: RwLock<HashMap<ActorId, ActorIndex>>,
+    /// By place. Every write asks for one, of whatever shard: so it takes no lock, and writes nothing that threads share.
+    ids: [OnceLock<Box<Chunk>>; CHUNKS],
 }
 
-#[derive(Debug, Default)]
-struct Table {
-    ids: Vec<ActorId>,
-    places: HashMap<ActorId, ActorIndex>,
+/// Ids of neighbouring places; one that was not given out is 0.
+type Chunk = [AtomicU64; CHUNK_ACTORS];
+
+const CHUNK_ACTORS: usize = 256;
+const CHUNKS: usize = ACTORS_MAX.div_ceil(CHUNK_ACTORS);
+
+impl Default for Actors {
+    fn default() -> Self {
+        Actors {
+            places: RwLock::default(),
+            ids: [const { OnceLock::new() }; CHUNKS],
+        }
+    }
 }
 
 impl Actors {
     /// The place of an actor, which gets one if it has none.
     pub fn index(&self, id: ActorId) -> Result<ActorIndex, TooManyActors> {
-        if let Some(index) = self.table.read().places.get(&id) {
+        if let Some(index) = self.find(id) {
+            return Ok(index);
+        }
+        let mut places = self.places.write();
+        if let Some(index) = places.get(&id) {
             return Ok(*index);
         }
-        let mut table = self.table.write();
-        if let Some(index) = table.places.get(&id) {
-            return Ok(*index);
-        }
-        let index = u16::try_from(table.ids.len()).map_err(|_| TooManyActors)?;
+        let index = u16::try_from(places.len()).map_err(|_| TooManyActors)?;
         if usize::from(index) >= ACTORS_MAX {
             return Err(TooManyActors);
         }
-        table.ids.push(id);
-        table.places.insert(id, ActorIndex(index));
+        let (chunk, within) = place_of(ActorIndex(index));
+        let chunk = self.ids[chunk].get_or_init(|| Box::new([const { AtomicU64::new(0) }; CHUNK_ACTORS]));
+        chunk[within].store(id.0, Ordering::Release);
+        places.insert(id, ActorIndex(index));
         Ok(ActorIndex(index))
     }
 
     /// The place of an actor, if it has one.
     pub fn find(&self, id: ActorId) -> Option<ActorIndex> {
-        self.table.read().places.get(&id).copied()
+        self.places.read().get(&id).copied()
     }
 
     /// Whose place it is.
     ///
     /// # Panics
     ///
-    /// If the place was not given out by this table.
+    /// If the place is far beyond those that were given out by this table.
     pub fn id(&self, index: ActorIndex) -> ActorId {
-        self.table.read().ids[usize::from(index.0)]
+        let (chunk, within) = place_of(index);
+        match self.ids[chunk].get() {
+            Some(chunk) => ActorId(chunk[within].load(Ordering::Acquire)),
+            None => panic!("place {} of an actor was not given out", index.0),
+        }
     }
+}
+
+fn place_of(index: ActorIndex) -> (usize, usize) {
+    let place = usize::from(index.0);
+    (place / CHUNK_ACTORS, place % CHUNK_ACTORS)
 }
 
 #[cfg(test)]

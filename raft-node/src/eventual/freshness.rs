@@ -6,40 +6,50 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use parking_lot::Mutex;
+use quorate_eventual::ActorId;
+
+/// What goes back to a peer: means something to the process that sent it, and to no other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Echo {
+    /// Which process sent it; none: nothing was sent yet.
+    pub of: Option<ActorId>,
+    /// The newest of its times.
+    pub ping_us: u64,
+    /// The newest of its times at which this member had everything that it had; 0: never.
+    pub had_all_us: u64,
+}
+
 /// Of one peer. Times are microseconds of this member's monotonic clock, and 0 is never.
 #[derive(Debug, Default)]
 pub struct Freshness {
-    /// The newest time of the peer that it sent here: what goes back to it.
-    peers_ping_us: AtomicU64,
+    /// What goes back to the peer.
+    echo: Mutex<Echo>,
     /// When this member had everything the peer had.
     here_us: AtomicU64,
     /// When the peer had everything this member had.
     there_us: AtomicU64,
-    /// The peer's time at which this member had everything that it had: what goes back to it, too.
-    had_all_us: AtomicU64,
     /// Since when the peer was sent everything that it lacked when the stream to it was opened.
     sent_all_us: AtomicU64,
 }
 
 impl Freshness {
-    /// The peer sent its time.
-    pub fn pinged(&self, ping_us: u64) {
-        self.peers_ping_us.store(ping_us, Ordering::Release);
+    /// The process `of` of the peer sent its time. `whole`: nothing that it sent before is missing here.
+    pub fn pinged(&self, of: ActorId, ping_us: u64, whole: bool) {
+        let mut echo = self.echo.lock();
+        if echo.of != Some(of) {
+            *echo = Echo::default();
+            echo.of = Some(of);
+        }
+        echo.ping_us = ping_us;
+        if whole {
+            echo.had_all_us = ping_us;
+        }
     }
 
     /// What to send back.
-    pub fn to_echo(&self) -> u64 {
-        self.peers_ping_us.load(Ordering::Acquire)
-    }
-
-    /// The peer sent its time, and nothing that it sent before is missing here.
-    pub fn pinged_and_whole(&self, ping_us: u64) {
-        self.had_all_us.store(ping_us, Ordering::Release);
-    }
-
-    /// The peer's time at which this member had everything that it had.
-    pub fn had_all_us(&self) -> u64 {
-        self.had_all_us.load(Ordering::Acquire)
+    pub fn to_echo(&self) -> Echo {
+        *self.echo.lock()
     }
 
     /// A stream to the peer is opened.
@@ -85,9 +95,8 @@ impl Freshness {
 
     /// The peer's process is another one: nothing is known of it.
     pub fn reset(&self) {
-        self.peers_ping_us.store(0, Ordering::Release);
+        *self.echo.lock() = Echo::default();
         self.here_us.store(0, Ordering::Release);
         self.there_us.store(0, Ordering::Release);
-        self.had_all_us.store(0, Ordering::Release);
     }
 }

@@ -36,7 +36,7 @@ pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
 pub use limits::{Full, NotWritten, Pressure};
 pub use peers::{Peer, Peers};
-pub use replication::{AskPeers, PushService, Replication};
+pub use replication::{AskPeers, Clocks, PushService, Replication};
 pub use retirement::{Retirement, Survey};
 pub use sweep::Sweep;
 pub use tier::{EventualOptions, Tier};

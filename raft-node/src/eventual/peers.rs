@@ -76,16 +76,20 @@ impl Peer {
 
     /// It says which process it is. What was known of another is forgotten: a new process has nothing of what the one before
     /// it had acknowledged, unless it says so.
-    pub fn is_process(&self, process: ActorId) {
-        if self.process.swap(process.0, Ordering::AcqRel) != process.0 {
-            for acked in &self.acked {
-                acked.store(0, Ordering::Release);
-            }
-            for known in &self.known {
-                *known.lock() = Clock::default();
-            }
-            self.freshness.reset();
+    /// Returns whether another was known.
+    pub fn is_process(&self, process: ActorId) -> bool {
+        let before = self.process.swap(process.0, Ordering::AcqRel);
+        if before == process.0 {
+            return false;
         }
+        for (acked, known) in self.acked.iter().zip(&self.known) {
+            // What comes late of the process before looks at the process under the same lock.
+            let mut known = known.lock();
+            acked.store(0, Ordering::Release);
+            *known = Clock::default();
+        }
+        self.freshness.reset();
+        before != 0
     }
 
     /// How far it has this process's operations of the shard.
@@ -95,16 +99,26 @@ impl Peer {
 
     /// The process `process` of it has the operations of this process, which is `me`, up to `number` of the shard.
     pub fn has(&self, process: ActorId, me: ActorIndex, shard: ShardNumber, number: u64) {
+        let mut known = self.known[shard.index()].lock();
         if self.process() == Some(process) {
             self.acked[shard.index()].fetch_max(number, Ordering::AcqRel);
-            self.known[shard.index()].lock().advance(me, number);
+            known.advance(me, number);
         }
     }
 
     /// The process `process` of it has so much of the shard.
     pub fn has_clock(&self, process: ActorId, shard: ShardNumber, clock: &Clock) {
+        let mut known = self.known[shard.index()].lock();
         if self.process() == Some(process) {
-            self.known[shard.index()].lock().merge(clock);
+            known.merge(clock);
+        }
+    }
+
+    /// The process `process` of it, which is `actor`, has its own operations of the shard at least up to `number`.
+    pub fn has_own(&self, process: ActorId, actor: ActorIndex, shard: ShardNumber, number: u64) {
+        let mut known = self.known[shard.index()].lock();
+        if self.process() == Some(process) {
+            known.advance(actor, number);
         }
     }
 
@@ -198,24 +212,15 @@ impl Peers {
         self.peers.write().retain(|member, _| keep(*member));
     }
 
-    /// How many peers have this process's operations of the shard up to `number`.
-    pub fn having(&self, shard: ShardNumber, number: u64) -> usize {
-        self.peers
-            .read()
-            .values()
-            .filter(|peer| peer.acked(shard) >= number)
-            .count()
-    }
-
-    /// How many peers are known to have the actor's operations of the shard up to `number`, whoever it is.
+    /// How many peers are known to have the actor's operations of the shard up to `number`.
     pub fn having_of(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> usize {
         let peers = self.peers.read();
         peers.values().filter(|peer| peer.knows(shard, actor, number)).count()
     }
 
-    /// Every peer is known to have the actor's operations of the shard up to `number`, whoever it is.
+    /// There are peers, and every one is known to have the actor's operations of the shard up to `number`, whoever it is.
     pub fn all_have(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
-        self.all_are(|peer| peer.knows(shard, actor, number))
+        !self.peers.read().is_empty() && self.all_are(|peer| peer.knows(shard, actor, number))
     }
 
     /// Every peer has this process's operations of the shard up to this number.
@@ -241,12 +246,16 @@ mod tests {
         let Some(shard) = ShardNumber::new(7) else { panic!() };
         peer.is_process(ActorId(10));
         peer.has(ActorId(10), ME, shard, 5);
-        assert_eq!(peers.having(shard, 5), 1);
+        assert_eq!(peers.having_of(shard, ME, 5), 1);
         assert!(!peers.all_have(shard, ME, 5), "there may be others");
         peer.is_process(ActorId(11));
         assert_eq!(peer.acked(shard), 0);
         peer.has(ActorId(10), ME, shard, 6);
-        assert_eq!(peers.having(shard, 1), 0, "an answer of the process before came late");
+        assert_eq!(
+            peers.having_of(shard, ME, 1),
+            0,
+            "an answer of the process before came late"
+        );
         peer.has(ActorId(11), ME, shard, 6);
         assert_eq!(peers.acked_by_all(shard), 0, "there may be others");
         peers.set_complete();
@@ -257,13 +266,12 @@ mod tests {
     fn of_members_that_are_not_known_yet_nothing_holds() {
         let peers = Peers::default();
         let Some(shard) = ShardNumber::new(7) else { panic!() };
-        let actor = quorate_eventual::Store::new(ActorId(1), Default::default()).me();
-        assert!(!peers.all_have(shard, actor, 0) && !peers.all_are(|_| true));
+        assert!(!peers.all_have(shard, ME, 0) && !peers.all_are(|_| true));
         peers.get_or_add(2);
-        assert!(!peers.all_have(shard, actor, 0), "one of them has called");
+        assert!(!peers.all_have(shard, ME, 0), "one of them has called");
         peers.set_complete();
-        assert!(peers.all_have(shard, actor, 0));
-        assert!(!peers.all_have(shard, actor, 1));
+        assert!(peers.all_have(shard, ME, 0));
+        assert!(!peers.all_have(shard, ME, 1));
     }
 
     #[test]

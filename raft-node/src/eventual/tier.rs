@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use super::changes::Changes;
 use super::heal::{HEALS_MAX, Heal};
-use super::peers::Peers;
+use super::peers::{Peer, Peers};
 use crate::config;
 use crate::environment::Clock;
 
@@ -37,7 +37,9 @@ impl Default for EventualOptions {
     fn default() -> Self {
         Self {
             shard: ShardLimits::default(),
-            queue_bytes_max: 8 << 20,
+            // Some 100,000 writes of 256 bytes, shared by the queues of all peers. With a quarter of that, peers that had to
+            // share busy processors were cut off every few seconds, though they could follow.
+            queue_bytes_max: 32 << 20,
             beat: Duration::from_millis(50),
             compare: Duration::from_secs(1),
             frame_bytes_max: 256 << 20,
@@ -86,6 +88,11 @@ pub struct Tier {
     wrote: Notify,
     heals: Mutex<VecDeque<Heal>>,
     caught_up: AtomicBool,
+    /// Processes of peers that were seen to have ended, and how many of them this member has made sure of.
+    processes_ended: AtomicU64,
+    processes_checked: AtomicU64,
+    /// No more writes of clients are taken.
+    closed: AtomicBool,
     diverged_shards: AtomicU64,
 }
 
@@ -103,6 +110,9 @@ impl Tier {
             wrote: Notify::new(),
             heals: Mutex::default(),
             caught_up: AtomicBool::new(false),
+            processes_ended: AtomicU64::new(0),
+            processes_checked: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
             diverged_shards: AtomicU64::new(0),
         })
     }
@@ -161,8 +171,11 @@ impl Tier {
     }
 
     /// How old what is here may be: everything that a peer acknowledged longer ago is here. None if a peer was not heard of.
+    ///
+    /// Nor can it be told after the process of a peer has ended, until it is made sure that what others had got of that process
+    /// is here too: a peer vouches for what it wrote itself, and nobody vouches for one that is gone.
     pub fn age(&self) -> Option<Duration> {
-        if !self.peers.are_complete() {
+        if !self.peers.are_complete() || self.processes_to_check().is_some() {
             return None;
         }
         let now = self.monotonic_us();
@@ -172,6 +185,48 @@ impl Tier {
             Some(0) => None,
             Some(us) => Some(Duration::from_micros(now.saturating_sub(us))),
         }
+    }
+
+    /// The process of a peer has ended, and another took its place.
+    pub(super) fn process_ended(&self) {
+        self.processes_ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Processes ended of which others may have more than this member. To be told to [`Tier::processes_are_checked`].
+    pub(super) fn processes_to_check(&self) -> Option<u64> {
+        let ended = self.processes_ended.load(Ordering::Acquire);
+        (ended != self.processes_checked.load(Ordering::Acquire)).then_some(ended)
+    }
+
+    /// What others had after so many processes had ended is here.
+    pub(super) fn processes_are_checked(&self, ended: u64) {
+        self.processes_checked.fetch_max(ended, Ordering::AcqRel);
+        self.heard.notify_waiters();
+    }
+
+    /// From now on clients are refused: what they wrote before is on its way to the other members.
+    pub fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+    }
+
+    /// See [`Tier::close`].
+    pub fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Waits until every peer that is connected has what was written here, but no longer than `timeout`. Returns whether they
+    /// have it.
+    pub async fn handed_on(&self, timeout: Duration) -> bool {
+        const LOOK: Duration = Duration::from_millis(5);
+        let all_have_it = async {
+            let own = ShardNumber::all().map(|shard| (shard, self.store.lock(shard).own_number()));
+            let own: Vec<(ShardNumber, u64)> = own.filter(|(_, number)| *number > 0).collect();
+            let lacks = |peer: &Peer| own.iter().any(|(shard, number)| peer.acked(*shard) < *number);
+            while self.peers.all().iter().any(|peer| peer.is_connected() && lacks(peer)) {
+                tokio::time::sleep(LOOK).await;
+            }
+        };
+        tokio::time::timeout(timeout, all_have_it).await.is_ok()
     }
 
     /// Keeps a report.

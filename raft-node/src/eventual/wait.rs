@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use quorate_eventual::{ActorId, ActorIndex, ShardNumber};
 
-use super::{Peer, Tier};
+use super::Tier;
+use super::replication::Clocks;
 
 /// Why it did not come in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +16,6 @@ pub enum Unmet {
     Age(Option<Duration>),
     /// Something that the token names is not here yet.
     Token,
-    /// Something that the token names was lost with its process.
-    Lost,
 }
 
 /// Waits at one member, until a deadline.
@@ -34,17 +33,25 @@ impl<'t> WaitFor<'t> {
         }
     }
 
-    /// Until so many members have the operations up to these numbers, this one included. Returns how many have them.
+    /// Until so many members have the operations of these actors up to these numbers, this one included. Returns how many have
+    /// all of them.
     pub async fn acks(&self, written: &[(ShardNumber, ActorIndex, u64)], members: usize) -> Result<usize, Unmet> {
         let having = |(shard, actor, number): &(ShardNumber, ActorIndex, u64)| {
             1 + self.tier.peers.having_of(*shard, *actor, *number)
         };
-        for one in written {
-            self.until(self.tier.advanced(one.0), || having(one) >= members)
-                .await
-                .map_err(|()| Unmet::Acks(written.iter().map(having).min().unwrap_or(1)))?;
+        let fewest = || written.iter().map(having).min().unwrap_or(members);
+        loop {
+            for one in written {
+                self.until(self.tier.advanced(one.0), || having(one) >= members)
+                    .await
+                    .map_err(|()| Unmet::Acks(fewest()))?;
+            }
+            // A peer that had the first may have ended while the last was waited for.
+            let fewest = fewest();
+            if fewest >= members {
+                return Ok(fewest);
+            }
         }
-        Ok(written.iter().map(having).min().unwrap_or(1))
     }
 
     /// Until nothing that any member acknowledged longer ago than this is missing here. Returns how old it may be.
@@ -71,25 +78,20 @@ impl<'t> WaitFor<'t> {
             .map_err(|()| Unmet::Token)
     }
 
-    /// Until this member has caught up with what every other had when it was asked: for a token without detail.
-    pub async fn everything(&self) -> Result<(), Unmet> {
-        let asked_us = self.tier.monotonic_us();
-        let heard = || {
-            let fresh = |peer: &Peer| peer.freshness.here_us() >= asked_us;
-            self.tier.peers.all_are(fresh)
-        };
-        self.until(self.tier.heard(), heard).await.map_err(|()| Unmet::Token)
+    /// Until this member has what these clocks say.
+    pub async fn clocks(&self, clocks: &Clocks) -> Result<(), Unmet> {
+        for (shard, clock) in clocks {
+            let has = || self.tier.store.lock(*shard).clock().includes(clock);
+            self.until(self.tier.advanced(*shard), has)
+                .await
+                .map_err(|()| Unmet::Token)?;
+        }
+        Ok(())
     }
 
-    /// Until this member has what every other had when it was asked, and every other what this one had.
-    pub async fn even(&self) -> Result<(), Unmet> {
-        let asked_us = self.tier.monotonic_us();
-        let fresh = |us: u64| us >= asked_us;
-        let even = || {
-            let is_even = |peer: &Peer| fresh(peer.freshness.here_us()) && fresh(peer.freshness.there_us());
-            self.tier.peers.all_are(is_even)
-        };
-        self.until(self.tier.heard(), even).await.map_err(|()| Unmet::Token)
+    /// How long is left.
+    pub fn left(&self) -> Duration {
+        self.deadline.saturating_duration_since(tokio::time::Instant::now())
     }
 
     /// This member has a shard's operations up to these numbers.
@@ -97,7 +99,8 @@ impl<'t> WaitFor<'t> {
         let store = &self.tier.store;
         let shard = store.lock(shard);
         clock.iter().all(|(actor, number)| match store.actors().find(*actor) {
-            Some(actor) => shard.clock().is_retired(actor) || shard.clock().get(actor) >= *number,
+            // Of a process that is retired the clock knows the last number: what is beyond was lost with it.
+            Some(actor) => shard.clock().get(actor) >= *number,
             None => *number == 0,
         })
     }

@@ -24,6 +24,7 @@ pub(super) async fn register(background: &Background, mut said: BTreeMap<MemberI
     let members = background.roster.members();
     for (member, actor) in to_register(&table, said) {
         if members.contains_key(&member) {
+            tracing::info!(member, actor = %format_args!("{:016x}", actor.0), "a member runs another process: it is registered");
             propose(background, Command::RegisterActor(RegisterActor { member, actor })).await;
         }
     }

@@ -1,8 +1,8 @@
 //! Wires a member together: what starts in which order, and what stops in which.
 //!
 //! Start: directory (whose is it, is it free) -> log -> state -> consensus -> peers -> founding -> clients. Clients come
-//! last, so that nothing is answered before it can be answered well. Stop: leadership is handed on, then clients,
-//! peers, consensus, log, state.
+//! last, so that nothing is answered before it can be answered well. Stop: leadership is handed on, and what was
+//! written to the eventual tier; then clients, peers, consensus, log, state.
 //!
 //! Raft and its connections run on a runtime of their own: client load must not delay a heartbeat.
 
@@ -33,6 +33,8 @@ use parts::Parts;
 
 /// A planned stop waits no longer than this for leadership to be handed on, and for consensus to end.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+/// A planned stop waits no longer than this until other members have what clients wrote to the eventual tier.
+const HAND_ON_TIMEOUT: Duration = Duration::from_secs(2);
 /// Calls in work get their answers within this; streams that stay open are cut then.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -117,7 +119,7 @@ async fn serve(
         async move { background.start() }
     });
     // On this runtime, not on Raft's: there is much of it, and none of it is urgent.
-    let replication = tokio::spawn(parts.replication().run());
+    let mut replication = tokio::spawn(parts.replication().run());
     parts.keep_tier();
     let mut clients = tokio::spawn(grpc::serve_clients(
         parts.api(),
@@ -143,12 +145,14 @@ async fn serve(
         error = log_failed(&log) => Err(error),
         error = diverged(&parts) => Err(error),
         error = tier_failed(&parts) => Err(error),
+        _ = &mut replication => Err(NodeError::Tier(String::from("nothing is sent to the other members any more"))),
         ended = &mut clients => Err(server_ended(ended, "clients")),
         ended = &mut peers => Err(server_ended(ended, "peers")),
     };
     if result.is_ok() {
         tracing::info!("stopping");
         hand_leadership_on(&parts).await;
+        hand_writes_on(&parts).await;
     }
     // The receivers of the servers may be gone already.
     let _ = stop.send(true);
@@ -219,6 +223,14 @@ async fn failed(raft: &Raft) -> NodeError {
         if metrics.changed().await.is_err() {
             return NodeError::Consensus(String::from("it ended"));
         }
+    }
+}
+
+/// What clients wrote to the eventual tier goes to the members that can be reached; volatile domains are nowhere else.
+async fn hand_writes_on(parts: &Parts) {
+    parts.tier.close();
+    if !parts.tier.handed_on(HAND_ON_TIMEOUT).await {
+        tracing::warn!("some writes to the eventual tier are on no other member that can be reached");
     }
 }
 

@@ -197,8 +197,20 @@ impl Parts {
     /// Keeps what the eventual tier has on disk, and within its bounds, on the runtime of the caller.
     pub(super) fn keep_tier(&self) {
         let (tier, failed) = (Arc::clone(&self.tier), self.tier_failed.clone());
-        tokio::spawn(self.entries.clone().run(Arc::clone(&tier), failed.clone()));
-        tokio::spawn(Sweep::new(tier, self.config.member_id).run(Arc::clone(&self.store), failed));
+        let disk = tokio::spawn(self.entries.clone().run(Arc::clone(&tier), failed.clone()));
+        let sweep = tokio::spawn(Sweep::new(tier, self.config.member_id).run(Arc::clone(&self.store), failed.clone()));
+        // Both run as long as the member. Each says why it ends, but for a panic.
+        tokio::spawn(async move {
+            let ended = futures::future::select(disk, sweep).await;
+            let panicked = match ended {
+                futures::future::Either::Left((ended, _)) | futures::future::Either::Right((ended, _)) => {
+                    ended.is_err()
+                }
+            };
+            if panicked {
+                failed.send_replace(Some(String::from("a task of it has failed; the log says where")));
+            }
+        });
     }
 
     /// Founds the cluster if that is this member's to do.

@@ -26,7 +26,7 @@ pub enum Evict {
     /// Writes that grow it are refused.
     #[default]
     None,
-    /// Values leave the memory and stay on disk.
+    /// Values leave the memory and stay on disk. Servers of this version refuse it.
     Memory,
     /// Entries are deleted, at every member.
     Drop,

@@ -22,8 +22,8 @@ mod properties;
 mod record;
 mod verdict;
 
-//CFG
-//TESTS
+#[cfg(test)]
+mod tests;
 
 pub use record::{Change, Even, Held, History, Hop, HopRead, KINDS, Key, Kill, Kind, Outcome, State, Write};
 pub use verdict::{Property, Summary, Verdict, Violation, check};

@@ -384,6 +384,29 @@ async fn watches_of_both_tiers_share_a_stream_but_no_watch_is_of_both() {
 }
 
 #[tokio::test]
+async fn a_probe_is_answered_also_where_no_watch_has_revisions() {
+    let cluster = cluster_of(1).await;
+    let client = cluster.client().await.unwrap();
+    let mut stream = Stream::open(&cluster.endpoints()[0]).await;
+    stream.create(1, keys_of(&["cache"], true)).await;
+    assert!(matches!(stream.next().await, Message::Created(_)));
+    let written = client.put("k", "v").await.unwrap().revision;
+    let request = Some(Request::Probe(v1::WatchProbe {
+        probe_id: 3,
+        watch_ids: Vec::new(),
+        linearizable: true,
+    }));
+    stream.requests.send(v1::WatchRequest { request }).await.unwrap();
+    match stream.next().await {
+        Message::Mark(mark) => {
+            assert_eq!((mark.probe_id, mark.watch_ids.len(), mark.error), (3, 0, None));
+            assert!(mark.revision >= written);
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
 async fn the_sdk_refuses_the_other_tier_on_either_side() {
     let cluster = cluster_of(1).await;
     let client = cluster.client().await.unwrap();
@@ -477,5 +500,5 @@ async fn the_command_line_shows_a_line_for_each_change() {
     let put = serde_json::json!({
         "kind": "put", "domain": "default-eventual", "type": "register", "key": "t/1", "value": "a", "siblings": 0,
     });
-    assert_eq!(objects, [serde_json::json!({ "kind": "caught-up" }), put]);
+    assert_eq!(objects, [put, serde_json::json!({ "kind": "caught-up" })]);
 }

@@ -9,6 +9,8 @@ mod basics;
 mod domains;
 mod durability;
 mod eventual;
+mod eventual_peers;
+mod eventual_restart;
 mod eventual_rounds;
 mod eventual_watch;
 mod faults;

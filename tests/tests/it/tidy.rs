@@ -269,6 +269,7 @@ fn each_rule_finds_its_breach_and_names_file_and_line() {
         ("raft-node/src/mvcc/a.rs", "let now = std::time::SystemTime::now();"),
         ("raft-node/src/state_machine/a.rs", "let id: u64 = rand::random();"),
         ("raft-node/src/state_machine/a.rs", "let seen = HashSet::new();"),
+        ("raft-node/eventual/src/a.rs", "let now = Instant::now();"),
         ("raft-node/src/mvcc/a.rs", "use std::collections::HashMap;"),
         ("sdk/src/a.rs", "let value = value.unwrap();"),
         ("raft-node/src/grpc/a.rs", "let value = value.unwrap();"),

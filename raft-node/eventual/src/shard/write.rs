@@ -151,10 +151,7 @@ impl Shard {
             life: Life::new(write.expires_at_ms, strategy),
             value,
         });
-        let key = self.commit(slot, write.place, dot, &removed, sibling);
-        let siblings = self
-            .find(key.hash(), key.bytes())
-            .map_or(0, |slot| self.entries[slot as usize].len());
+        let (key, siblings) = self.commit(slot, write.place, dot, &removed, sibling);
         self.touched(&key);
         self.remember(dot, key, removed);
         Ok(Written {
@@ -163,7 +160,7 @@ impl Shard {
         })
     }
 
-    /// Changes the entry and the clock.
+    /// Changes the entry and the clock. Returns the key, and how many values it has now.
     fn commit(
         &mut self,
         slot: Option<u32>,
@@ -171,12 +168,12 @@ impl Shard {
         dot: Dot,
         removed: &Removed,
         sibling: Option<Sibling>,
-    ) -> Key {
+    ) -> (Key, usize) {
         let sibling = match (slot, sibling) {
             (Some(slot), Some(sibling)) if self.supersedes_the_only(slot, removed) => {
                 let (key, _) = self.replace_only(slot, sibling);
                 self.clock.advance(self.me, dot.number());
-                return key;
+                return (key, 1);
             }
             (_, sibling) => sibling,
         };
@@ -190,10 +187,12 @@ impl Shard {
         }
         self.clock.advance(self.me, dot.number());
         if let Some(sibling) = sibling {
-            self.insert(&key, sibling);
+            let others = self.insert(&key, sibling);
             self.carry_usage(&key, before);
+            return (key, others + 1);
         }
-        key
+        let left = self.entry_of(&key).map_or(0, Entry::len);
+        (key, left)
     }
 
     fn plan(&self, entry: Option<&Entry>, write: &Write<'_>, moment: Moment<'_>) -> Result<Plan, Refused> {

@@ -119,11 +119,12 @@ impl Disk {
             Err(EntriesError::Failed(error)) => return Err(self.failed()(error)),
         }
         let mut shard = tier.store.lock(number);
-        shard.track_unflushed();
         let restored = unreadable.map_or(Ok(()), Err).and_then(|()| match stored.finish()? {
             Some(stored) => shard.restore(stored),
             None => Ok(()),
         });
+        // Not before: what was just read is on disk.
+        shard.track_unflushed();
         match restored {
             Ok(()) => Ok(ShardFound::Entries(shard.len() as u64)),
             Err(Unreadable::Damaged(damaged)) => {

@@ -87,7 +87,7 @@ impl Limits {
 /// The shards of a domain, from one of them on.
 fn shards_of(domain: &EventualDomain, first: u16) -> impl Iterator<Item = ShardNumber> {
     let begin = if domain.volatile { SHARDS_PER_SET } else { 0 };
-    let all = (0..SHARDS_PER_SET).map(move |place| begin + (place + first) % SHARDS_PER_SET);
+    let all = (0..SHARDS_PER_SET).map(move |place| begin + (place + first % SHARDS_PER_SET) % SHARDS_PER_SET);
     all.filter_map(|number| ShardNumber::new(u32::from(number)))
 }
 

@@ -4,15 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prost::Message;
+use quorate_eventual::{Clock, ShardNumber};
 use quorate_proto::internal as proto;
 use quorate_proto::v1::MemberMemory;
 use tonic::Status;
 
+use super::clocks;
 use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
+use crate::eventual::Tier;
 use crate::types::MemberId;
 
 const TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Clocks of shards that a member has something of.
+pub type Clocks = Vec<(ShardNumber, Clock)>;
 
 /// Asks peers.
 #[derive(Clone)]
@@ -45,6 +51,19 @@ impl AskPeers {
         MemberMemory::decode(answer.memory).map_err(|error| Status::internal(error.to_string()))
     }
 
+    /// What every other member has at this moment, asked at the same time; none of one that does not answer.
+    pub async fn all_clocks(&self, tier: &Tier) -> Vec<(MemberId, Option<Clocks>)> {
+        let (members, me) = (self.roster.members(), self.roster.me().member);
+        let each = members
+            .iter()
+            .filter(|(id, _)| **id != me)
+            .map(|(id, member)| async move {
+                let answer = self.clocks(*id, member).await.ok();
+                (*id, answer.and_then(|answer| heard_all(tier, &answer)))
+            });
+        futures::future::join_all(each).await
+    }
+
     /// Every clock of a peer, and which process it is.
     pub async fn clocks(&self, id: MemberId, member: &Member) -> Result<proto::ClocksResponse, Status> {
         let client = self.network.eventual_client(member);
@@ -53,4 +72,10 @@ impl AskPeers {
         request.set_timeout(TIMEOUT);
         Ok(client.clocks(request).await?.into_inner())
     }
+}
+
+fn heard_all(tier: &Tier, answer: &proto::ClocksResponse) -> Option<Clocks> {
+    let heard = answer.clocks.iter().map(|told| clocks::heard(tier, told));
+    let heard: Result<Vec<_>, _> = heard.collect();
+    Some(heard.ok()?.into_iter().flatten().collect())
 }

@@ -26,6 +26,7 @@ use super::queue::{Item, Queue};
 use super::repair::repair;
 use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
+use crate::eventual::freshness::Echo;
 use crate::eventual::{Peer, Tier};
 
 /// Messages that wait for the connection; HTTP/2 holds back the rest.
@@ -90,9 +91,12 @@ impl Link {
             link: self,
             outbox,
             process: ActorId(first.process),
+            caught_up: self.tier.is_caught_up(),
         };
         self.peer.freshness.begin_sending();
-        self.peer.is_process(sending.process);
+        if self.peer.is_process(sending.process) {
+            self.tier.process_ended();
+        }
         self.peer.set_sends(true);
         if self.peer.is_connected() {
             self.peer
@@ -116,6 +120,9 @@ struct Sending<'l> {
     link: &'l Link,
     outbox: mpsc::Sender<proto::PushMessage>,
     process: ActorId,
+    /// This member had what there was when it started, when the stream was opened: so what the peer got since the opening
+    /// includes it.
+    caught_up: bool,
 }
 
 impl Sending<'_> {
@@ -130,7 +137,7 @@ impl Sending<'_> {
                 item = queue.take() => match item {
                     Some(Item::Frames(frames)) => self.frames(frames).await?,
                     Some(Item::Repair(shards)) => self.repair(&shards).await?,
-                    Some(Item::Beat { echo_us, shards }) => self.beat(echo_us, shards).await?,
+                    Some(Item::Beat { echo, shards }) => self.beat(echo, shards).await?,
                     // It has read what was sent before; what it lacks is found by its clocks.
                     None => return Err(Status::aborted("too much waited for the peer")),
                 },
@@ -173,6 +180,17 @@ impl Sending<'_> {
         let Some(repair) = repair(&self.link.tier, number, have) else {
             return Ok(());
         };
+        let bytes_max = self.link.tier.options.frame_bytes_max;
+        if repair.frame.len() > bytes_max {
+            tracing::error!(
+                peer = self.link.peer.member,
+                shard = number.get(),
+                bytes = repair.frame.len(),
+                bytes_max,
+                "a shard is too large to be sent: raise eventual.frame_bytes_max on every member, or delete something"
+            );
+            return Ok(());
+        }
         let traffic = &self.link.peer.traffic;
         traffic.repaired_shards.fetch_add(1, Ordering::Relaxed);
         if repair.whole {
@@ -211,14 +229,20 @@ impl Sending<'_> {
         Ok(())
     }
 
-    async fn beat(&self, echo_us: u64, shards: Bytes) -> Result<(), Status> {
+    async fn beat(&self, echo: Echo, shards: Bytes) -> Result<(), Status> {
+        if !self.caught_up && self.link.tier.is_caught_up() {
+            return Err(Status::aborted(
+                "what came from others meanwhile goes with the opening of another stream",
+            ));
+        }
         let freshness = &self.link.peer.freshness;
         let beat = proto::PushBeat {
             ping_us: self.link.tier.monotonic_us(),
-            echo_us,
-            had_all_us: freshness.had_all_us(),
+            echo_us: echo.ping_us,
+            echo_process: echo.of.map_or(0, |process| process.0),
+            had_all_us: echo.had_all_us,
             complete: freshness.has_sent_all(),
-            caught_up: self.link.tier.is_caught_up(),
+            caught_up: self.caught_up,
             shards,
         };
         self.send(Message::Beat(beat)).await

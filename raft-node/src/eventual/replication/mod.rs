@@ -19,7 +19,7 @@ mod receive;
 mod repair;
 mod start;
 
-pub use ask::AskPeers;
+pub use ask::{AskPeers, Clocks};
 pub(super) use clocks::all as all_clocks;
 pub use receive::PushService;
 pub use start::Replication;

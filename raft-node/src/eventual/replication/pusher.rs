@@ -12,6 +12,7 @@ use quorate_eventual::{SHARDS, ShardNumber};
 use super::clocks;
 use super::queue::{Item, Queue};
 use crate::eventual::Tier;
+use crate::eventual::freshness::Echo;
 use crate::types::MemberId;
 
 /// A message of frames is closed when it passes this.
@@ -48,11 +49,11 @@ impl Pusher {
         loop {
             let now = self.tier.monotonic();
             self.tier.until_written(next_beat.saturating_sub(now)).await;
-            // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
-            let echoes = self.echoes();
-            let bytes = self.push();
             let now = self.tier.monotonic();
-            if now >= next_beat {
+            // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
+            let echoes = (now >= next_beat).then(|| self.echoes());
+            let bytes = self.push();
+            if let Some(echoes) = echoes {
                 next_beat = now + self.tier.options.beat;
                 let shards = if now >= next_compare {
                     next_compare = now + self.tier.options.compare;
@@ -105,7 +106,7 @@ impl Pusher {
         encoded
     }
 
-    fn echoes(&self) -> BTreeMap<MemberId, u64> {
+    fn echoes(&self) -> BTreeMap<MemberId, Echo> {
         let peers = self.tier.peers.all();
         peers
             .iter()
@@ -113,10 +114,10 @@ impl Pusher {
             .collect()
     }
 
-    fn beat(&self, echoes: &BTreeMap<MemberId, u64>, shards: &Bytes) {
+    fn beat(&self, echoes: &BTreeMap<MemberId, Echo>, shards: &Bytes) {
         for (member, queue) in self.queues.read().iter() {
             queue.put(Item::Beat {
-                echo_us: echoes.get(member).copied().unwrap_or(0),
+                echo: echoes.get(member).copied().unwrap_or_default(),
                 shards: shards.clone(),
             });
         }

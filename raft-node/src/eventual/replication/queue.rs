@@ -7,6 +7,8 @@ use parking_lot::Mutex;
 use quorate_eventual::ShardNumber;
 use tokio::sync::Notify;
 
+use crate::eventual::freshness::Echo;
+
 /// One thing to send.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
@@ -16,8 +18,8 @@ pub(super) enum Item {
     Repair(Vec<ShardNumber>),
     /// Everything written before is ahead of this. With the hashes of all shards if that is due.
     Beat {
-        /// The newest time of the peer that was here before that was looked for.
-        echo_us: u64,
+        /// What was here of the peer before that was looked for.
+        echo: Echo,
         /// See [`super::clocks::hashes`]; empty if not.
         shards: Bytes,
     },
@@ -74,7 +76,7 @@ impl Queue {
             return;
         }
         if let Item::Frames(frames) = &item {
-            if state.bytes + frames.len() > self.bytes_max {
+            if state.bytes > 0 && state.bytes + frames.len() > self.bytes_max {
                 *state = State {
                     closed: true,
                     ..State::default()
@@ -84,7 +86,16 @@ impl Queue {
             }
             state.bytes += frames.len();
         }
-        state.items.push_back(item);
+        match (state.items.back_mut(), item) {
+            // Nothing is between them: the newer says all. So a peer that does not read costs no beats.
+            (Some(last @ Item::Beat { .. }), item @ Item::Beat { .. }) => *last = item,
+            (Some(Item::Repair(waiting)), Item::Repair(shards)) => {
+                waiting.extend(shards);
+                waiting.sort_unstable();
+                waiting.dedup();
+            }
+            (_, item) => state.items.push_back(item),
+        }
         self.filled.notify_one();
     }
 

@@ -25,6 +25,9 @@ use crate::state_machine::StateStore;
 /// Messages are cut far below this.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 
+/// A shard whose state differs in so many comparisons in a row has diverged.
+const COMPARISONS_UNTIL_DIVERGED: u32 = 10;
+
 /// What peers may call.
 pub struct PushService {
     tier: Arc<Tier>,
@@ -190,12 +193,12 @@ struct Receiving {
     tier: Arc<Tier>,
     peer: Arc<Peer>,
     answers: Arc<Answers>,
-    sender: Option<ActorIndex>,
+    sender: Option<(ActorIndex, ActorId)>,
     gaps: Gaps,
     /// A frame of which more is to come.
     parts: Vec<u8>,
-    /// Shards whose hash, and whose digest, differed in the comparison before.
-    differs: Vec<(bool, bool)>,
+    /// By shard: its hash differed in the comparison before, and in how many in a row its state did.
+    differs: Vec<(bool, u32)>,
 }
 
 impl Receiving {
@@ -203,6 +206,13 @@ impl Receiving {
         let number = self.peer.begins_to_receive();
         let ended = loop {
             match messages.message().await {
+                Ok(Some(_))
+                    if self
+                        .sender
+                        .is_some_and(|(_, sender)| self.peer.process() != Some(sender)) =>
+                {
+                    break Status::aborted("the sender is another process now");
+                }
                 Ok(Some(message)) if self.peer.is_newest(number) => {
                     if let Err(status) = self.take(message.message) {
                         break status;
@@ -242,9 +252,12 @@ impl Receiving {
         }
         let index = self.tier.store.actors().index(process);
         let index = index.map_err(|error| Status::resource_exhausted(error.to_string()))?;
-        self.sender = Some(index);
-        self.peer.is_process(process);
+        self.sender = Some((index, process));
+        if self.peer.is_process(process) {
+            self.tier.process_ended();
+        }
         self.answers.tell(|state| state.sender = Some(index));
+        self.peer.heal.lock().begins_to_receive();
         if self.peer.is_connected() {
             self.peer
                 .heal
@@ -301,7 +314,7 @@ impl Receiving {
     }
 
     fn frame(&mut self, body: &[u8], bytes: u64, told: &mut Told) -> Result<(), Status> {
-        let Some(sender) = self.sender else {
+        let Some((sender, process)) = self.sender else {
             return Err(Status::invalid_argument("frames came before the hello"));
         };
         let frame = Frame::decode(body, self.tier.store.actors()).map_err(|unusable| match unusable {
@@ -315,6 +328,7 @@ impl Receiving {
                 let have = shard.clock().get(sender);
                 drop(shard);
                 self.gaps.reached(number, have);
+                self.peer.has_own(process, sender, number, have);
                 self.peer.heal.lock().received(number.get(), applied, bytes, whole);
                 self.tier.went_forward(number);
                 told.acks.push(number);
@@ -330,10 +344,18 @@ impl Receiving {
 
     fn beat(&mut self, beat: &proto::PushBeat) -> Result<(), Status> {
         let freshness = &self.peer.freshness;
-        freshness.pinged(beat.ping_us);
-        freshness.peer_has_all_as_of(beat.had_all_us);
-        if beat.complete && self.gaps.is_empty() {
-            freshness.pinged_and_whole(beat.ping_us);
+        let Some((_, process)) = self.sender else {
+            return Err(Status::invalid_argument("a beat came before the hello"));
+        };
+        let whole = beat.complete && self.gaps.is_empty();
+        freshness.pinged(process, beat.ping_us, whole);
+        // What is not of this very process says nothing, nor does what is yet to come.
+        let now_us = self.tier.monotonic_us();
+        let mine = beat.echo_process == self.tier.store.id().0 && beat.echo_us <= now_us && beat.had_all_us <= now_us;
+        if mine {
+            freshness.peer_has_all_as_of(beat.had_all_us);
+        }
+        if whole && mine {
             freshness.has_all_as_of(beat.echo_us);
             if beat.caught_up && beat.echo_us != 0 {
                 // What every member had, the sender has, and so has this one now.
@@ -361,14 +383,14 @@ impl Receiving {
 
     /// A shard that differs twice in a row is not just on its way.
     fn compare(&mut self, hashes: &[u8]) {
-        self.differs
-            .resize(usize::from(quorate_eventual::SHARDS), (false, false));
+        self.differs.resize(usize::from(quorate_eventual::SHARDS), (false, 0));
         for (number, hash, digest) in clocks::each_hash(hashes) {
             let (clock_differs, state_differs) = {
                 let shard = self.tier.store.lock(number);
                 let equal = shard.clock().hash(self.tier.store.actors()) == hash;
-                if equal && let Some(process) = self.peer.process() {
+                if equal && let Some((_, process)) = self.sender {
                     self.peer.has_clock(process, number, shard.clock());
+                    self.peer.has(process, self.tier.store.me(), number, shard.own_number());
                 }
                 (!equal, equal && !shard.awaits_something() && shard.digest() != digest)
             };
@@ -378,11 +400,12 @@ impl Receiving {
                     state.clocks.insert(number);
                 });
             }
-            // The peer may have awaited something then.
-            if state_differs && before.1 {
+            // The peer may have awaited something then; and members drop what is in a domain that is gone when each gets to know.
+            let times = if state_differs { before.1 + 1 } else { 0 };
+            if times == COMPARISONS_UNTIL_DIVERGED {
                 self.tier.found_diverged(number, self.peer.member);
             }
-            *before = (clock_differs, state_differs);
+            *before = (clock_differs, times.min(COMPARISONS_UNTIL_DIVERGED));
         }
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn repair(tier: &Tier, number: ShardNumber, have: &Clock) -> Option<R
         return None;
     }
     let mut frame = Vec::new();
-    if shard.encode_missing(number, have, &mut frame).is_ok() {
+    // Operations may be more than there is: each value that was written, not only the last.
+    if shard.encode_missing(number, have, &mut frame).is_ok() && frame.len() <= tier.options.frame_bytes_max {
         return Some(Repair { frame, whole: false });
     }
     frame.clear();

@@ -78,6 +78,7 @@ async fn what_was_kept_for_peers_goes_when_all_have_it() {
     send(&tier, &other);
     put(&other, BUILT_IN, "key", 0);
     let (here, there) = (tier.peers.get_or_add(2), tier.peers.get_or_add(3));
+    tier.peers.set_complete();
     here.is_process(ActorId(2));
     there.is_process(ActorId(3));
     here.has(ActorId(2), tier.store.me(), shard, 1);

@@ -113,7 +113,7 @@ pub(super) fn written_at(written_at_ms: u64, now_ms: u64) -> Result<Option<Hlc>,
     if written_at_ms > now_ms + AHEAD_MS_MAX {
         let ahead_ms = written_at_ms - now_ms;
         let message = format!(
-            "written_at_ms is {ahead_ms} ms ahead of this member's clock; the limit is {AHEAD_MS_MAX}: set the client's \
+            "written_at_ms is {ahead_ms} ms ahead of this member's clock; the limit is {AHEAD_MS_MAX} ms: set the client's \
              clock, or leave it out"
         );
         return Err(Error {
@@ -177,7 +177,7 @@ fn refusal_of_shard(refusal: &Refused) -> Error {
         Refused::TooManySiblings { siblings } => Error {
             field: "key".into(),
             limit: quorate_eventual::SIBLINGS_MAX as u64,
-            value: *siblings as u64,
+            value: *siblings as u64 + 1,
             ..refused(ErrorCode::TooManySiblings, message)
         },
         Refused::TooLarge { bytes, bytes_max } => Error {

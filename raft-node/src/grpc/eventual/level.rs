@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use quorate_eventual::{ShardNumber, Token};
+use quorate_eventual::{ActorId, Clock, ShardNumber, Token};
 use quorate_proto::v1::{Error, ErrorCode, EventualReadOptions};
 
 use super::check;
-use crate::eventual::{Unmet, WaitFor};
+use crate::eventual::{Clocks, Unmet, WaitFor};
 use crate::grpc::api::Api;
 use crate::grpc::error::refused;
 
@@ -58,19 +58,19 @@ impl Api {
         if let Some(age_max) = promise.age_max {
             wait.age(age_max)
                 .await
-                .map_err(|unmet| self.stale(unmet, Some(age_max), &promise.token))?;
+                .map_err(|unmet| Self::stale(unmet, Some(age_max)))?;
         }
         Ok(())
     }
 
     async fn keep_token(&self, wait: &WaitFor<'_>, token: &Token, shards: &BTreeSet<ShardNumber>) -> Result<(), Error> {
-        let stale = |unmet| self.stale(unmet, None, token);
+        let stale = |unmet| Self::stale(unmet, None);
         // A process that has just started lacks even what every member had.
         if !self.tier.is_caught_up() {
             wait.caught_up().await.map_err(stale)?;
         }
         if token.coarse {
-            wait.everything().await.map_err(stale)?;
+            self.everything(wait).await.map_err(stale)?;
         }
         for shard in shards {
             let seen = token.of(*shard);
@@ -79,29 +79,72 @@ impl Api {
             }
             tokio::select! {
                 waited = wait.clock(*shard, seen) => waited.map_err(stale)?,
-                () = self.lost(wait, *shard, seen) => return Err(stale(Unmet::Lost)),
+                () = self.lost(*shard, seen) => return Err(self.context_lost(token, *shard)),
             }
         }
         Ok(())
     }
 
-    /// Resolves when it is certain that nobody has what the token names: its process is gone, every member was heard of since,
-    /// and it is not here.
-    async fn lost(&self, wait: &WaitFor<'_>, shard: ShardNumber, seen: &[(quorate_eventual::ActorId, u64)]) {
-        let gone = |(actor, _): &&(quorate_eventual::ActorId, u64)| !self.is_live(*actor);
-        let of_gone: Vec<_> = seen.iter().filter(gone).copied().collect();
-        let certain = !of_gone.is_empty() && wait.everything().await.is_ok() && !wait.has(shard, &of_gone);
-        if !certain {
+    /// Until this member has what every other has at this moment. One that does not answer is asked again.
+    pub(super) async fn everything(&self, wait: &WaitFor<'_>) -> Result<(), Unmet> {
+        const ASK_AGAIN: Duration = Duration::from_millis(50);
+        loop {
+            let asked = tokio::time::timeout(wait.left(), self.tier_network.all_clocks(&self.tier)).await;
+            let clocks: Option<Vec<Clocks>> = asked
+                .map_err(|_| Unmet::Token)?
+                .into_iter()
+                .map(|(_, said)| said)
+                .collect();
+            if let Some(clocks) = clocks {
+                for clocks in clocks {
+                    wait.clocks(&clocks).await?;
+                }
+                return Ok(());
+            }
+            if wait.left() <= ASK_AGAIN {
+                return Err(Unmet::Token);
+            }
+            tokio::time::sleep(ASK_AGAIN).await;
+        }
+    }
+
+    /// Resolves when it is certain that nobody has what the token names: its process is gone, and every member says that it
+    /// does not have it.
+    async fn lost(&self, shard: ShardNumber, seen: &[(ActorId, u64)]) {
+        let of_gone: Vec<_> = seen
+            .iter()
+            .filter(|(actor, _)| !self.is_live(*actor))
+            .copied()
+            .collect();
+        if of_gone.is_empty() || !self.nobody_has(shard, &of_gone).await {
             std::future::pending::<()>().await;
         }
     }
 
+    /// Every member says that it lacks something of this.
+    async fn nobody_has(&self, shard: ShardNumber, seen: &[(ActorId, u64)]) -> bool {
+        let asked = self.tier_network.all_clocks(&self.tier).await;
+        let actors = self.tier.store.actors();
+        let has = |clock: &Clock| {
+            let of = |actor: ActorId| actors.find(actor).map_or(0, |actor| clock.get(actor));
+            seen.iter().all(|(actor, number)| of(*actor) >= *number)
+        };
+        let lacks = |clocks: &Option<Clocks>| {
+            let clocks = clocks.as_ref()?;
+            let of_shard = clocks.iter().find(|(number, _)| *number == shard);
+            Some(!of_shard.is_some_and(|(_, clock)| has(clock)))
+        };
+        let all_lack = asked.iter().all(|(_, clocks)| lacks(clocks).unwrap_or(false));
+        // It may have come while they were asked.
+        all_lack && !has(self.tier.store.lock(shard).clock())
+    }
+
     /// Its process runs, as far as this member knows.
-    pub(super) fn is_live(&self, actor: quorate_eventual::ActorId) -> bool {
+    pub(super) fn is_live(&self, actor: ActorId) -> bool {
         actor == self.tier.store.id() || self.tier.peers.all().iter().any(|peer| peer.process() == Some(actor))
     }
 
-    fn stale(&self, unmet: Unmet, age_max: Option<Duration>, token: &Token) -> Error {
+    fn stale(unmet: Unmet, age_max: Option<Duration>) -> Error {
         let limit = age_max.map_or(0, ms);
         match unmet {
             Unmet::Age(age) => {
@@ -119,15 +162,6 @@ impl Api {
                     )
                 }
             }
-            Unmet::Lost => Error {
-                token: self.left_of(token).encode(self.roster.cluster_id()).into(),
-                field: "token".into(),
-                ..refused(
-                    ErrorCode::ContextLost,
-                    "the token names writes that were acknowledged by a process which died before any other member had \
-                     them: they are lost; go on with the token of this error",
-                )
-            },
             Unmet::Token | Unmet::Acks(_) => Error {
                 field: "token".into(),
                 ..refused(
@@ -138,19 +172,27 @@ impl Api {
         }
     }
 
-    /// A token without what only a dead process had.
-    fn left_of(&self, token: &Token) -> Token {
+    /// What the token names of the shard is lost. What it names of others may be found.
+    fn context_lost(&self, token: &Token, lost: ShardNumber) -> Error {
         let mut left = token.clone();
         let wait = WaitFor::new(&self.tier, Duration::ZERO);
-        left.forget(|shard, actor, number| !self.is_live(actor) && !wait.has(shard, &[(actor, number)]));
-        for (shard, _) in token.shards() {
-            left.saw(shard, self.clock_of(shard));
+        left.forget(|shard, actor, number| {
+            shard == lost && !self.is_live(actor) && !wait.has(shard, &[(actor, number)])
+        });
+        left.saw(lost, self.clock_of(lost));
+        Error {
+            token: left.encode(self.roster.cluster_id()).into(),
+            field: "token".into(),
+            ..refused(
+                ErrorCode::ContextLost,
+                "the token names writes that were acknowledged by a process which died before any other member had them: \
+                 they are lost; go on with the token of this error",
+            )
         }
-        left
     }
 
     /// What this member has of a shard.
-    pub(super) fn clock_of(&self, shard: ShardNumber) -> Vec<(quorate_eventual::ActorId, u64)> {
+    pub(super) fn clock_of(&self, shard: ShardNumber) -> Vec<(ActorId, u64)> {
         let store = &self.tier.store;
         let locked = store.lock(shard);
         locked

@@ -8,7 +8,7 @@ use quorate_proto::v1::{Error, ErrorCode, HealReport, PeerSync, SyncForceRespons
 
 use super::check;
 use super::level::ms;
-use crate::eventual::{Heal, Peer, WaitFor};
+use crate::eventual::{Clocks, Heal, Peer, Tier, Unmet, WaitFor};
 use crate::grpc::api::Api;
 use crate::grpc::error::refused;
 
@@ -31,7 +31,12 @@ impl Api {
     pub(super) async fn sync_force(&self, timeout_ms: u64) -> Result<SyncForceResponse, Error> {
         let timeout = check::timeout(timeout_ms);
         let wait = WaitFor::new(&self.tier, timeout);
-        wait.even().await.map_err(|_| {
+        let mine = clocks_here(&self.tier);
+        let both_ways = async {
+            self.everything(&wait).await?;
+            self.others_have(&mine, &wait).await
+        };
+        both_ways.await.map_err(|_: Unmet| {
             let behind: Vec<String> = self
                 .peers()
                 .iter()
@@ -54,6 +59,25 @@ impl Api {
         })
     }
 
+    /// Until every other member has what these clocks say.
+    async fn others_have(&self, mine: &Clocks, wait: &WaitFor<'_>) -> Result<(), Unmet> {
+        const LOOK: Duration = Duration::from_millis(20);
+        loop {
+            let asked = tokio::time::timeout(wait.left(), self.tier_network.all_clocks(&self.tier)).await;
+            let asked = asked.map_err(|_| Unmet::Token)?;
+            if asked
+                .iter()
+                .all(|(_, theirs)| theirs.as_ref().is_some_and(|theirs| include(theirs, mine)))
+            {
+                return Ok(());
+            }
+            if wait.left().is_zero() {
+                return Err(Unmet::Token);
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
     fn peers(&self) -> Vec<PeerSync> {
         let own: Vec<(ShardNumber, u64)> = ShardNumber::all()
             .map(|shard| (shard, self.tier.store.lock(shard).own_number()))
@@ -66,6 +90,21 @@ impl Api {
             .map(|peer| peer_sync(peer, &own, now_us))
             .collect()
     }
+}
+
+fn clocks_here(tier: &Tier) -> Clocks {
+    ShardNumber::all()
+        .map(|shard| (shard, tier.store.lock(shard).clock().clone()))
+        .collect()
+}
+
+/// `theirs` have all that `mine` have. Both are of all shards, in order.
+fn include(theirs: &Clocks, mine: &Clocks) -> bool {
+    theirs.len() == mine.len()
+        && theirs
+            .iter()
+            .zip(mine)
+            .all(|((_, theirs), (_, mine))| theirs.includes(mine))
 }
 
 fn peer_sync(peer: &Peer, own: &[(ShardNumber, u64)], now_us: u64) -> PeerSync {

@@ -32,6 +32,12 @@ impl Api {
     /// Does the writes of a request. Those that are refused say so in their place. One with a stamp is done once, if it
     /// matters.
     pub(super) fn write(&self, request: &EventualWriteRequest) -> Result<Written, Error> {
+        if self.tier.is_closed() {
+            return Err(refused(
+                ErrorCode::Stopped,
+                "this member is stopping: write at another one",
+            ));
+        }
         let table = self.domain_table();
         let domain = check::domain(&table, &request.domain)?;
         check::count("writes", request.writes.len())?;
@@ -97,7 +103,7 @@ impl Api {
             Err(unmet) => {
                 let acked = match unmet {
                     Unmet::Acks(acked) => acked,
-                    Unmet::Age(_) | Unmet::Token | Unmet::Lost => 1,
+                    Unmet::Age(_) | Unmet::Token => 1,
                 };
                 let error = under_replicated(written.acks, acked);
                 self.answer_write(written, acked, Some(error))

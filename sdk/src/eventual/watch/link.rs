@@ -9,6 +9,7 @@ use quorate_proto::v1::watch_client::WatchClient;
 use quorate_proto::v1::watch_event::Event;
 use quorate_proto::v1::watch_message::Message;
 use quorate_proto::v1::watch_request::Request;
+use tokio::sync::oneshot;
 
 use super::item::{EventualUpdate, EventualWatchItem};
 use crate::connection::{REPLY_BYTES_MAX, chain};
@@ -24,6 +25,8 @@ const WINDOW_BYTES: u32 = 64 << 10;
 pub(super) struct Link {
     responses: tonic::Streaming<v1::WatchResponse>,
     messages: VecDeque<v1::WatchMessage>,
+    /// Keeps the sending side open.
+    _open: oneshot::Sender<()>,
 }
 
 /// What came.
@@ -54,13 +57,17 @@ impl Link {
                 ..create
             })),
         };
-        // The member ends the stream when this side is closed.
-        let requests = futures::stream::once(std::future::ready(request)).chain(futures::stream::pending());
+        // The member ends the stream when this side is closed: while it is open, the transport keeps the stream alive, even
+        // if nobody reads it.
+        let (open, closed) = oneshot::channel::<()>();
+        let open_until_dropped = futures::stream::once(closed).filter_map(|_| std::future::ready(None));
+        let requests = futures::stream::once(std::future::ready(request)).chain(open_until_dropped);
         let mut client = WatchClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
         match client.open(requests).await {
             Ok(responses) => Ok(Ok(Self {
                 responses: responses.into_inner(),
                 messages: VecDeque::new(),
+                _open: open,
             })),
             Err(status) => Error::of_refused_stream(&status).map(|error| Err(error.with_context(address))),
         }
@@ -72,7 +79,8 @@ impl Link {
             match self.responses.message().await {
                 Ok(Some(response)) => self.messages.extend(response.messages),
                 Ok(None) => return Err(lost("the member ended the stream")),
-                Err(status) => return Err(Error::of_status(&status).with_outcome(Outcome::NotAMutation)),
+                // Without a reason of the member's own it was lost on the way.
+                Err(status) => return Err(Error::of_refused_stream(&status).unwrap_or_else(|reason| lost(&reason))),
             }
         }
         let message = self.messages.pop_front().and_then(|message| message.message);

@@ -19,7 +19,7 @@ pub enum Tier {
 pub enum Evict {
     /// Writes that grow it are refused
     None,
-    /// Values leave the memory and stay on disk
+    /// Values leave the memory and stay on disk; not in this version of the server
     Memory,
     /// Entries are deleted, at every member
     Drop,

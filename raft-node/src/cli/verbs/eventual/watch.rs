@@ -131,7 +131,8 @@ fn line(item: &EventualWatchItem, hex: bool) -> String {
         siblings => format!("  ({siblings} siblings)"),
     };
     let (key, value) = (bytes::shown(&update.key, hex), bytes::shown(&update.value, hex));
-    let line = format!("{:<9}  {:<8}  {key}  {value}{siblings}", word(item), update.entry_type);
+    let entry_type = update.entry_type.name();
+    let line = format!("{:<9}  {entry_type:<8}  {key}  {value}{siblings}", word(item));
     line.trim_end().to_owned()
 }
 

@@ -95,7 +95,7 @@ pub struct Eventual {
     /// Values that are kept only for members that lack them, over all shards. Default 67,108,864 (64 MiB).
     pub orphan_bytes_max: u64,
     /// What waits to be sent to one member; past it, the member gets what it lacks when it reads again. Default
-    /// 8,388,608 (8 MiB).
+    /// 33,554,432 (32 MiB).
     pub peer_queue_bytes_max: u64,
     /// Members tell each other this often how far they are, in milliseconds: what a read can be proved to be no older than.
     /// Default 50.
@@ -111,7 +111,7 @@ impl Default for Eventual {
             flush_interval_ms: 100,
             log_bytes_max: 67_108_864,
             orphan_bytes_max: 67_108_864,
-            peer_queue_bytes_max: 8_388_608,
+            peer_queue_bytes_max: 33_554_432,
             beat_interval_ms: 50,
             frame_bytes_max: 268_435_456,
         }

@@ -22,6 +22,29 @@ async fn wait_until_gone(client: &Client, key: &str) {
     .unwrap();
 }
 
+/// The applied index, once nothing was added for as long as the leader takes between two looks at what members run: it has
+/// written down their processes then.
+async fn settled_index(cluster: &Cluster, leader: u64) -> u64 {
+    const QUIET: Duration = Duration::from_secs(3);
+    let (mut index, mut since) = (0, std::time::Instant::now());
+    wait::until("the log to be quiet", PATIENCE, async || {
+        let now = cluster
+            .status(leader)
+            .await
+            .map_err(|error| error.to_string())?
+            .applied_index;
+        if now != index {
+            (index, since) = (now, std::time::Instant::now());
+        }
+        match since.elapsed() >= QUIET {
+            true => Ok(index),
+            false => Err(format!("at {index} for {:?}", since.elapsed())),
+        }
+    })
+    .await
+    .unwrap()
+}
+
 /// One renewal over plain gRPC at one member: the SDK would go to the leader.
 async fn renew_at(endpoint: &str, lease: u64) -> Result<Vec<u64>, tonic::Status> {
     let mut leases = CoordinationClient::connect(format!("http://{endpoint}")).await.unwrap();
@@ -60,7 +83,7 @@ async fn renewals_keep_a_session_alive_and_add_nothing_to_the_log() {
     let client = cluster.client().await.unwrap();
     let session = client.session(TTL).await.unwrap();
     client.put("k", "v").lease(session.id()).await.unwrap();
-    let before = cluster.status(leader).await.unwrap().applied_index;
+    let before = settled_index(&cluster, leader).await;
     let opened = session.deadline();
     let renewed = async || match session.deadline() > opened + 3 * TTL {
         true => Ok(()),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use quorate_eventual::{ActorId, ActorIndex, ShardNumber};
+use tokio::sync::Notify;
 
 use super::Tier;
 use super::replication::Clocks;
@@ -42,7 +43,7 @@ impl<'t> WaitFor<'t> {
         let fewest = || written.iter().map(having).min().unwrap_or(members);
         loop {
             for one in written {
-                self.until(self.tier.advanced(one.0), || having(one) >= members)
+                self.until_either(self.tier.advanced(one.0), self.tier.heard(), || having(one) >= members)
                     .await
                     .map_err(|()| Unmet::Acks(fewest()))?;
             }
@@ -105,7 +106,26 @@ impl<'t> WaitFor<'t> {
         })
     }
 
-    async fn until(&self, something: &tokio::sync::Notify, mut holds: impl FnMut() -> bool) -> Result<(), ()> {
+    /// As [`WaitFor::until`], of two things: that a peer has what others wrote is learnt from its beats, too.
+    async fn until_either(&self, one: &Notify, other: &Notify, mut holds: impl FnMut() -> bool) -> Result<(), ()> {
+        loop {
+            let (one, other) = (one.notified(), other.notified());
+            tokio::pin!(one, other);
+            // Before the look, so that what happens between the two is not missed.
+            one.as_mut().enable();
+            other.as_mut().enable();
+            if holds() {
+                return Ok(());
+            }
+            tokio::select! {
+                () = one => {}
+                () = other => {}
+                () = tokio::time::sleep_until(self.deadline) => return if holds() { Ok(()) } else { Err(()) },
+            }
+        }
+    }
+
+    async fn until(&self, something: &Notify, mut holds: impl FnMut() -> bool) -> Result<(), ()> {
         loop {
             let happens = something.notified();
             tokio::pin!(happens);

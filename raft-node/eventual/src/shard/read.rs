@@ -4,7 +4,7 @@ use super::Shard;
 use crate::actor::ActorId;
 use crate::context::Context;
 use crate::entry::{Entry, Sibling};
-use crate::key::{Key, Place};
+use crate::key::Place;
 
 /// What a key holds: copies that cost a count each, so that nothing is decided under the shard's lock.
 #[derive(Clone, Debug)]
@@ -22,11 +22,6 @@ impl Shard {
             Some(slot) => self.held(Some(&self.entries[slot as usize]), now_ms),
             None => self.held(None, now_ms),
         }
-    }
-
-    /// As [`Shard::read`], of a key that was kept.
-    pub fn read_key(&self, key: &Key, now_ms: u64) -> Held {
-        self.held(self.entry_of(key), now_ms)
     }
 
     fn held(&self, entry: Option<&Entry>, now_ms: u64) -> Held {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::{Client, ErrorKind};
+use quorate::{Client, ErrorKind, Strategy};
 use rand::rngs::SmallRng;
 use rand::{Rng, SeedableRng};
 
@@ -17,7 +17,8 @@ const CALL_TIMEOUT: Duration = Duration::from_millis(1500);
 /// Between two steps, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 10..60;
 
-/// Only it writes its key: numbers that rise.
+/// Only it writes its key: numbers that rise. The greatest stands, so that a put that was given up, and is done by a member that
+/// wakes later, takes nothing back.
 pub(super) struct Hopper {
     number: u64,
     members: Vec<Client>,
@@ -71,7 +72,7 @@ impl Hopper {
     async fn write(&mut self, at: usize) {
         self.tried += 1;
         let put = self.members[at].eventual().put(self.key(), self.tried.to_string());
-        if put.timeout(CALL_TIMEOUT).await.is_ok() {
+        if put.strategy(Strategy::Max).timeout(CALL_TIMEOUT).await.is_ok() {
             self.wrote = self.tried;
         }
     }

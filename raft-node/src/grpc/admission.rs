@@ -10,16 +10,20 @@ use quorate_proto::v1::{Error, ErrorCode, Outcome};
 pub(super) struct Admission {
     outstanding: Arc<AtomicU64>,
     outstanding_max: u64,
+    /// What there are too many of, and which limit says so.
+    too_many: &'static str,
 }
 
 /// One call in work; dropped when its reply leaves.
 pub(super) struct Permit(Arc<AtomicU64>);
 
 impl Admission {
-    pub(super) fn new(outstanding_max: u64) -> Self {
+    /// `too_many` ends the sentence that begins with how many there are.
+    pub(super) fn new(outstanding_max: u64, too_many: &'static str) -> Self {
         Self {
             outstanding: Arc::default(),
             outstanding_max,
+            too_many,
         }
     }
 
@@ -32,10 +36,7 @@ impl Admission {
         }
         Err(Error {
             code: ErrorCode::Overloaded.into(),
-            message: format!(
-                "{} calls are being worked on, which is limits.calls_outstanding_max: try again later",
-                self.outstanding_max
-            ),
+            message: format!("{} {}: try again later", self.outstanding_max, self.too_many),
             limit: self.outstanding_max,
             value: before,
             outcome: Outcome::NotApplied.into(),

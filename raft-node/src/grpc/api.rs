@@ -67,7 +67,10 @@ impl Api {
         tier: Arc<Tier>,
         tier_network: AskPeers,
     ) -> Arc<Self> {
-        let admission = Admission::new(limits.calls_outstanding_max);
+        let admission = Admission::new(
+            limits.calls_outstanding_max,
+            "calls are being worked on, which is limits.calls_outstanding_max",
+        );
         let watches = watches(&limits, &store, &raft, &roster, clock);
         Arc::new(Self {
             limits,
@@ -79,7 +82,10 @@ impl Api {
             roster,
             membership,
             admission,
-            waits: Admission::new(WAITS_MAX),
+            waits: Admission::new(
+                WAITS_MAX,
+                "calls wait for something to happen, which is as many as a member keeps",
+            ),
             leases,
             watches,
             subscriptions: Subscriptions::start(Arc::clone(&tier)),

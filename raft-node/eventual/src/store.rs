@@ -101,7 +101,7 @@ impl Store {
         shards
     }
 
-    /// Retired processes of the same member, whose shares of counters are this one's to take over.
+    /// Every earlier process of the same member: see [`Moment::predecessors`](crate::Moment::predecessors).
     pub fn predecessors(&self) -> Arc<[ActorIndex]> {
         Arc::clone(&self.predecessors.read())
     }

@@ -164,6 +164,14 @@ impl Shard {
         cold.map(|sibling| Cold::of(&entry.key, sibling.dot)).collect()
     }
 
+    /// The value is still on the disk alone.
+    pub fn is_cold(&self, cold: &Cold) -> bool {
+        let entry = self.entry_of(&cold.key);
+        entry
+            .and_then(|entry| entry.get(cold.dot))
+            .is_some_and(|sibling| sibling.value.is_cold())
+    }
+
     /// A sibling went. If its value was on the disk alone, it is not any more.
     pub(super) fn forget_cold(&mut self, domain: u32, sibling: &Sibling) {
         if sibling.value.is_cold()

@@ -112,7 +112,11 @@ async fn twice_the_limit_is_readable_everywhere_after_restarts_and_at_a_member_t
     for id in cluster.ids() {
         reads_all(&cluster, id).await;
         let memory = keeps_within_its_limit(&cluster, id).await;
-        assert_eq!((memory.refused, memory.evicted), (0, 0), "nothing was refused or deleted");
+        assert_eq!(
+            (memory.refused, memory.evicted),
+            (0, 0),
+            "nothing was refused or deleted"
+        );
         reads_siblings(&cluster, id).await;
     }
 

@@ -99,6 +99,21 @@ impl Api {
         content.map_err(|lost| error::storage(&lost))
     }
 
+    /// The same if nobody wants values: then none is brought from the disk, but those that tell whether others are discarded.
+    pub(super) fn content_of_key(&self, shard: ShardNumber, space: Space, place: &Place) -> Result<Content, Error> {
+        let now_ms = self.tier.wall_ms();
+        let locked = self.tier.store.lock(shard);
+        if space.has_elements() {
+            return Ok(Content::Many(locked.read_elements(place, now_ms)));
+        }
+        let held = locked.read(place, now_ms);
+        drop(locked);
+        match held.siblings.len() {
+            0 | 1 => Ok(Content::One(held)),
+            _ => self.content(shard, space, place, None),
+        }
+    }
+
     /// The client has seen what is here of these shards. Looked up after they were read: it may say more than was seen, never
     /// less.
     pub(super) fn saw(&self, token: &mut Token, shards: impl IntoIterator<Item = ShardNumber>) {

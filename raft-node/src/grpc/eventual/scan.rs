@@ -160,7 +160,11 @@ impl Api {
                 ..address
             });
             // Who goes through everything must not push out what is read often.
-            let content = self.content(number, scan.space, &place, None)?;
+            let content = if scan.keys_only {
+                self.content_of_key(number, scan.space, &place)?
+            } else {
+                self.content(number, scan.space, &place, None)?
+            };
             let cluster = self.roster.cluster_id();
             let entry = entry::entry(cluster, number, scan.space, address.name, &content, scan.keys_only);
             // It may have ended, or gone since.

@@ -111,6 +111,7 @@ pub(super) fn get(
                 })
             }),
             staleness_ms: milliseconds(staleness),
+            ..proto::GetResponse::default()
         }),
     }
 }
@@ -183,6 +184,7 @@ fn page(header: Option<proto::ResponseHeader>, range: RangeReply, staleness: Dur
         count: range.count,
         more: range.more,
         staleness_ms: milliseconds(staleness),
+        ..proto::RangeResponse::default()
     }
 }
 

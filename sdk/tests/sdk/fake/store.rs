@@ -114,7 +114,8 @@ impl Store {
             Request::Get(get) => Response::Get(v1::GetResponse {
                 header: self.header(),
                 record: self.records.get(&get.key).cloned(),
-                staleness_ms: 0,
+                level: get.read.unwrap_or_default().level,
+                ..v1::GetResponse::default()
             }),
             Request::Range(range) => Response::Range(self.range(&range)),
             Request::KeepAlive(_)
@@ -228,7 +229,8 @@ impl Store {
             count,
             more,
             next_page,
-            staleness_ms: 0,
+            level: range.read.unwrap_or_default().level,
+            ..v1::RangeResponse::default()
         }
     }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tonic::transport::Channel;
 
 use crate::breaker::Breaker;
+use crate::bulk::Bulk;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
 use crate::wire::{Eventual, Strong, Wire};
@@ -78,6 +79,8 @@ pub(crate) struct Endpoint {
     address: String,
     transport: tonic::transport::Endpoint,
     strong: Lane<Strong>,
+    /// Large calls, so that small ones do not wait behind them.
+    bulk: Lane<Strong>,
     eventual: Lane<Eventual>,
     outstanding_max: u32,
     breaker: Mutex<Breaker>,
@@ -102,6 +105,7 @@ impl Endpoint {
             address: address.to_owned(),
             transport,
             strong: Lane::new(connections),
+            bulk: Lane::new(1),
             eventual: Lane::new(connections),
             outstanding_max,
             breaker: Mutex::new(Breaker::new()),
@@ -123,13 +127,18 @@ impl Endpoint {
         self.breaker.lock().would_allow(now)
     }
 
-    /// A connection of the strong tier, opened if need be. `reconnected` is raised when one had been open before. The error
-    /// says why.
+    /// A connection of the strong tier for calls of this bulk, opened if need be. `reconnected` is raised when one had been
+    /// open before. The error says why.
     pub(crate) async fn connection(
         &self,
+        bulk: Bulk,
         reconnected: &AtomicU64,
     ) -> std::result::Result<Arc<Connection<Strong>>, String> {
-        let connected = self.connect(&self.strong, reconnected).await;
+        let lane = match bulk {
+            Bulk::Small => &self.strong,
+            Bulk::Large => &self.bulk,
+        };
+        let connected = self.connect(lane, reconnected).await;
         connected.map_err(|not_opened| match not_opened {
             NotOpened::Unreachable(reason) => reason,
             NotOpened::Refused(error) => error.to_string(),
@@ -220,7 +229,7 @@ impl Endpoint {
 
     /// A connection broke: lets the breaker know, once per connection.
     pub(crate) fn connection_lost(&self) {
-        for cell in &self.strong.cells {
+        for cell in self.strong.cells.iter().chain(&self.bulk.cells) {
             self.forget_dead(cell);
         }
         for cell in &self.eventual.cells {
@@ -245,6 +254,7 @@ impl Endpoint {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.strong.close();
+        self.bulk.close();
         self.eventual.close();
     }
 }

@@ -11,6 +11,7 @@ use crate::breaker::Breaker;
 use crate::bulk::Bulk;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::identity::Identity;
 use crate::wire::{Eventual, Strong, Wire};
 
 /// Flow-control windows: a batch of replies never waits for a window update on a fast network.
@@ -78,6 +79,7 @@ struct Lane<W: Wire> {
 pub(crate) struct Endpoint {
     address: String,
     transport: tonic::transport::Endpoint,
+    identity: Arc<Identity>,
     strong: Lane<Strong>,
     /// Large calls, so that small ones do not wait behind them.
     bulk: Lane<Strong>,
@@ -91,7 +93,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// `address` is `host:port`, as [`normal_address`] gives it.
-    pub(crate) fn new(address: &str, connections: u32, outstanding_max: u32) -> Result<Self> {
+    pub(crate) fn new(address: &str, identity: Arc<Identity>, connections: u32, outstanding_max: u32) -> Result<Self> {
         let transport = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| Error::invalid("endpoints", format!("{address:?} is not host:port: {error}")))?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -104,6 +106,7 @@ impl Endpoint {
         Ok(Self {
             address: address.to_owned(),
             transport,
+            identity,
             strong: Lane::new(connections),
             bulk: Lane::new(1),
             eventual: Lane::new(connections),
@@ -169,7 +172,7 @@ impl Endpoint {
 
     async fn open<W: Wire>(&self, cell: &Cell<W>, reconnected: &AtomicU64) -> Opened<W> {
         self.forget_dead(cell);
-        let opening = Connection::open(&self.transport, self.outstanding_max);
+        let opening = Connection::open(&self.transport, &self.identity, self.outstanding_max);
         let failed = match self.dial(opening).await {
             Ok(Ok(connection)) => {
                 let connection = Arc::new(connection);

@@ -89,6 +89,7 @@ mod call;
 mod connection;
 mod core;
 mod endpoint;
+mod identity;
 mod pipeline;
 mod retry;
 mod routing;

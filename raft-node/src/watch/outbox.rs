@@ -216,6 +216,7 @@ impl Outbox {
             header: Some(header),
             watch_id: id,
             revision: revision.0,
+            lease_ms: 0,
         });
         self.answer(Frame::Answer(message));
     }

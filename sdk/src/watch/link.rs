@@ -225,8 +225,8 @@ impl State {
                     subscription.left(canceled.watch_id, departure(canceled.error));
                 }
             }
-            // Of a later version.
-            None => {}
+            // Of caches, or of a later version.
+            Some(Message::CacheKeysChanged(_) | Message::CacheInvalidate(_)) | None => {}
         }
         Ok(())
     }

@@ -395,6 +395,7 @@ mod tests {
             header: None,
             watch_id: 2,
             revision,
+            lease_ms: 0,
         };
         assert!(subscription.created(&created(7)));
         subscription.left(1, lost());

@@ -48,6 +48,13 @@ impl Watch for WatchService {
         });
         Ok(Response::new(Box::pin(responses)))
     }
+
+    async fn invalidate(
+        &self,
+        _request: Request<proto::InvalidateRequest>,
+    ) -> Result<Response<proto::InvalidateResponse>, Status> {
+        Err(Status::unimplemented("this member serves no caches"))
+    }
 }
 
 /// Ends when the client closes its side, when the connection breaks, or at a request that breaks the rules of the stream.
@@ -105,6 +112,11 @@ fn take(
             answer_probe(api, stream, probe);
             Ok(())
         }
+        Some(
+            watch_request::Request::CacheKeys(_)
+            | watch_request::Request::CacheApplied(_)
+            | watch_request::Request::CacheInvalidated(_),
+        ) => Err(invalid("request", "this member serves no caches")),
     }
 }
 

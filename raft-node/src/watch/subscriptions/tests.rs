@@ -169,6 +169,7 @@ impl Client {
                     let code = canceled.error.map_or(0, |error| error.code);
                     self.told.push_back(Told::Canceled(canceled.watch_id, code));
                 }
+                other => panic!("no cache is here: {other:?}"),
             }
         }
     }

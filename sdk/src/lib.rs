@@ -49,7 +49,7 @@
 //!
 //! # What it lacks
 //!
-//! TLS and the cache.
+//! TLS.
 
 #![allow(
     clippy::disallowed_methods,
@@ -62,6 +62,7 @@ mod builder;
 mod client;
 
 // What a program calls: one kind of call a file.
+mod cache;
 mod cluster;
 mod domain;
 mod eventual;
@@ -93,15 +94,20 @@ mod identity;
 mod pipeline;
 mod retry;
 mod routing;
+mod seen;
 mod sequences;
 mod session;
 mod slots;
 mod wire;
 
 pub use builder::ClientBuilder;
+pub use cache::{
+    Cache, CacheMisses, CachePolicy, CacheSettings, CacheStats, Cached, Coherence, DropCause, Dropped, DroppedItem,
+    DroppedStream, Invalidate, Invalidated, Stale, WarmUp, WarmedUp,
+};
 pub use client::Client;
 pub use cluster::{Member, MemberStatus};
-pub use consistency::Consistency;
+pub use consistency::{Consistency, Source};
 pub use core::ClientStats;
 pub use domain::{ChangeDomain, CreateDomain, Domain, Domains, Evict, EvictPolicy, Tier};
 pub use error::{Error, ErrorKind, Outcome, Result};

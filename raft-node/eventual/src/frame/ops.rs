@@ -4,7 +4,7 @@ use super::{Body, BodyReader, HAS_END, HAS_REMOVED, HAS_VALUE, KIND_OPS, ReadErr
 use crate::actor::ActorIndex;
 use crate::clock::Clock;
 use crate::dot::Dot;
-use crate::key::{KEY_BYTES_MIN, Key};
+use crate::key::{KEY_BYTES_MIN, Key, KeyRef};
 use crate::log::Removed;
 use crate::shard::{RemoteOp, Shard, ShardNumber};
 use crate::wire::{self, Damaged};
@@ -70,14 +70,14 @@ impl Shard {
             wire::put_number(&mut body.rest, after + 1);
             wire::put_number(&mut body.rest, count);
             for (number, op) in ops {
-                self.encode_op(&mut body, Dot::new(*actor, number), &op.key, &op.removed);
+                self.encode_op(&mut body, Dot::new(*actor, number), &op.key, op.removed.dots());
             }
         }
         body.finish(KIND_OPS, number, out);
         Ok(())
     }
 
-    fn encode_op(&self, body: &mut Body, dot: Dot, key: &Key, removed: &Removed) {
+    fn encode_op(&self, body: &mut Body, dot: Dot, key: &Key, removed: &[Dot]) {
         let sibling = self.value_of(key, dot);
         let mut flags = 0;
         if let Some(sibling) = sibling {
@@ -104,7 +104,7 @@ impl Shard {
 const OP_BYTES_MIN: usize = 2 + KEY_BYTES_MIN;
 
 /// The operations of a body, in order.
-pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadError> {
+pub(super) fn decode<'a>(body: &mut BodyReader<'a>) -> Result<Vec<RemoteOp<'a>>, ReadError> {
     let mut ops = Vec::new();
     let ranges = body.reader.count(3)?;
     for _ in 0..ranges {
@@ -125,9 +125,9 @@ pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadErr
     Ok(ops)
 }
 
-fn decode_op(body: &mut BodyReader<'_>, dot: Dot) -> Result<RemoteOp, ReadError> {
+fn decode_op<'a>(body: &mut BodyReader<'a>, dot: Dot) -> Result<RemoteOp<'a>, ReadError> {
     let flags = body.flags()?;
-    let key = Key::decode(body.reader.bytes()?)?;
+    let key = KeyRef::decode(body.reader.bytes()?)?;
     let removed = if flags & HAS_REMOVED != 0 {
         body.dots()?.into_iter().collect()
     } else {

@@ -173,7 +173,11 @@ impl Disk {
                 disk.flush(&of_flush)?;
                 let flushed = of_flush.monotonic();
                 // A sync waits for the device and costs no processor: it is not paused for.
-                if sync { disk.sync().map(|()| flushed) } else { Ok(flushed) }
+                if sync {
+                    disk.sync().map(|()| flushed)
+                } else {
+                    Ok(flushed)
+                }
             };
             let reason = match tokio::task::spawn_blocking(work).await {
                 Ok(Ok(flushed)) => {

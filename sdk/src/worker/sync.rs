@@ -52,7 +52,7 @@ pub struct AssignmentsSynced {
     pub unassigned: u32,
     /// Tasks that were with their workers already: they keep their generations.
     pub kept: u32,
-    /// The generation of all but those that were kept.
+    /// The generation of all but those that were kept; 0: there are no others.
     pub generation: u64,
     /// What the next [`SyncAssignments::new`] expects if nobody else changes an assignment.
     pub revision: u64,

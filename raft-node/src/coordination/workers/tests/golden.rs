@@ -256,7 +256,7 @@ fn rows_are_frozen() {
     let worker = "w".to_owned();
     check(&WorkerOfLease { worker }, "44020102000000c94def230177");
     let revision = Revision(300);
-    check(&LastChange { revision }, "TODO");
+    check(&LastChange { revision }, "4502010300000012d4e47bfb2c01");
 }
 
 #[test]

@@ -68,6 +68,7 @@ mod json;
 mod kv;
 mod lease;
 mod lock;
+mod memory;
 mod queue;
 mod range;
 mod snapshot;
@@ -115,6 +116,12 @@ pub use lease::{GrantLease, LeaseGranted, LeaseOp, LeaseOpReply, LeaseRecord, Lo
 pub use lock::{
     Election, ForceReleased, Leader, Lock, LockForced, LockGrant, LockGuard, LockHold, LockHolder, LockMode, LockOp,
     LockOpReply, LockRecord, Locks, LocksGuard, LocksPage, Semaphore,
+};
+pub use memory::{
+    ClockOrder, ConflictEntry, FoundKey, Heartbeat, Memory, MemoryBuilder, MemoryCacheMetrics, MemoryChange,
+    MemoryChangeKind, MemoryClock, MemoryEvent, MemoryEvents, MemoryLockMetrics, MemoryMetrics, MemoryRead,
+    MemoryValue, MemoryWrite, MemoryWritten, Resolution, SharedMetrics, Subscribe, SubscriptionId, SyncMetrics,
+    TaskLock, TaskProgress, VectorClock, resolvers,
 };
 pub use queue::{
     ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,

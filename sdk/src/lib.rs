@@ -124,8 +124,8 @@ pub use memory::{
     TaskLock, TaskProgress, VectorClock, resolvers,
 };
 pub use queue::{
-    ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,
-    QueueItem, QueueOp, QueueOpReply, QueueStats, Receipt, Swept,
+    ClaimItems, Claimed, ClaimedItem, ItemPlace, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue,
+    QueueConfig, QueueItem, QueueOp, QueueOpReply, QueueSnapshot, QueueStats, QueueSynced, Receipt, Swept, SyncQueue,
 };
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
@@ -138,9 +138,9 @@ pub use watch::{
     Watched, WorkerEvent, WorkerEventKind,
 };
 pub use worker::{
-    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, ListAssignments, ListWorkers, PlacedTask, Plan,
-    PlanApplied, PlanTasks, PlannedMove, RegisterWorker, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord,
-    WorkerState,
+    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, AssignmentsSnapshot, AssignmentsSynced,
+    ListAssignments, ListWorkers, PlacedTask, Plan, PlanApplied, PlanTasks, PlannedMove, RegisterWorker,
+    SyncAssignments, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord, WorkerState,
 };
 
 /// The pages of the guide: their examples are compiled with the tests.

@@ -57,7 +57,7 @@ fn queue_row() -> QueueRow {
         items: 300,
         turns: 8,
         dedupe_keys: 9,
-        ..QueueRow::new(4096, config())
+        ..QueueRow::new(4096, config(), Revision(300))
     }
 }
 

@@ -118,10 +118,10 @@ pub use lock::{
     LockOpReply, LockRecord, Locks, LocksGuard, LocksPage, Semaphore,
 };
 pub use memory::{
-    ClockOrder, ConflictEntry, FoundKey, Heartbeat, Memory, MemoryBuilder, MemoryCacheMetrics, MemoryChange,
-    MemoryChangeKind, MemoryClock, MemoryEvent, MemoryEvents, MemoryLockMetrics, MemoryMetrics, MemoryRead,
-    MemoryValue, MemoryWrite, MemoryWritten, Resolution, SharedMetrics, Subscribe, SubscriptionId, SyncMetrics,
-    TaskLock, TaskProgress, VectorClock, resolvers,
+    ClockOrder, ConflictEntry, FoundKey, Heartbeat, Memory, MemoryAssignments, MemoryBuilder, MemoryCacheMetrics,
+    MemoryChange, MemoryChangeKind, MemoryClock, MemoryEvent, MemoryEvents, MemoryLockMetrics, MemoryMetrics,
+    MemoryRead, MemoryValue, MemoryWrite, MemoryWritten, QueueState, Resolution, SharedMetrics, Subscribe,
+    SubscriptionId, SyncMetrics, TaskLock, TaskProgress, VectorClock, resolvers,
 };
 pub use queue::{
     ClaimItems, Claimed, ClaimedItem, ItemPlace, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue,

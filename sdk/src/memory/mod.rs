@@ -13,10 +13,12 @@ mod handle;
 
 // What a program calls: one group of calls a file.
 mod agents;
+mod assignments;
 mod cache;
 mod lifecycle;
 mod locks;
 mod metrics_sync;
+mod queue;
 mod read;
 mod search;
 mod subscription;
@@ -37,6 +39,7 @@ mod gate;
 mod registration;
 mod table;
 
+pub use assignments::MemoryAssignments;
 pub use builder::MemoryBuilder;
 pub use conflict::{ConflictEntry, Resolution, resolvers};
 pub use events::{MemoryEvent, MemoryEvents};
@@ -44,6 +47,7 @@ pub use handle::Memory;
 pub use locks::TaskLock;
 pub use metrics::{MemoryCacheMetrics, MemoryClock, MemoryLockMetrics, MemoryMetrics};
 pub use metrics_sync::{SharedMetrics, SyncMetrics};
+pub use queue::QueueState;
 pub use read::MemoryRead;
 pub use search::FoundKey;
 pub use subscription::{MemoryChange, MemoryChangeKind, Subscribe, SubscriptionId};

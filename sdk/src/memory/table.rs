@@ -128,6 +128,10 @@ impl Table {
         self.key("coordination/queue")
     }
 
+    pub(super) fn assignments(&self) -> String {
+        self.key("coordination/assignments")
+    }
+
     fn of(&self, kind: &str, field: &str, name: &str, what: &str) -> Result<String> {
         check_name(field, name)?;
         Ok(format!("{}{kind}/{name}/{what}", self.prefix))

@@ -226,6 +226,11 @@ impl Outbox {
         self.answer(Frame::Answer(watch_message::Message::Mark(mark)));
     }
 
+    /// Says what became of the keys of a cache.
+    pub(super) fn keys_changed(&self, changed: proto::CacheKeysChanged) {
+        self.answer(Frame::Answer(watch_message::Message::CacheKeysChanged(changed)));
+    }
+
     /// The last message of a watch.
     pub(super) fn ended(&self, slot: usize, error: Option<proto::Error>) {
         let mut state = self.state.lock();

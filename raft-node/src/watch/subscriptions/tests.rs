@@ -119,6 +119,7 @@ fn spec(selector: Selector) -> WatchSpec {
         shape: Shape::default(),
         mark_interval: None,
         latest: Some(Vec::new()),
+        cache: None,
     }
 }
 

@@ -92,7 +92,7 @@ impl MemoryBuilder {
         self
     }
 
-    /// Records that the cache may hold, 1 to 131,072. Default: 1,000.
+    /// Records that the cache may hold, 1 to 126,976. Default: 1,000.
     pub fn cache_size(mut self, records: u64) -> Self {
         self.cache_size = records;
         self

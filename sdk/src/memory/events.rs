@@ -62,6 +62,13 @@ pub enum MemoryEvent {
         /// Why.
         error: Error,
     },
+    /// A subscription is too slow for the invalidations of the cache.
+    InvalidationsMissed {
+        /// The subscription.
+        subscription: SubscriptionId,
+        /// How many keys were left out, of whatever pattern.
+        missed: u64,
+    },
     /// The background could not renew what it has to; it tries again.
     HeartbeatFailed {
         /// Why.

@@ -11,7 +11,7 @@ use super::metrics::count;
 use super::table::Place;
 use super::value::{MemoryValue, decode};
 use super::write::tier_mismatch;
-use crate::consistency::Consistency;
+use crate::consistency::{Consistency, Source};
 use crate::domain::Tier;
 use crate::error::{Outcome, Result};
 
@@ -84,6 +84,7 @@ impl MemoryValue<Vec<u8>> {
             tier: Tier::Eventual,
             revision: 0,
             staleness,
+            source: Source::Replica,
             tags: Vec::new(),
         }
     }
@@ -94,6 +95,7 @@ impl MemoryValue<Vec<u8>> {
             tier: self.tier,
             revision: self.revision,
             staleness: self.staleness,
+            source: self.source,
             tags: self.tags,
         })
     }
@@ -111,6 +113,7 @@ impl Shared {
             tier: Tier::Strong,
             revision: record.mod_revision,
             staleness: Some(reply.staleness),
+            source: reply.source,
             tags: record.tags,
         }))
     }

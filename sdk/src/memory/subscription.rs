@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
 use tokio::task::AbortHandle;
 
+use super::cache::{Invalidation, Invalidations};
 use super::conflict::panic_message;
 use super::events::{Events, MemoryEvent};
 use super::handle::{Memory, Shared};
@@ -169,7 +170,9 @@ impl Subscribe<'_> {
         self
     }
 
-    /// Called with each key that matches and that the cache was told to drop.
+    /// Called with each key that matches and that the cache held and dropped or replaced, because somebody changed it or asked
+    /// for that; never if the client has no cache. Of a callback that is more than 1,024 keys behind, the oldest are left out,
+    /// and [`MemoryEvent::InvalidationsMissed`] tells how many.
     pub fn on_invalidate(mut self, callback: impl FnMut(&str) + Send + 'static) -> Self {
         self.on_invalidate = Some(Box::new(callback));
         self
@@ -183,6 +186,7 @@ impl Subscribe<'_> {
         let keys = Keys::pattern(&self.pattern);
         let eventual = client.eventual();
         let strong = client.watch(keys.clone()).into_future();
+        let invalidations = Invalidations::new(client, keys.clone(), self.on_invalidate.is_some());
         let (strong, eventual) = futures::try_join!(strong, eventual.watch(keys).into_future())?;
         let id = shared.subscriptions.new_id();
         let follower = Follower {
@@ -190,9 +194,11 @@ impl Subscribe<'_> {
             client: client.clone(),
             events: Arc::clone(&shared.events),
             on_change: self.on_change,
-            _on_invalidate: self.on_invalidate,
+            on_invalidate: self.on_invalidate,
         };
-        shared.subscriptions.start(id, follower.run(strong, eventual), shared)
+        shared
+            .subscriptions
+            .start(id, follower.run(strong, eventual, invalidations), shared)
     }
 }
 
@@ -211,11 +217,11 @@ struct Follower {
     client: Client,
     events: Arc<Events>,
     on_change: Option<OnChange>,
-    _on_invalidate: Option<OnInvalidate>,
+    on_invalidate: Option<OnInvalidate>,
 }
 
 impl Follower {
-    async fn run(mut self, mut strong: Watch, mut eventual: EventualWatch) {
+    async fn run(mut self, mut strong: Watch, mut eventual: EventualWatch, mut dropped: Invalidations) {
         loop {
             let followed = tokio::select! {
                 item = strong.next() => item.map(|item| item.map(|item| self.told(&item))),
@@ -226,6 +232,10 @@ impl Follower {
                     Some(Err(error)) => Some(Err(error)),
                     None => None,
                 },
+                invalidation = dropped.next() => {
+                    self.invalidated(invalidation);
+                    Some(Ok(()))
+                }
             };
             let over = match followed {
                 Some(Ok(())) => continue,
@@ -264,14 +274,34 @@ impl Follower {
     /// What the callback does wrong stays with it.
     fn call(&mut self, change: &MemoryChange) {
         let Some(callback) = &mut self.on_change else { return };
-        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| callback(change))) {
-            let message = panic_message(panic.as_ref());
-            self.events.tell(|| MemoryEvent::CallbackPanicked {
+        let called = catch_unwind(AssertUnwindSafe(|| callback(change)));
+        self.tell_of_panic(called, &change.key);
+    }
+
+    fn invalidated(&mut self, invalidation: Invalidation) {
+        let Some(callback) = &mut self.on_invalidate else {
+            return;
+        };
+        match invalidation {
+            Invalidation::Key(key) => {
+                let called = catch_unwind(AssertUnwindSafe(|| callback(&key)));
+                self.tell_of_panic(called, &key);
+            }
+            Invalidation::Missed(missed) => self.events.tell(|| MemoryEvent::InvalidationsMissed {
                 subscription: self.id,
-                key: change.key.clone(),
-                message,
-            });
+                missed,
+            }),
         }
+    }
+
+    fn tell_of_panic(&self, called: std::thread::Result<()>, key: &str) {
+        let Err(panic) = called else { return };
+        let message = panic_message(panic.as_ref());
+        self.events.tell(|| MemoryEvent::CallbackPanicked {
+            subscription: self.id,
+            key: key.to_owned(),
+            message,
+        });
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::consistency::Source;
 use crate::domain::Tier;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 
@@ -23,6 +24,8 @@ pub struct MemoryValue<T> {
     pub revision: u64,
     /// How old the answer may be; zero for a strong read, absent if it cannot be told.
     pub staleness: Option<Duration>,
+    /// Who answered: the cache, or a member.
+    pub source: Source,
     /// Its tags.
     pub tags: Vec<String>,
 }

@@ -47,6 +47,8 @@
 //!
 //! Dropping the future of a call stops waiting for it. A mutation dropped like that may still be applied.
 //!
+//! [`Memory`] is all of it for a fleet of workers: tasks, locks, workers, agents, a queue and metrics, each in its place.
+//!
 //! # What it lacks
 //!
 //! TLS.
@@ -172,6 +174,9 @@ mod guide {
 
     #[doc = include_str!("../../raft-node/docs/guide/locks.md")]
     struct Locks;
+
+    #[doc = include_str!("../../raft-node/docs/guide/memory.md")]
+    struct Memory;
 
     #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
     struct Queues;

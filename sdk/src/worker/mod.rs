@@ -21,6 +21,7 @@ pub use list::{ListAssignments, ListWorkers};
 pub use op::{AssignOp, PlacedTask, WorkerOp, WorkerOpReply};
 pub use plan::{Plan, PlanApplied, PlanTasks, PlannedMove};
 pub use record::{Assignment, WorkerRecord, WorkerState};
+pub(crate) use register::capacity_op;
 pub use register::{RegisterWorker, Worker};
 pub use snapshot::AssignmentsSnapshot;
 pub use sync::{AssignmentsSynced, SyncAssignments};

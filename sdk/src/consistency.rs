@@ -21,6 +21,18 @@ pub enum Consistency {
     Eventual,
 }
 
+/// Who answered a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The cache of this client: no call was made.
+    Cache,
+    /// A member that did not lead at that time, or did not say that it did.
+    Replica,
+    /// The leader.
+    Leader,
+}
+
 impl Consistency {
     /// `seen_revision` is the highest revision that the client has seen; a local read may not fall behind it.
     pub(crate) fn read_options(self, seen_revision: u64) -> v1::ReadOptions {
@@ -38,6 +50,14 @@ impl Consistency {
             Self::Eventual => options.set_level(v1::Level::Eventual),
         }
         options
+    }
+}
+
+/// How old a member says that its answer may be; [`Duration::MAX`] if it cannot tell.
+pub(crate) fn staleness_of(staleness_ms: u64) -> Duration {
+    match staleness_ms {
+        u64::MAX => Duration::MAX,
+        known => Duration::from_millis(known),
     }
 }
 

@@ -9,7 +9,8 @@ use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
-use crate::consistency::{Consistency, whole_ms};
+use crate::cache::{Shared, cached_bound, level_served};
+use crate::consistency::{Consistency, Source, staleness_of, whole_ms};
 use crate::core::{Core, unexpected};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::eventual::{delete_at_level, get_at_level, put_at_level};
@@ -83,8 +84,13 @@ pub struct GetReply {
     pub revision: u64,
     /// How old the answer may be; zero for a strong read. [`Duration::MAX`] for an eventual one if that cannot be told.
     pub staleness: Duration,
-    /// Id of the member that answered.
+    /// Id of the member that answered, or that told the cache.
     pub member: u64,
+    /// Who answered.
+    pub source: Source,
+    /// What the answer promises: the level that was asked for, or that of the domain. Of a domain whose reads are
+    /// [`BoundedStale`](Consistency::BoundedStale), the bound that this answer keeps to.
+    pub level: Consistency,
 }
 
 impl<'a> Get<'a> {
@@ -128,21 +134,83 @@ impl<'a> Get<'a> {
         self
     }
 
+    /// Looks into the cache of the client and nowhere else, at once. `None`: the cache does not have it, or cannot prove that
+    /// it is as fresh as the level says, which is [`Consistency::Local`] by default here. That the key does not exist is an
+    /// answer: a reply without a record.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the client has no cache, or if none can answer such a read: a strong or eventual one,
+    /// or one of an older revision.
+    pub fn local_only(self) -> Result<Option<GetReply>> {
+        let refuse = |field: &str, message: &str| {
+            let error = Error::invalid(field, message.to_owned());
+            Err(error.with_outcome(Outcome::NotAMutation))
+        };
+        let level = self.consistency.unwrap_or(Consistency::Local);
+        if cached_bound(level).is_none() {
+            return refuse(
+                "consistency",
+                "no cache answers strong or eventual reads: ask for BoundedStale or Local",
+            );
+        }
+        if self.request.revision != 0 {
+            return refuse("at_revision", "a cache has the current records only");
+        }
+        read_options(self.core, Some(level))?;
+        match self.core.cache() {
+            Some(cache) => Ok(cache.answer(&self.request.domain, &self.request.key, level)),
+            None => refuse("cache", "this client has no cache: see ClientBuilder::cache"),
+        }
+    }
+
     async fn send(mut self) -> Result<GetReply> {
         if self.consistency == Some(Consistency::Eventual) {
             return get_at_level(self.core, self.request, self.timeout).await;
         }
         self.request.read = Some(read_options(self.core, self.consistency)?);
+        let cacheable = self.request.revision == 0 && self.consistency.and_then(cached_bound).is_some();
+        match self.core.cache().filter(|_| cacheable) {
+            Some(cache) => self.send_through(cache).await,
+            None => Ok(self.ask().await?.0),
+        }
+    }
+
+    async fn send_through(self, cache: &Shared) -> Result<GetReply> {
+        let level = self.consistency.unwrap_or_default();
+        if let Some(reply) = cache.answer(&self.request.domain, &self.request.key, level) {
+            return Ok(reply);
+        }
+        let (domain, key) = (self.request.domain.clone(), self.request.key.clone());
+        let fill = cache.begin_fill();
+        let (reply, header) = self.ask().await?;
+        cache.fill(
+            fill,
+            &domain,
+            &key,
+            &header,
+            whole_ms(reply.staleness),
+            reply.record.as_ref(),
+        );
+        Ok(reply)
+    }
+
+    /// Asks a member.
+    async fn ask(self) -> Result<(GetReply, v1::ResponseHeader)> {
         let route = route_of(self.consistency);
         match self.core.read(Request::Get(self.request), route, self.timeout).await? {
             Response::Get(response) => {
                 let header = response.header.unwrap_or_default();
-                Ok(GetReply {
+                let staleness = staleness_of(response.staleness_ms);
+                let reply = GetReply {
+                    level: level_served(self.consistency, response.level(), staleness),
+                    source: if response.led { Source::Leader } else { Source::Replica },
                     record: response.record.map(Record::from),
                     revision: header.revision,
-                    staleness: Duration::from_millis(response.staleness_ms),
+                    staleness,
                     member: header.member_id,
-                })
+                };
+                Ok((reply, header))
             }
             other => Err(unexpected_read("Get", &other)),
         }

@@ -12,7 +12,9 @@ use futures::{Stream, StreamExt};
 use parking_lot::Mutex;
 use quorate_proto::v1::watch_client::WatchClient;
 use quorate_proto::v1::watch_server::{Watch, WatchServer};
-use quorate_proto::v1::{WatchMessage, WatchRequest, WatchResponse, watch_message};
+use quorate_proto::v1::{
+    InvalidateRequest, InvalidateResponse, WatchMessage, WatchRequest, WatchResponse, watch_message,
+};
 use quorate_proto::watch::WatchEvents;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -120,6 +122,12 @@ impl Watch for Service {
             })
         });
         Ok(Response::new(Box::pin(responses)))
+    }
+
+    async fn invalidate(&self, request: Request<InvalidateRequest>) -> Result<Response<InvalidateResponse>, Status> {
+        let client = WatchClient::connect(format!("http://{}", self.upstream)).await;
+        let mut client = client.map_err(|error| Status::unavailable(error.to_string()))?;
+        client.invalidate(request).await
     }
 }
 

@@ -20,6 +20,7 @@ use super::watches::{Watch, WatchKey, Watches};
 use super::wire::DomainNames;
 use crate::environment::Clock;
 use crate::feed::Fed;
+use crate::mvcc::DomainTable;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
 
@@ -41,6 +42,8 @@ pub struct Hub {
     pub(super) streams: Mutex<HashMap<usize, Arc<Outbox>>>,
     closed: AtomicBool,
     pub(super) names: Arc<DomainNames>,
+    /// The table of domains when caches were last compared with it.
+    domains_seen: Mutex<Option<Arc<DomainTable>>>,
     outbox_bytes: Arc<AtomicUsize>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) header: Header,
@@ -72,6 +75,7 @@ impl Hub {
             streams: Mutex::default(),
             closed: AtomicBool::new(false),
             names,
+            domains_seen: Mutex::default(),
             outbox_bytes: Arc::default(),
             clock,
             header,
@@ -144,6 +148,14 @@ impl Hub {
     /// Routes some of what was applied; whether there may be more.
     fn route(&self) -> bool {
         let mut watches = self.watches.lock();
+        self.end_caches_of_dropped_domains(&mut watches);
+        let more = self.route_to(&mut watches);
+        watches.end_lagging();
+        self.store.feed().set_watched(watches.any_of_revisions());
+        more
+    }
+
+    fn route_to(&self, watches: &mut Watches) -> bool {
         match self.store.feed().after(watches.routed, REVISIONS_PER_TURN) {
             Fed::Gap { newest } => watches.gap(newest),
             Fed::Revisions(revisions) if revisions.is_empty() => return false,
@@ -169,7 +181,25 @@ impl Hub {
     }
 
     pub(super) fn answer_probes(&self) {
-        self.marks.lock().answer(&self.watches.lock(), &self.header);
+        let mut marks = self.marks.lock();
+        let mut watches = self.watches.lock();
+        self.end_caches_of_dropped_domains(&mut watches);
+        marks.answer(&watches, &self.header);
+    }
+
+    /// The keys of a domain that is gone have no events any more, but another domain of its name may have such keys. What was
+    /// applied is shown after the table that goes with it, so nothing that another domain has is routed or marked before
+    /// this.
+    fn end_caches_of_dropped_domains(&self, watches: &mut Watches) {
+        if !watches.any_caches() {
+            return;
+        }
+        let table = self.store.domains().load();
+        let mut seen = self.domains_seen.lock();
+        if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &table)) {
+            watches.end_caches_of(|domain| table.name(domain).is_none());
+            *seen = Some(table);
+        }
     }
 
     /// Ends the watches of clients that do not read, with the revision to resume from.

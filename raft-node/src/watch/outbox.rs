@@ -216,6 +216,7 @@ impl Outbox {
             header: Some(header),
             watch_id: id,
             revision: revision.0,
+            lease_ms: 0,
         });
         self.answer(Frame::Answer(message));
     }
@@ -223,6 +224,11 @@ impl Outbox {
     /// Puts a mark in.
     pub(crate) fn mark(&self, mark: proto::WatchMark) {
         self.answer(Frame::Answer(watch_message::Message::Mark(mark)));
+    }
+
+    /// Says what became of the keys of a cache.
+    pub(super) fn keys_changed(&self, changed: proto::CacheKeysChanged) {
+        self.answer(Frame::Answer(watch_message::Message::CacheKeysChanged(changed)));
     }
 
     /// The last message of a watch.

@@ -23,6 +23,15 @@ pub struct WatchSpec {
     /// Of a watch of the eventual tier: which of its domains are volatile, by their ids. Such a watch is never live and never
     /// behind: it gets latest values.
     pub latest: Option<Vec<DomainId>>,
+    /// Of a cache: it selects nothing, keys are named when it is there.
+    pub cache: Option<CacheSpec>,
+}
+
+/// What a cache asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheSpec {
+    /// Writes of coherent domains wait for it.
+    pub coherent: bool,
 }
 
 /// How an event of a key is sent. Watches of one shape share its encoding.

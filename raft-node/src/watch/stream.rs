@@ -12,12 +12,13 @@ use super::outbox::Outbox;
 use super::spec::WatchSpec;
 use super::subscriptions::{Deliverer, Subscriptions};
 use super::watches::WatchKey;
+use crate::feed::Fed;
 use crate::types::Revision;
 
 /// Probes of one stream that may wait for the quorum or for the member, and as many again whose first mark was sent.
 pub(super) const PROBES_MAX: usize = 16;
-/// Bytes of what the selectors of all watches name.
-const SELECTOR_BYTES_MAX: usize = 256 << 20;
+/// Bytes of what the selectors of all watches name, and of the keys of caches.
+pub(super) const SELECTOR_BYTES_MAX: usize = 256 << 20;
 
 /// A stream of a client; dropping it ends its watches.
 pub struct WatchStream {
@@ -34,6 +35,10 @@ impl WatchStream {
             outbox,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
         }
+    }
+
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// What is on its way to the client.
@@ -68,6 +73,17 @@ impl WatchStream {
         let mut watches = self.hub.watches.lock();
         let Some(watch) = watches.get(key) else { return };
         let (id, interval) = (watch.id, watch.spec.mark_interval);
+        let is_cache = watch.cache.is_some();
+        let position = if is_cache {
+            // While nobody watched nothing was routed, and a gap that is noticed later would end the cache. It has no keys
+            // yet: there is nothing that it could lack.
+            if let Fed::Gap { newest } = self.hub.store.feed().after(watches.routed, 0) {
+                watches.gap(newest);
+            }
+            position.max(watches.routed)
+        } else {
+            position
+        };
         self.outbox.created((self.hub.header)(watches.routed), id, position);
         watches.begin(key, position);
         drop(watches);

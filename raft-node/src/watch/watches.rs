@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use slab::Slab;
 
+use super::caches::{KeyChange, KeySet};
+use super::ending::Ending;
 use super::index::Index;
 use super::outbox::{Delivery, Outbox};
 use super::ready::ReadyQueue;
@@ -12,7 +14,7 @@ use super::spec::{Shape, WatchSpec};
 use super::subscriptions::Subscribed;
 use super::wire::DomainNames;
 use crate::storage::StorageError;
-use crate::types::Revision;
+use crate::types::{DomainId, Revision, Space};
 
 /// Events of one revision, counted once for each watch that gets them, that are sent at once.
 const DELIVERIES_MAX: usize = 1 << 20;
@@ -51,6 +53,8 @@ pub(super) struct Watch {
     pub(super) position: Revision,
     /// Its outbox has refused what comes after the position; it says when there is room.
     refused: bool,
+    /// Of a cache: its keys.
+    pub(super) cache: Option<KeySet>,
     /// Of a watch of the eventual tier, once it has begun: it goes with the watch.
     subscribed: Option<Subscribed>,
 }
@@ -62,6 +66,10 @@ pub(super) struct Watches {
     /// How many get latest values.
     latest: usize,
     selector_bytes: usize,
+    /// How many are caches.
+    caches: usize,
+    /// Caches that missed something and have to end.
+    lagging: Vec<WatchKey>,
     index: Index,
     /// Live watches have everything up to here.
     pub(super) routed: Revision,
@@ -85,6 +93,8 @@ impl Watches {
             numbers: 0,
             latest: 0,
             selector_bytes: 0,
+            caches: 0,
+            lagging: Vec::new(),
             index: Index::default(),
             routed,
             names,
@@ -101,7 +111,7 @@ impl Watches {
         self.watches.len() > self.latest
     }
 
-    /// Bytes of what the selectors of all watches name.
+    /// Bytes of what the selectors of all watches name, and of the keys of caches.
     pub(super) fn selector_bytes(&self) -> usize {
         self.selector_bytes
     }
@@ -117,9 +127,11 @@ impl Watches {
         self.numbers += 1;
         self.selector_bytes += spec.selector_bytes();
         self.latest += usize::from(spec.latest.is_some());
+        self.caches += usize::from(spec.cache.is_some());
         entry.insert(Watch {
             number: key.number,
             id,
+            cache: spec.cache.map(|_| KeySet::default()),
             spec: Arc::new(spec),
             outbox: Arc::clone(outbox),
             slot,
@@ -148,6 +160,10 @@ impl Watches {
         let watch = self.watches.remove(key.place);
         self.selector_bytes -= watch.spec.selector_bytes();
         self.latest -= usize::from(watch.spec.latest.is_some());
+        if let Some(keys) = &watch.cache {
+            self.caches -= 1;
+            self.selector_bytes -= keys.bytes();
+        }
         Some(watch)
     }
 
@@ -196,7 +212,8 @@ impl Watches {
 
     /// Up to where the watch has got everything; none before its start.
     pub(super) fn reached(&self, watch: &Watch) -> Option<Revision> {
-        if watch.start > self.routed {
+        // A cache starts where the member is, even if the hub is not there yet: it has no keys before that.
+        if watch.start > self.routed && watch.cache.is_none() {
             return None;
         }
         match watch.standing {
@@ -323,6 +340,10 @@ impl Watches {
                 let watch = &mut self.watches[share.place];
                 watch.position = watch.position.max(before);
                 watch.refused = true;
+                if watch.cache.is_some() {
+                    let (place, number) = (share.place, watch.number);
+                    self.lagging.push(WatchKey { place, number });
+                }
             }
         }
     }
@@ -333,6 +354,8 @@ impl Watches {
             .watches
             .iter()
             .filter(|(_, watch)| watch.standing == Standing::Live && watch.position < newest)
+            // A cache without keys misses nothing.
+            .filter(|(_, watch)| watch.cache.as_ref().is_none_or(|keys| !keys.is_empty()))
             .map(|(place, _)| place)
             .collect();
         let routed = self.routed;
@@ -341,8 +364,70 @@ impl Watches {
             self.set_standing(place, Standing::Behind);
             let watch = &mut self.watches[place];
             watch.position = watch.position.max(routed);
-            let number = watch.number;
-            self.ready.push(WatchKey { place, number });
+            let key = WatchKey {
+                place,
+                number: watch.number,
+            };
+            match &watch.cache {
+                Some(_) => self.lagging.push(key),
+                None => self.ready.push(key),
+            }
+        }
+    }
+
+    /// Changes the keys of a cache that is live.
+    pub(super) fn change_keys(&mut self, key: WatchKey, change: &KeyChange) {
+        let Some(watch) = self.watches.get_mut(key.place) else {
+            return;
+        };
+        let Some(own) = watch.cache.as_mut().filter(|_| watch.number == key.number) else {
+            return;
+        };
+        let (bytes, space) = (own.bytes(), Space::Keys(change.domain));
+        for removed in &change.removed {
+            if own.remove(change.domain, removed) {
+                self.index.remove_key(space, removed, key.place);
+            }
+        }
+        for added in &change.added {
+            if own.insert(change.domain, &added.key) {
+                self.index.insert_key(space, &added.key, key.place);
+            }
+        }
+        self.selector_bytes = self.selector_bytes - bytes + own.bytes();
+    }
+
+    /// Some of them are caches.
+    pub(super) fn any_caches(&self) -> bool {
+        self.caches > 0
+    }
+
+    /// Ends the caches that have keys of a domain that is gone.
+    pub(super) fn end_caches_of(&mut self, is_gone: impl Fn(DomainId) -> bool) {
+        let gone = |(place, watch): (usize, &Watch)| {
+            let mut domains = watch.cache.iter().flat_map(KeySet::domains);
+            domains.any(&is_gone).then_some(WatchKey {
+                place,
+                number: watch.number,
+            })
+        };
+        let ended: Vec<WatchKey> = self.watches.iter().filter_map(gone).collect();
+        for key in ended {
+            if let Some(watch) = self.remove(key) {
+                watch.outbox.ended(watch.slot, Some(Ending::CacheDomainGone.error()));
+            }
+        }
+    }
+
+    /// Ends the caches that missed something. Until then they are in nobody's way: they are not live.
+    pub(super) fn end_lagging(&mut self) {
+        for key in std::mem::take(&mut self.lagging) {
+            if let Some(watch) = self.remove(key) {
+                let ending = Ending::CacheLagged {
+                    resume: watch.position.next(),
+                };
+                watch.outbox.ended(watch.slot, Some(ending.error()));
+            }
         }
     }
 
@@ -361,6 +446,10 @@ impl Watches {
             } else {
                 self.index.remove(*space, selector, place);
             }
+        }
+        // A cache gets its keys when it is live, and is never live again.
+        for (domain, key) in watch.cache.iter().flat_map(KeySet::iter) {
+            self.index.remove_key(Space::Keys(domain), key, place);
         }
     }
 }

@@ -9,6 +9,7 @@ use quorate_proto::v1;
 use quorate_proto::v1::eventual_reply::Response;
 
 use super::call::{call, unexpected};
+use super::token::CausalToken;
 use super::value::{EventualContext, EventualEntry, EventualType, age_of};
 use crate::builder::within;
 use crate::consistency::whole_ms;
@@ -42,6 +43,15 @@ pub struct EventualGetReply {
     pub age: Option<Duration>,
     /// Id of the member that answered.
     pub member: u64,
+    /// As the member gave it.
+    token: Bytes,
+}
+
+impl EventualGetReply {
+    /// For another client to [observe](crate::Client::observe): it then reads nothing older than this answer.
+    pub fn token(&self) -> CausalToken {
+        CausalToken::of_eventual(&self.token)
+    }
 }
 
 /// The answer of an [`EventualGetMany`].
@@ -77,6 +87,7 @@ impl EventualGet {
             entry: entry.exists.then(|| EventualEntry::from(entry)),
             age: age_of(response.age_ms),
             member: response.header.unwrap_or_default().member_id,
+            token: response.token,
         })
     }
 }

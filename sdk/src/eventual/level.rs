@@ -10,6 +10,7 @@ use quorate_proto::v1::key_selector::Kind;
 use super::get::EventualGet;
 use super::value::EventualType;
 use super::write::Asked;
+use crate::consistency::{Consistency, Source};
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::kv::{DeleteReply, GetReply, PutReply};
@@ -55,6 +56,8 @@ pub(crate) async fn get_at_level(core: &Arc<Core>, get: v1::GetRequest, timeout:
         revision: 0,
         staleness: reply.age.unwrap_or(Duration::MAX),
         member: reply.member,
+        source: Source::Replica,
+        level: Consistency::Eventual,
     })
 }
 

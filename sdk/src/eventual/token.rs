@@ -25,6 +25,23 @@ pub struct CausalToken {
 }
 
 impl CausalToken {
+    /// What an answer of the eventual tier names, which was read when it came.
+    pub(super) fn of_eventual(token: &[u8]) -> Self {
+        Self {
+            marks: Marks::parse(token).unwrap_or_default(),
+            ..Self::default()
+        }
+    }
+
+    /// What an answer of the strong tier names.
+    pub(crate) fn of_revision(epoch: u64, revision: u64) -> Self {
+        Self {
+            epoch,
+            revision,
+            marks: Marks::default(),
+        }
+    }
+
     /// The highest revision of the strong tier that was seen; 0: none.
     pub fn revision(&self) -> u64 {
         self.revision

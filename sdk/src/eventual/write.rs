@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
 use quorate_proto::v1::eventual_reply::Response;
@@ -10,6 +11,7 @@ use quorate_proto::v1::eventual_write::Change;
 use quorate_proto::v1::eventual_write_result::Result as WireResult;
 
 use super::call::{Answered, call, unexpected};
+use super::token::CausalToken;
 use super::value::{EventualContext, Strategy};
 use crate::consistency::whole_ms;
 use crate::core::Core;
@@ -31,6 +33,16 @@ pub struct EventualWritten {
     pub acked: u32,
     /// Id of the member that answered.
     pub member: u64,
+    /// As the member gave it.
+    token: Bytes,
+}
+
+impl EventualWritten {
+    /// For another client to [observe](crate::Client::observe): it then reads nothing older than this write. It is less than
+    /// [`Client::causal_token`](crate::Client::causal_token), which names everything that this client has seen.
+    pub fn token(&self) -> CausalToken {
+        CausalToken::of_eventual(&self.token)
+    }
 }
 
 /// What a member made of the writes of one request.
@@ -41,6 +53,7 @@ pub(super) struct Written {
     pub(super) under_replicated: Option<Error>,
     acked: u32,
     member: u64,
+    token: Bytes,
 }
 
 /// One write with its options.
@@ -87,11 +100,12 @@ pub(super) async fn send(core: &Core, writes: EventualWrites, timeout: Option<Du
         }),
         acked: response.acked,
         member: response.header.unwrap_or_default().member_id,
+        token: response.token,
     })
 }
 
 impl Asked {
-    pub(super) fn new(core: &Arc<Core>, domain: &str, key: bytes::Bytes, change: Change) -> Self {
+    pub(super) fn new(core: &Arc<Core>, domain: &str, key: Bytes, change: Change) -> Self {
         let write = v1::EventualWrite {
             key,
             change: Some(change),
@@ -128,6 +142,7 @@ impl Asked {
             context: EventualContext(result.context),
             acked: written.acked,
             member: written.member,
+            token: written.token,
         })
     }
 }

@@ -180,6 +180,7 @@ impl OpenWatch {
             keys_only: self.keys_only,
             mark_interval_ms: self.marks.map_or(0, whole_ms),
             latest: false,
+            cache: None,
         };
         // A member ends the whole stream over a request that is too large.
         let bytes = create.encoded_len();

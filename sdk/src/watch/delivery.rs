@@ -10,15 +10,15 @@ const SHARE_MIN: usize = 4;
 
 /// The events of one revision, or some of them.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) revision: u64,
+pub(crate) struct Delivery {
+    pub(crate) revision: u64,
     pub(super) wall_ms: u64,
     /// Each an encoded event: decoded where the consumer takes it.
-    pub(super) events: Vec<Bytes>,
+    pub(crate) events: Vec<Bytes>,
     /// What it takes in a buffer.
     pub(super) bytes: usize,
     /// More of this revision follows.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 impl Delivery {

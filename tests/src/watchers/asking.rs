@@ -29,6 +29,7 @@ pub fn create(watch_id: u64, asked: &Asked, start: Start, mark_interval_ms: u64)
         keys_only: asked.keys_only,
         mark_interval_ms,
         latest: false,
+        cache: None,
     }
 }
 

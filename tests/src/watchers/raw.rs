@@ -321,7 +321,11 @@ impl Run {
                 ids.try_for_each(|id| self.tell(connection, *id, told.clone()))
             }
             Some(watch_message::Message::Canceled(canceled)) => self.canceled(connection, &canceled),
-            None => Err(HarnessError::Broken("a message of a watch is empty".to_owned())),
+            Some(watch_message::Message::CacheKeysChanged(_) | watch_message::Message::CacheInvalidate(_)) | None => {
+                Err(HarnessError::Broken(
+                    "a message that no watch asked for, or an empty one".to_owned(),
+                ))
+            }
         }
     }
 

@@ -9,6 +9,7 @@ mod basics;
 mod domains;
 mod durability;
 mod eventual;
+mod eventual_cold;
 mod eventual_peers;
 mod eventual_restart;
 mod eventual_rounds;

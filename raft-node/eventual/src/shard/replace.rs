@@ -23,6 +23,7 @@ impl Shard {
         let old = entry.replace_only(sibling);
         let key = entry.key.clone();
         self.counts.resize(key.domain(), old.bytes(), after);
+        self.forget_cold(key.domain(), &old);
         self.digest ^= self.dot_digest(key.hash(), old.dot, old.life.ends()) ^ self.dot_digest(key.hash(), dot, ends);
         if old.life.ends() {
             self.endings.remove(&(old.life.expires_at_ms(), slot));

@@ -109,6 +109,9 @@ pub enum Refused {
     /// The counter would go beyond what it can hold.
     #[error(transparent)]
     Counter(#[from] ShareError),
+    /// The strategy needs what is there, and some of it is on the disk alone: it has to be warmed first.
+    #[error("what is there has to be brought from the disk first")]
+    Cold,
 }
 
 /// What becomes of an entry.
@@ -249,6 +252,10 @@ impl Shard {
                 strategy,
                 written,
             } => {
+                // The last write looks at no value.
+                if strategy != Strategy::LastWrite && siblings.iter().any(|sibling| sibling.value.is_cold()) {
+                    return Err(Refused::Cold);
+                }
                 // What has ended takes part in nothing any more.
                 let candidates: SmallVec<[Candidate<'_>; 2]> = siblings
                     .iter()
@@ -345,7 +352,8 @@ impl Shard {
 
     pub(super) fn candidate<'s>(&self, sibling: &'s Sibling) -> Candidate<'s> {
         Candidate {
-            value: sibling.value.bytes(),
+            // Where values matter, none is cold.
+            value: sibling.value.in_memory().unwrap_or_default(),
             strategy: sibling.life.strategy(),
             hlc: sibling.hlc,
             actor: self.actors.id(sibling.dot.actor()).0,

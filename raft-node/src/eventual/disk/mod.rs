@@ -3,6 +3,7 @@
 //! ```text
 //! load.rs      every row into memory, at the start
 //! flush.rs     what changed, one batch a shard; a sync once a second
+//! fetch.rs     single rows, of values that are on the disk alone
 //! rebuild.rs   a store that cannot be read any more makes room for a new one
 //! manifest.rs  whose store it is
 //! ```
@@ -19,6 +20,7 @@
 //!
 //! [`EventualOptions`]: super::EventualOptions
 
+mod fetch;
 mod flush;
 mod load;
 mod manifest;
@@ -35,8 +37,10 @@ use tokio::sync::watch;
 
 use super::Tier;
 use crate::codec::CodecError;
+use crate::mvcc::DomainTable;
 use crate::storage::{EntryStore, StorageError};
 
+pub(super) use fetch::Shelf;
 pub use load::Loaded;
 
 /// With so many bytes that are not on disk, no interval is waited for.
@@ -115,7 +119,7 @@ pub enum DiskError {
 #[derive(Clone, Debug)]
 pub struct Disk {
     store: Arc<EntryStore>,
-    directory: PathBuf,
+    directory: Arc<Path>,
     /// One flush at a time: batches of a shard must be written in the order in which they were taken.
     flushing: Arc<Mutex<Flushing>>,
 }
@@ -125,19 +129,24 @@ impl Disk {
     /// then on the shards keep what changes for [`Disk::run`].
     ///
     /// To be called before anything is written to the tier, and before it talks to peers. `cluster_id` is 0 for a member
-    /// that is of no cluster yet; a directory that says of which cluster it is is refused then. Blocks: a million small
-    /// entries take seconds.
-    pub fn open(directory: &Path, cluster_id: u64, tier: &Tier) -> Result<(Disk, Loaded), DiskError> {
+    /// that is of no cluster yet; a directory that says of which cluster it is is refused then. Values of `domains` that keep
+    /// what is too much on the disk alone stay there. Blocks: a million small entries take seconds.
+    pub fn open(
+        directory: &Path,
+        cluster_id: u64,
+        tier: &Tier,
+        domains: &DomainTable,
+    ) -> Result<(Disk, Loaded), DiskError> {
         let began = tier.monotonic();
         rebuild::finish_interrupted(directory)?;
         let (store, was_damaged) = rebuild::open(directory)?;
         let mut disk = Disk {
             store: Arc::new(store),
-            directory: directory.to_owned(),
+            directory: Arc::from(directory),
             flushing: Arc::default(),
         };
         disk.check_manifest(cluster_id)?;
-        let mut found = disk.load(tier)?;
+        let mut found = disk.load(tier, domains)?;
         if found.unreadable_store {
             disk = disk.rebuilt(cluster_id, tier)?;
         }
@@ -148,6 +157,7 @@ impl Disk {
         };
         found.dropped.sort_unstable();
         loaded.log(was_damaged, &found.dropped);
+        tier.set_shelf(disk.shelf());
         Ok((disk, loaded))
     }
 
@@ -159,6 +169,10 @@ impl Disk {
         let mut pauses_until = flushed_at;
         loop {
             tokio::time::sleep(interval / LOOKS_IN_AN_INTERVAL).await;
+            if let Some(lost) = tier.lost_value() {
+                failed.send_replace(Some(lost.to_string()));
+                return;
+            }
             let now = tier.monotonic();
             if now < pauses_until || (now < flushed_at + interval && unflushed_bytes(&tier) < FLUSH_BYTES) {
                 continue;
@@ -195,7 +209,7 @@ impl Disk {
 
     fn failed(&self) -> impl Fn(StorageError) -> DiskError + '_ {
         |source| DiskError::Storage {
-            directory: self.directory.clone(),
+            directory: self.directory.to_path_buf(),
             source,
         }
     }

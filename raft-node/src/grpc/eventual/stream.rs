@@ -201,7 +201,9 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
         Request::Scan(request) => {
             let scan = api.check_scan(&request)?;
             if scan.promise.is_plain() {
-                return Ok(Begun::Done(Response::Scan(api.scan_now(&scan))));
+                return api
+                    .scan_now(&scan)
+                    .map(|response| Begun::Done(Response::Scan(response)));
             }
             let scanning = async move { later.scan(scan).await.map_or_else(Response::Error, Response::Scan) };
             Begun::Waits(api.waits.admit()?, Box::pin(scanning))

@@ -3,6 +3,7 @@
 //! Requests are read one by one, and only while the client reads the answers to those before. What needs a round with
 //! the quorum (a start now, a linearizable probe) is waited for beside the stream, so that rounds are shared.
 
+mod cache;
 mod latest;
 mod request;
 
@@ -48,6 +49,13 @@ impl Watch for WatchService {
         });
         Ok(Response::new(Box::pin(responses)))
     }
+
+    async fn invalidate(
+        &self,
+        _request: Request<proto::InvalidateRequest>,
+    ) -> Result<Response<proto::InvalidateResponse>, Status> {
+        Err(Status::unimplemented("this member serves no caches"))
+    }
 }
 
 /// Ends when the client closes its side, when the connection breaks, or at a request that breaks the rules of the stream.
@@ -63,7 +71,15 @@ async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: s
                     true => newest(&api, TIMEOUT_DEFAULT).await.map(|_| ()),
                     false => Ok(()),
                 };
-                if let Err(broken) = take(&api, &stream, request, caught_up) {
+                // Looked up in its turn: the answers come in the order of the requests.
+                let taken = match request.request {
+                    Some(watch_request::Request::CacheKeys(keys)) => {
+                        let size = validate::request_size(&api.limits, keys.encoded_len());
+                        cache::change_keys(&api, &stream, keys, size.and(caught_up)).await
+                    }
+                    _ => take(&api, &stream, request, caught_up),
+                };
+                if let Err(broken) = taken {
                     return outbox.fail(broken);
                 }
             }
@@ -105,6 +121,11 @@ fn take(
             answer_probe(api, stream, probe);
             Ok(())
         }
+        Some(
+            watch_request::Request::CacheKeys(_)
+            | watch_request::Request::CacheApplied(_)
+            | watch_request::Request::CacheInvalidated(_),
+        ) => Err(invalid("request", "this member serves no caches")),
     }
 }
 

@@ -119,6 +119,7 @@ fn spec(selector: Selector) -> WatchSpec {
         shape: Shape::default(),
         mark_interval: None,
         latest: Some(Vec::new()),
+        cache: None,
     }
 }
 
@@ -169,6 +170,7 @@ impl Client {
                     let code = canceled.error.map_or(0, |error| error.code);
                     self.told.push_back(Told::Canceled(canceled.watch_id, code));
                 }
+                other => panic!("no cache is here: {other:?}"),
             }
         }
     }

@@ -265,6 +265,7 @@ impl Run {
                 assert!(seen.parts.is_empty(), "a revision was split");
                 assert_eq!(seen.ended.replace(canceled.error), None);
             }
+            other => panic!("no cache is here: {other:?}"),
         }
     }
 

@@ -1,6 +1,7 @@
 //! A member's watches over a store in memory, without the network.
 
 mod bounds;
+mod caches;
 mod contract;
 mod expected;
 
@@ -89,6 +90,7 @@ fn keys(selector: Selector) -> WatchSpec {
         shape: Shape::default(),
         mark_interval: None,
         latest: None,
+        cache: None,
     }
 }
 

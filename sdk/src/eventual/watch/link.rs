@@ -96,8 +96,8 @@ impl Link {
                 || lost("the member cancelled the watch and did not say why"),
                 |error| Error::of_reply(error).with_outcome(Outcome::NotAMutation),
             )),
-            // Of a later version.
-            None => Ok(Vec::new()),
+            // Of caches, or of a later version.
+            Some(Message::CacheKeysChanged(_) | Message::CacheInvalidate(_)) | None => Ok(Vec::new()),
         }
     }
 }

@@ -143,6 +143,7 @@ impl Serving {
         match request {
             Request::Create(create) => self.create(create).await,
             Request::Cancel(cancel) => self.cancel(cancel.watch_id, None).await,
+            Request::CacheKeys(_) | Request::CacheApplied(_) | Request::CacheInvalidated(_) => Ok(()),
             Request::Probe(probe) => {
                 // Everything up to the mark is told before it.
                 let header = self.shared.store.lock().header();
@@ -195,6 +196,7 @@ impl Serving {
             header,
             watch_id,
             revision,
+            lease_ms: 0,
         }))
         .await
     }
@@ -204,6 +206,7 @@ impl Serving {
             header,
             watch_id,
             revision: 0,
+            lease_ms: 0,
         }))
         .await?;
         let told = self.shared.watches.lock().latest.clone();
@@ -321,5 +324,12 @@ impl Watch for Service {
             let _ = breaking.send(Err(status)).await;
         });
         Ok(tonic::Response::new(Box::pin(ReceiverStream::new(outgoing))))
+    }
+
+    async fn invalidate(
+        &self,
+        _request: tonic::Request<v1::InvalidateRequest>,
+    ) -> Result<tonic::Response<v1::InvalidateResponse>, tonic::Status> {
+        Err(tonic::Status::unimplemented("the fake member serves no caches"))
     }
 }

@@ -61,7 +61,8 @@ impl Member {
         let mut frame = Vec::new();
         let have = quorate_eventual::Clock::default();
         let shard = other.tier.store.lock(number);
-        shard.encode_missing(number, &have, &mut frame).unwrap();
+        let none = quorate_eventual::Fetched::default();
+        shard.encode_missing(number, &have, &none, &mut frame).unwrap();
         let (body, _) = quorate_eventual::frame::split(&frame).unwrap();
         let frame = quorate_eventual::frame::Frame::decode(body, self.tier.store.actors()).unwrap();
         frame.apply(&mut self.tier.store.lock(number)).unwrap();

@@ -33,6 +33,12 @@ pub enum Source {
     Leader,
 }
 
+impl Source {
+    pub(crate) fn of(led: bool) -> Self {
+        if led { Self::Leader } else { Self::Replica }
+    }
+}
+
 impl Consistency {
     /// `seen_revision` is the highest revision that the client has seen; a local read may not fall behind it.
     pub(crate) fn read_options(self, seen_revision: u64) -> v1::ReadOptions {

@@ -154,8 +154,14 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/eventual.md")]
     struct Eventual;
 
+    #[doc = include_str!("../../raft-node/docs/guide/failures.md")]
+    struct Failures;
+
     #[doc = include_str!("../../raft-node/docs/guide/leases.md")]
     struct Leases;
+
+    #[doc = include_str!("../../raft-node/docs/guide/levels.md")]
+    struct Levels;
 
     #[doc = include_str!("../../raft-node/docs/guide/locks.md")]
     struct Locks;

@@ -9,7 +9,7 @@ use quorate_proto::v1;
 use quorate_proto::v1::eventual_reply::Response;
 
 use super::call::{call, unexpected};
-use super::token::CausalToken;
+use super::token::{Told, answers_with_a_token};
 use super::value::{EventualContext, EventualEntry, EventualType, age_of};
 use crate::builder::within;
 use crate::consistency::whole_ms;
@@ -43,16 +43,10 @@ pub struct EventualGetReply {
     pub age: Option<Duration>,
     /// Id of the member that answered.
     pub member: u64,
-    /// As the member gave it.
-    token: Bytes,
+    pub(super) told: Told,
 }
 
-impl EventualGetReply {
-    /// For another client to [observe](crate::Client::observe): it then reads nothing older than this answer.
-    pub fn token(&self) -> CausalToken {
-        CausalToken::of_eventual(&self.token)
-    }
-}
+answers_with_a_token!(EventualGetReply);
 
 /// The answer of an [`EventualGetMany`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -87,7 +81,7 @@ impl EventualGet {
             entry: entry.exists.then(|| EventualEntry::from(entry)),
             age: age_of(response.age_ms),
             member: response.header.unwrap_or_default().member_id,
-            token: response.token,
+            told: Told::Eventual(response.token),
         })
     }
 }

@@ -37,6 +37,7 @@ pub use scan::{EventualPage, EventualScan};
 pub use sync::{DomainMemory, HealReport, MemberMemory, PeerSync, StrategyConflicts, SyncStatus};
 pub(crate) use tier::Tier;
 pub use token::CausalToken;
+pub(crate) use token::{Told, answers_with_a_token};
 pub use typed::{Counter, Flag, Map, Set};
 pub use value::{EventualContext, EventualEntry, EventualSibling, EventualType, Strategy};
 pub use watch::{EventualUpdate, EventualUpdateKind, EventualWatch, EventualWatchItem, OpenEventualWatch};

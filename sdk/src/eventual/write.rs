@@ -11,7 +11,7 @@ use quorate_proto::v1::eventual_write::Change;
 use quorate_proto::v1::eventual_write_result::Result as WireResult;
 
 use super::call::{Answered, call, unexpected};
-use super::token::CausalToken;
+use super::token::{Told, answers_with_a_token};
 use super::value::{EventualContext, Strategy};
 use crate::consistency::whole_ms;
 use crate::core::Core;
@@ -33,17 +33,10 @@ pub struct EventualWritten {
     pub acked: u32,
     /// Id of the member that answered.
     pub member: u64,
-    /// As the member gave it.
-    token: Bytes,
+    pub(super) told: Told,
 }
 
-impl EventualWritten {
-    /// For another client to [observe](crate::Client::observe): it then reads nothing older than this write. It is less than
-    /// [`Client::causal_token`](crate::Client::causal_token), which names everything that this client has seen.
-    pub fn token(&self) -> CausalToken {
-        CausalToken::of_eventual(&self.token)
-    }
-}
+answers_with_a_token!(EventualWritten);
 
 /// What a member made of the writes of one request.
 pub(super) struct Written {
@@ -142,7 +135,7 @@ impl Asked {
             context: EventualContext(result.context),
             acked: written.acked,
             member: written.member,
-            token: written.token,
+            told: Told::Eventual(written.token),
         })
     }
 }

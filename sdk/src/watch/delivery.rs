@@ -24,7 +24,7 @@ pub(crate) struct Delivery {
 impl Delivery {
     /// An event keeps the message that it came in alive. What is a small part of a message of `message_bytes` is copied, so
     /// that a buffer holds no more than a few times what it counts.
-    pub(super) fn new(events: WatchEvents, message_bytes: usize) -> Self {
+    pub(crate) fn new(events: WatchEvents, message_bytes: usize) -> Self {
         let own_bytes = bytes_of(&events);
         let WatchEvents {
             revision,

@@ -226,3 +226,22 @@ async fn the_token_of_one_answer_makes_another_client_wait_for_that_and_no_more(
     cluster.replicate();
     assert_eq!(other.eventual().get("k").await.unwrap().entry.unwrap().value, "2");
 }
+
+#[tokio::test]
+async fn each_answer_of_the_strong_tier_has_a_token_too() {
+    let cluster = FakeCluster::start(1).await;
+    let (writer, reader) = (cluster.client().await, cluster.client().await);
+    let put = writer.put("k", "v").await.unwrap();
+    let get = writer.get("k").await.unwrap();
+    let page = writer.range(quorate::Keys::prefix("k")).await.unwrap();
+    let txn = writer.txn().then(quorate::Op::put("j", "w")).await.unwrap();
+    let deleted = writer.delete("j").await.unwrap();
+    let tokens = [put.token(), get.token(), page.token(), txn.token(), deleted.token()];
+    assert_eq!(tokens.each_ref().map(CausalToken::revision), [2, 2, 2, 3, 4]);
+    // A local read of another client waits for what the token names.
+    reader.observe(&deleted.token().to_string().parse().unwrap());
+    let _ = reader.get("k").consistency(Consistency::Local).await.unwrap();
+    let asked = cluster.store.lock().requests.last().cloned();
+    let Some(v1::call::Request::Get(asked)) = asked else { panic!("{asked:?}") };
+    assert_eq!(asked.read.unwrap().min_revision, 4);
+}

@@ -58,7 +58,7 @@ impl Tier {
         let too_soon = searched_in_vain
             .get(&domain.id)
             .is_some_and(|at| now < *at + SEARCH_AGAIN);
-        if too_soon || held() < wanted {
+        if too_soon || held() <= wanted {
             return;
         }
         for flushes in [false, true] {
@@ -66,13 +66,16 @@ impl Tier {
                 break;
             }
             for number in shards_of(domain, first.get()) {
-                if held() < wanted {
+                if held() <= wanted {
                     searched_in_vain.remove(&domain.id);
                     return;
                 }
                 self.chill_some(domain.id.0, number, held().saturating_sub(wanted));
             }
         }
-        searched_in_vain.insert(domain.id, self.monotonic());
+        // The last shard may have had it.
+        if held() > wanted {
+            searched_in_vain.insert(domain.id, self.monotonic());
+        }
     }
 }

@@ -129,7 +129,7 @@ async fn what_is_too_much_leaves_the_memory_and_is_read_all_the_same() {
     let table = table(BYTES_MAX);
     let mut member = Member::open(scratch.path(), 1, &table);
     member.limits.step(&table).await;
-    member.fills(0..1_400);
+    member.fills(0..1_500);
     member.disk.flush(&member.tier).unwrap();
     assert!(member.counts().bytes() > BYTES_MAX * 75 / 100);
     let before = states(&member.tier);
@@ -142,7 +142,7 @@ async fn what_is_too_much_leaves_the_memory_and_is_read_all_the_same() {
     assert_eq!(cold, member.counts().cold_values() * 400);
     assert_eq!(states(&member.tier), before, "nobody else can tell");
     assert_eq!(member.counts().evicted.load(std::sync::atomic::Ordering::Relaxed), 0);
-    member.has_all(0..1_400);
+    member.has_all(0..1_500);
     assert_eq!(member.counts().cold_bytes(), cold, "nobody asked for them to stay");
 }
 

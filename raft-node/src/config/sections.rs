@@ -119,6 +119,22 @@ impl Default for Eventual {
     }
 }
 
+/// What clients cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// A coherent cache may answer for so long after a proof, in milliseconds: what a write of a coherent domain waits at most
+    /// for a cache that is silent, and what a new leader waits before it answers such writes. The same at every member, and
+    /// changed while no domain is coherent. Default 1,000.
+    pub lease_ms: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { lease_ms: 1000 }
+    }
+}
+
 /// What the server says about itself, on standard error.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_proto::internal::caches_server::CachesServer;
 use quorate_proto::internal::eventual_server::EventualServer as PeerEventualServer;
 use quorate_proto::internal::raft_server::RaftServer;
 use quorate_proto::v1::calls_server::CallsServer;
@@ -17,8 +18,8 @@ use quorate_proto::v1::watch_server::WatchServer;
 use tonic::transport::Server;
 
 use super::{
-    Api, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService, SessionService,
-    WatchService,
+    Api, CachePeers, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService,
+    SessionService, WatchService,
 };
 use crate::consensus::network::{Incoming, PeerService};
 use crate::eventual::PushService;
@@ -90,6 +91,7 @@ pub async fn serve_clients(
 pub async fn serve_peers(
     peers: RaftServer<PeerService>,
     eventual: PeerEventualServer<PushService>,
+    caches: CachePeers,
     incoming: Incoming,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
@@ -101,6 +103,7 @@ pub async fn serve_peers(
         .http2_keepalive_timeout(Some(Duration::from_secs(2)))
         .add_service(peers)
         .add_service(eventual)
+        .add_service(CachesServer::new(caches))
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
         .map_err(|error| ServeError {

@@ -28,6 +28,7 @@ mod seen;
 mod tier;
 
 pub use admin::EventualAdmin;
+pub(crate) use batch::BatchObserver;
 pub use batch::{BatchWrite, EventualBatch, FailedWrite, Flushed, OpenBatch};
 pub use get::{EventualGet, EventualGetMany, EventualGetManyReply, EventualGetReply};
 pub use handle::Eventual;

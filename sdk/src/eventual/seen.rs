@@ -38,6 +38,10 @@ impl Marks {
         }
     }
 
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     fn raise(&mut self, key: Bytes, number: u64) {
         let known = self.0.entry(key).or_default();
         *known = number.max(*known);

@@ -84,6 +84,11 @@ impl CausalToken {
     pub fn revision(&self) -> u64 {
         self.revision
     }
+
+    /// How many counters of the eventual tier it names: how far each process of a member was seen, by shard.
+    pub fn marks(&self) -> usize {
+        self.marks.len()
+    }
 }
 
 impl fmt::Display for CausalToken {

@@ -1,6 +1,6 @@
 //! What waits to be sent, and how writes of one key become one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use prost::Message;
@@ -96,11 +96,13 @@ fn type_of(change: Option<&Change>) -> u8 {
     of_type as u8
 }
 
-/// Whether a later write of the key may take its place: a put of which the later one wins whatever happens, or an addition.
+/// Whether a later write of the key may become one with it: a put of which the later one wins whatever happens, an addition,
+/// or fields that are written.
 fn is_joinable(write: &v1::EventualWrite) -> bool {
     let plain = match &write.change {
         Some(Change::Put(put)) => put.strategy() == v1::EventualStrategy::LastWrite,
         Some(Change::Add(_)) => true,
+        Some(Change::Map(map)) => map.remove.is_empty(),
         _ => false,
     };
     plain && write.context.is_empty()
@@ -123,6 +125,20 @@ fn join(first: &v1::EventualWrite, second: &v1::EventualWrite) -> Option<v1::Eve
                 change: Some(Change::Add(sum)),
                 ..second.clone()
             })
+        }
+        (Some(Change::Map(earlier)), Some(Change::Map(later))) if first.ttl_ms == second.ttl_ms => {
+            let names: HashSet<&Bytes> = later.put.iter().map(|field| &field.name).collect();
+            let kept = earlier.put.iter().filter(|field| !names.contains(&field.name));
+            let put = kept.chain(&later.put).cloned().collect();
+            let joined = v1::EventualWrite {
+                change: Some(Change::Map(v1::EventualMapChange {
+                    put,
+                    remove: Vec::new(),
+                })),
+                ..second.clone()
+            };
+            // Many fields together may be more than one request carries.
+            (joined.encoded_len() <= REQUEST_WRITES_BYTES_MAX).then_some(joined)
         }
         _ => None,
     }
@@ -201,6 +217,30 @@ mod tests {
         let add = |number| write("n", Change::Add(number));
         assert_eq!(filled([add(3), add(-5), add(1)]).take(10), [add(-1)]);
         assert_eq!(filled([add(i64::MAX), add(1)]).take(10), [add(i64::MAX), add(1)]);
+    }
+
+    #[test]
+    fn of_a_field_that_is_written_twice_only_the_last_value_is_sent() {
+        let fields = |fields: &[(&'static str, &'static str)], remove: &[&'static str]| {
+            let field = |(name, value): &(&'static str, &'static str)| v1::EventualField {
+                name: (*name).into(),
+                value: (*value).into(),
+            };
+            let put = fields.iter().map(field).collect();
+            let remove = remove.iter().map(|name| (*name).into()).collect();
+            write("m", Change::Map(v1::EventualMapChange { put, remove }))
+        };
+        let mut buffer = filled([
+            fields(&[("a", "1"), ("b", "1")], &[]),
+            fields(&[("b", "2"), ("c", "2")], &[]),
+        ]);
+        assert_eq!(buffer.take(10), [fields(&[("a", "1"), ("b", "2"), ("c", "2")], &[])]);
+        let writes = [
+            fields(&[("a", "1")], &[]),
+            fields(&[], &["a"]),
+            fields(&[("a", "2")], &[]),
+        ];
+        assert_eq!(filled(writes.clone()).take(10), writes);
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::wire::EventualWrites;
 /// Failures that are kept until they are asked for.
 const FAILED_MAX: usize = 1_024;
 
+/// Told of each request what became of its writes, before anybody who waits for it goes on.
+pub(crate) type BatchObserver = Arc<dyn Fn(&Flushed) + Send + Sync>;
+
 #[derive(Clone)]
 pub(super) struct Settings {
     pub(super) interval: Duration,
@@ -27,6 +30,7 @@ pub(super) struct Settings {
     pub(super) buffer_writes: usize,
     pub(super) buffer_bytes: usize,
     pub(super) strategy: Option<Strategy>,
+    pub(super) observer: Option<BatchObserver>,
 }
 
 impl Default for Settings {
@@ -37,6 +41,7 @@ impl Default for Settings {
             buffer_writes: 8_192,
             buffer_bytes: 8 << 20,
             strategy: None,
+            observer: None,
         }
     }
 }
@@ -178,6 +183,12 @@ impl Shared {
         }
     }
 
+    /// Writes that are not answered.
+    pub(super) fn pending(&self) -> usize {
+        let state = self.state.lock();
+        state.buffer.len() + state.sent_writes
+    }
+
     /// Takes in nothing more; the task ends when everything is answered.
     pub(super) fn close(&self) {
         self.state.lock().closing = true;
@@ -227,10 +238,8 @@ impl Shared {
         };
         let (request, writes) = EventualWrites::new(request);
         let keys: Vec<bytes::Bytes> = writes.into_iter().map(|write| write.key).collect();
-        let sent = send(&self.core, request, None).await;
-        let mut state = self.state.lock();
-        let outcome = &mut state.outcome;
-        match sent {
+        let mut outcome = Flushed::default();
+        match send(&self.core, request, None).await {
             Ok(written) if written.results.is_empty() => outcome.written += keys.len() as u64,
             Ok(written) if written.results.len() == keys.len() => {
                 for (key, result) in keys.iter().zip(written.results) {
@@ -251,6 +260,11 @@ impl Shared {
             }
             Err(error) => keys.iter().for_each(|key| outcome.fail(key, &error)),
         }
+        if let Some(observer) = &self.settings.observer {
+            observer(&outcome);
+        }
+        let mut state = self.state.lock();
+        state.outcome.take_over(outcome);
         state.settled += keys.len() as u64;
         (state.sent_writes, state.sent_bytes) = (0, 0);
         drop(state);
@@ -272,6 +286,15 @@ impl State {
 }
 
 impl Flushed {
+    /// What became of other writes, later ones.
+    pub(crate) fn take_over(&mut self, later: Self) {
+        self.written += later.written;
+        for failed in later.failed {
+            self.fail(&failed.key, &failed.error);
+        }
+        self.failed_left_out += later.failed_left_out;
+    }
+
     fn fail(&mut self, key: &bytes::Bytes, error: &Error) {
         if self.failed.len() < FAILED_MAX {
             self.failed.push(FailedWrite {

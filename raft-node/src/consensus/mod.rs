@@ -9,6 +9,7 @@
 //!   log ids twice, and replicas fork for ever.
 //! * No lease reads: a follower that restarts quickly has forgotten the lease it granted.
 
+mod leadership;
 mod lease_keeper;
 mod log_clock;
 mod membership;
@@ -19,6 +20,7 @@ mod read;
 mod settings;
 mod types;
 
+pub use leadership::{leader, leadership};
 pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};
@@ -36,11 +38,6 @@ use openraft::vote::RaftLeaderId;
 
 /// The running consensus of this member.
 pub type Raft = openraft::Raft<TypeConfig, crate::state_machine::StateMachine>;
-
-/// Who leads, as far as this member knows.
-pub fn leader(raft: &Raft) -> Option<u64> {
-    raft.server_metrics().borrow_watched().current_leader
-}
 
 /// The term this member is in.
 pub fn term(raft: &Raft) -> u64 {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_eventual::ActorId;
@@ -147,6 +148,8 @@ impl Parts {
             Arc::new(SystemClock),
             Arc::clone(&self.tier),
             AskPeers::new(Arc::clone(&self.roster), self.network.clone()),
+            self.network.clone(),
+            Duration::from_millis(self.config.cache.lease_ms),
         )
     }
 

@@ -64,6 +64,11 @@ pub enum Ending {
     /// A cache has keys of a domain that was dropped: another of its name may be there.
     #[error("a domain of which the cache has keys was dropped: ask for another watch and name the keys again")]
     CacheDomainGone,
+    /// A coherent cache has keys of a domain whose writes do not wait for it any more.
+    #[error(
+        "a domain of which the coherent cache has keys is coherent no more: make the domain coherent, or the cache not"
+    )]
+    CacheDomainIncoherent,
     /// The member is in trouble.
     #[error("{0}")]
     Storage(StorageError),
@@ -79,6 +84,7 @@ impl Ending {
             Ending::TooManyProbes { probes_max } => (ErrorCode::Overloaded, *probes_max, *probes_max + 1, 0),
             Ending::Compacted { asked, oldest } => (ErrorCode::Compacted, 0, asked.0, oldest.0),
             Ending::Lagged { resume, .. } | Ending::CacheLagged { resume } => (ErrorCode::Lagged, 0, 0, resume.0),
+            Ending::CacheDomainIncoherent => (ErrorCode::InvalidArgument, 0, 0, 0),
             Ending::CacheDomainGone => (ErrorCode::UnknownDomain, 0, 0, 0),
             Ending::Storage(_) => (ErrorCode::Stopped, 0, 0, 0),
         };

@@ -22,6 +22,7 @@
 
 mod caches;
 mod catch_up;
+mod coherence;
 mod ending;
 mod hub;
 mod index;
@@ -41,9 +42,11 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
-pub use caches::{KeyChange, KnownKey};
+pub use caches::{Invalidation, KeyChange, KnownKey};
+pub use coherence::{Coherence, Hold, Leading, TouchedKeys};
 pub use ending::Ending;
 pub use hub::{Header, Hub, HubLimits};
+pub use marks::AtLeast;
 pub use outbox::Outbox;
 pub use spec::{CacheSpec, Shape, WatchSpec};
 pub use stream::WatchStream;

@@ -54,6 +54,11 @@ impl WatchSpec {
         bytes.sum()
     }
 
+    /// It is a cache that writes wait for.
+    pub(super) fn is_coherent(&self) -> bool {
+        self.cache.is_some_and(|cache| cache.coherent)
+    }
+
     /// It is of the eventual tier, and has domains that are durable, and that are volatile.
     pub(super) fn durability(&self) -> (bool, bool) {
         let Some(volatile) = &self.latest else {

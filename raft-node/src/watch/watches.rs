@@ -1,10 +1,13 @@
 //! The watches of a member: which are live, which are behind, and who gets a revision.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_proto::v1::{CacheInvalidate, Error};
 use slab::Slab;
 
 use super::caches::{KeyChange, KeySet};
+use super::coherence::Coherence;
 use super::ending::Ending;
 use super::index::Index;
 use super::outbox::{Delivery, Outbox};
@@ -14,7 +17,7 @@ use super::spec::{Shape, WatchSpec};
 use super::subscriptions::Subscribed;
 use super::wire::DomainNames;
 use crate::storage::StorageError;
-use crate::types::{DomainId, Revision, Space};
+use crate::types::{Revision, Space};
 
 /// Events of one revision, counted once for each watch that gets them, that are sent at once.
 const DELIVERIES_MAX: usize = 1 << 20;
@@ -24,6 +27,14 @@ const DELIVERIES_MAX: usize = 1 << 20;
 pub struct WatchKey {
     place: usize,
     number: u64,
+}
+
+#[cfg(test)]
+impl WatchKey {
+    /// One of a watch that is nowhere.
+    pub(super) fn numbered(number: u64) -> Self {
+        Self { place: 0, number }
+    }
 }
 
 /// Whether a watch gets what the hub routes.
@@ -75,6 +86,13 @@ pub(super) struct Watches {
     pub(super) routed: Revision,
     names: Arc<DomainNames>,
     ready: Arc<ReadyQueue>,
+    coherence: Arc<Coherence>,
+}
+
+/// A cache, as far as it matters for whether it has to end.
+pub(super) struct CacheView<'w> {
+    pub(super) keys: &'w KeySet,
+    pub(super) coherent: bool,
 }
 
 /// Events that one watch gets: a run of numbers in [`Deliveries::numbers`].
@@ -87,7 +105,12 @@ struct Share {
 }
 
 impl Watches {
-    pub(super) fn new(routed: Revision, names: Arc<DomainNames>, ready: Arc<ReadyQueue>) -> Self {
+    pub(super) fn new(
+        routed: Revision,
+        names: Arc<DomainNames>,
+        ready: Arc<ReadyQueue>,
+        coherence: Arc<Coherence>,
+    ) -> Self {
         Self {
             watches: Slab::new(),
             numbers: 0,
@@ -99,6 +122,7 @@ impl Watches {
             routed,
             names,
             ready,
+            coherence,
         }
     }
 
@@ -128,6 +152,9 @@ impl Watches {
         self.selector_bytes += spec.selector_bytes();
         self.latest += usize::from(spec.latest.is_some());
         self.caches += usize::from(spec.cache.is_some());
+        if spec.is_coherent() {
+            self.coherence.begin(key);
+        }
         entry.insert(Watch {
             number: key.number,
             id,
@@ -163,6 +190,9 @@ impl Watches {
         if let Some(keys) = &watch.cache {
             self.caches -= 1;
             self.selector_bytes -= keys.bytes();
+            if watch.spec.is_coherent() {
+                self.coherence.end(key);
+            }
         }
         Some(watch)
     }
@@ -208,6 +238,11 @@ impl Watches {
             watch.position = watch.position.max(position);
             self.resume(key);
         }
+    }
+
+    /// A cache is to get a linearizable mark; whether it may. Everybody else may.
+    pub(super) fn prove(&self, key: WatchKey, watch: &Watch, reached: Revision) -> bool {
+        !watch.spec.is_coherent() || self.coherence.prove(key, reached)
     }
 
     /// Up to where the watch has got everything; none before its start.
@@ -395,6 +430,9 @@ impl Watches {
             }
         }
         self.selector_bytes = self.selector_bytes - bytes + own.bytes();
+        if watch.spec.is_coherent() {
+            self.coherence.change_keys(key, change);
+        }
     }
 
     /// Some of them are caches.
@@ -402,19 +440,53 @@ impl Watches {
         self.caches > 0
     }
 
-    /// Ends the caches that have keys of a domain that is gone.
-    pub(super) fn end_caches_of(&mut self, is_gone: impl Fn(DomainId) -> bool) {
-        let gone = |(place, watch): (usize, &Watch)| {
-            let mut domains = watch.cache.iter().flat_map(KeySet::domains);
-            domains.any(&is_gone).then_some(WatchKey {
-                place,
-                number: watch.number,
-            })
+    /// Ends the caches that have to, with what `ending` says.
+    pub(super) fn end_caches(&mut self, ending: impl Fn(CacheView<'_>) -> Option<Error>) {
+        if !self.any_caches() {
+            return;
+        }
+        let judge = |(place, watch): (usize, &Watch)| {
+            let error = ending(CacheView {
+                keys: watch.cache.as_ref()?,
+                coherent: watch.spec.is_coherent(),
+            })?;
+            let number = watch.number;
+            Some((WatchKey { place, number }, error))
         };
-        let ended: Vec<WatchKey> = self.watches.iter().filter_map(gone).collect();
-        for key in ended {
+        let ended: Vec<(WatchKey, Error)> = self.watches.iter().filter_map(judge).collect();
+        for (key, error) in ended {
             if let Some(watch) = self.remove(key) {
-                watch.outbox.ended(watch.slot, Some(Ending::CacheDomainGone.error()));
+                watch.outbox.ended(watch.slot, Some(error));
+            }
+        }
+    }
+
+    /// The caches that are there, with their ids, by stream.
+    pub(super) fn live_caches(&self) -> BTreeMap<usize, Vec<(WatchKey, u64)>> {
+        let mut by_stream: BTreeMap<usize, Vec<(WatchKey, u64)>> = BTreeMap::new();
+        if !self.any_caches() {
+            return by_stream;
+        }
+        for (place, watch) in &self.watches {
+            if watch.cache.is_some() && watch.standing == Standing::Live {
+                let number = watch.number;
+                let of_stream = by_stream.entry(Arc::as_ptr(&watch.outbox).addr()).or_default();
+                of_stream.push((WatchKey { place, number }, watch.id));
+            }
+        }
+        by_stream
+    }
+
+    /// Tells caches of one stream to drop something. Where the client does not read they are to end instead.
+    pub(super) fn tell_caches(&mut self, of_stream: &[(WatchKey, u64)], message: CacheInvalidate) {
+        let outbox = of_stream
+            .first()
+            .and_then(|(key, _)| self.get(*key))
+            .map(|watch| &watch.outbox);
+        if outbox.is_some_and(|outbox| !outbox.invalidate(message)) {
+            for (key, _) in of_stream {
+                self.set_standing(key.place, Standing::Behind);
+                self.lagging.push(*key);
             }
         }
     }

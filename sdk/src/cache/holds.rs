@@ -2,8 +2,10 @@
 //!
 //! A key is asked for with the record that was read of it. The member adds it, says from which revision `r` on every event
 //! of it comes, and whether it has another record. What was read at `R` may be kept if every event after `R` comes, so if
-//! `R >= r`; or if the member, at `r` or later, has the very same record. Everything else is forgotten: the key stays added,
-//! and the next event or read brings it in.
+//! `R >= r`; or if the member has the very same record, which it looked up after it had added the key: nothing happened to
+//! the key in between. That neither knows a record does not show that: it may have been written and deleted, and the member
+//! may have looked further than the events that have come. Everything else is forgotten: the key stays added, and the next
+//! event or read brings it in.
 //!
 //! What waits to be asked for, and what was asked for, is bounded by the keys that are held.
 
@@ -264,9 +266,8 @@ impl Holds {
             }
             hold.phase = Phase::Added { since: revision };
             self.carried -= usize::from(std::mem::take(&mut hold.carried));
-            let is_true = |entry: &Entry| {
-                entry.known_at >= revision || (!differ.contains(&index) && entry.mod_revision() == named)
-            };
+            let is_same = |entry: &Entry| named != 0 && entry.mod_revision() == named && !differ.contains(&index);
+            let is_true = |entry: &Entry| entry.known_at >= revision || is_same(entry);
             settled.push(match hold.candidate.take() {
                 Some(entry) if is_true(&entry) => Settled::Keep(key, entry),
                 _ => Settled::Drop(key),

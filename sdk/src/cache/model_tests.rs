@@ -428,20 +428,21 @@ proptest! {
 fn what_was_read_is_answered_once_everything_has_come() {
     let mut world = World::new(100);
     world.attach();
+    world.deliver();
     for key in 0..KEYS {
         world.run(Op::Write(key));
         world.run(Op::BeginRead(key, 4));
     }
     world.settle();
     world.answers = 0;
-    (0..KEYS).for_each(|key| world.look(key, Some(60)));
+    (0..KEYS).for_each(|key| world.look(key, Some(200)));
     assert_eq!(world.answers, KEYS);
     // Entries outlive the stream, except those that have changed meanwhile; these come with their next read.
     world.run(Op::Break);
     world.run(Op::Write(0));
     world.settle();
     world.answers = 0;
-    (0..KEYS).for_each(|key| world.look(key, Some(60)));
+    (0..KEYS).for_each(|key| world.look(key, Some(200)));
     assert_eq!(world.answers, KEYS - 1);
     assert_eq!(world.cache.stats().fills, KEYS as u64);
 }

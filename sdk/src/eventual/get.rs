@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 
 use super::call::{call, unexpected};
@@ -16,6 +15,7 @@ use crate::builder::within;
 use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::wire::EventualRequest as Request;
 
 /// Keys of one read.
 pub(super) const KEYS_MAX: usize = 4_096;

@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 use quorate_proto::v1::eventual_write::Change;
 use quorate_proto::v1::eventual_write_result::Result as WireResult;
@@ -17,6 +16,7 @@ use super::value::{EventualContext, Strategy};
 use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::wire::{EventualRequest as Request, EventualWrites};
 
 /// The answer of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,8 +60,8 @@ pub(super) struct Asked {
 }
 
 /// Sends the request of one or more writes.
-pub(super) async fn send(core: &Core, request: v1::EventualWriteRequest, timeout: Option<Duration>) -> Result<Written> {
-    let answered = call(core, Request::Write(request), timeout).await?;
+pub(super) async fn send(core: &Core, writes: EventualWrites, timeout: Option<Duration>) -> Result<Written> {
+    let answered = call(core, Request::Write(writes), timeout).await?;
     let Answered {
         response,
         in_doubt,
@@ -120,7 +120,8 @@ impl Asked {
             acks: self.acks,
             ..Default::default()
         };
-        let mut written = send(&self.core, request, self.timeout).await?;
+        let (writes, _) = EventualWrites::new(request);
+        let mut written = send(&self.core, writes, self.timeout).await?;
         let result = written.results.pop().ok_or_else(|| {
             let message = "the member answered a write without a result";
             Error::new(ErrorKind::Protocol, Outcome::Unknown, message)

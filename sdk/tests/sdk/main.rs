@@ -8,6 +8,10 @@
 mod fake;
 
 mod batching;
+mod cache;
+mod cache_coherence;
+mod cache_faults;
+mod cache_invalidation;
 mod calls;
 mod cluster;
 mod eventual_batch;

@@ -6,6 +6,7 @@
 )]
 
 mod basics;
+mod cache_members;
 mod domains;
 mod durability;
 mod eventual;

@@ -4,7 +4,7 @@ use super::{Body, BodyReader, HAS_END, HAS_REMOVED, HAS_VALUE, KIND_OPS, ReadErr
 use crate::actor::ActorIndex;
 use crate::clock::Clock;
 use crate::dot::Dot;
-use crate::key::{KEY_BYTES_MIN, Key};
+use crate::key::{KEY_BYTES_MIN, Key, KeyRef};
 use crate::log::Removed;
 use crate::shard::{Cold, Fetched, RemoteOp, Shard, ShardNumber};
 use crate::wire::{self, Damaged};
@@ -95,7 +95,7 @@ impl Shard {
             wire::put_number(&mut body.rest, count);
             for (number, op) in ops {
                 let dot = Dot::new(*actor, number);
-                if !self.encode_op(&mut body, dot, &op.key, &op.removed, fetched) {
+                if !self.encode_op(&mut body, dot, &op.key, op.removed.dots(), fetched) {
                     cold.push(Cold::of(&op.key, dot));
                 }
             }
@@ -108,7 +108,7 @@ impl Shard {
     }
 
     /// False if its value is on the disk alone: then the body is of no use.
-    fn encode_op(&self, body: &mut Body, dot: Dot, key: &Key, removed: &Removed, fetched: &Fetched) -> bool {
+    fn encode_op(&self, body: &mut Body, dot: Dot, key: &Key, removed: &[Dot], fetched: &Fetched) -> bool {
         let sibling = self.value_of(key, dot);
         let mut flags = 0;
         if let Some(sibling) = sibling {
@@ -138,7 +138,7 @@ impl Shard {
 const OP_BYTES_MIN: usize = 2 + KEY_BYTES_MIN;
 
 /// The operations of a body, in order.
-pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadError> {
+pub(super) fn decode<'a>(body: &mut BodyReader<'a>) -> Result<Vec<RemoteOp<'a>>, ReadError> {
     let mut ops = Vec::new();
     let ranges = body.reader.count(3)?;
     for _ in 0..ranges {
@@ -159,9 +159,9 @@ pub(super) fn decode(body: &mut BodyReader<'_>) -> Result<Vec<RemoteOp>, ReadErr
     Ok(ops)
 }
 
-fn decode_op(body: &mut BodyReader<'_>, dot: Dot) -> Result<RemoteOp, ReadError> {
+fn decode_op<'a>(body: &mut BodyReader<'a>, dot: Dot) -> Result<RemoteOp<'a>, ReadError> {
     let flags = body.flags()?;
-    let key = Key::decode(body.reader.bytes()?)?;
+    let key = KeyRef::decode(body.reader.bytes()?)?;
     let removed = if flags & HAS_REMOVED != 0 {
         body.dots()?.into_iter().collect()
     } else {

@@ -456,6 +456,7 @@ impl Shard {
 
     fn remember(&mut self, dot: Dot, key: Key, removed: Removed) {
         self.clock_is_unflushed();
+        let removed = removed.into();
         self.log.push(dot.actor(), dot.number(), Op { key, removed });
     }
 }

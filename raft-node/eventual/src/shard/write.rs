@@ -198,7 +198,30 @@ impl Shard {
         (key, left)
     }
 
+    /// The most frequent write by far looks at no value that is there, and need not bring any to the processor.
+    fn plan_last_write(&self, entry: Option<&Entry>, value: &[u8]) -> Result<Plan, Refused> {
+        let value = self.fit(value)?;
+        let removed = match entry {
+            Some(entry) => entry.siblings().map(|sibling| sibling.dot).collect(),
+            None => Removed::new(),
+        };
+        Ok(Plan::Op {
+            removed,
+            value: Some((value, Strategy::LastWrite)),
+            hlc: None,
+        })
+    }
+
     fn plan(&self, entry: Option<&Entry>, write: &Write<'_>, moment: Moment<'_>) -> Result<Plan, Refused> {
+        if let Action::Put {
+            value,
+            strategy: Strategy::LastWrite,
+            written: None,
+        } = write.action
+            && write.context.is_none()
+        {
+            return self.plan_last_write(entry, value);
+        }
         let siblings: SmallVec<[&Sibling; 2]> = entry.into_iter().flat_map(Entry::siblings).collect();
         let mut removed = Removed::new();
         if let Some(context) = write.context.filter(|_| write.action.replaces_what_was_read()) {

@@ -49,6 +49,11 @@ const FLUSH_BYTES: usize = 4 << 20;
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// In each flush interval, it is looked so many times whether there is enough to flush before its end.
 const LOOKS_IN_AN_INTERVAL: u32 = 4;
+/// After a flush there is none for so many times as long as it took: keys that are written over and over would otherwise
+/// go to the disk as often as it can take them, and that is most of what a write costs.
+const PAUSE_PER_FLUSH: u32 = 9;
+/// But no longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Why the entries on disk cannot be used. The member does not start, for it could not say what it has.
 #[derive(Debug, thiserror::Error)]
@@ -161,6 +166,7 @@ impl Disk {
     pub async fn run(self, tier: Arc<Tier>, failed: watch::Sender<Option<String>>) {
         let interval = tier.options.flush_interval;
         let (mut flushed_at, mut synced_at) = (tier.monotonic(), tier.monotonic());
+        let mut pauses_until = flushed_at;
         loop {
             tokio::time::sleep(interval / LOOKS_IN_AN_INTERVAL).await;
             if let Some(lost) = tier.lost_value() {
@@ -168,7 +174,7 @@ impl Disk {
                 return;
             }
             let now = tier.monotonic();
-            if now < flushed_at + interval && unflushed_bytes(&tier) < FLUSH_BYTES {
+            if now < pauses_until || (now < flushed_at + interval && unflushed_bytes(&tier) < FLUSH_BYTES) {
                 continue;
             }
             flushed_at = now;
@@ -176,10 +182,22 @@ impl Disk {
             if sync {
                 synced_at = now;
             }
-            let (disk, tier) = (self.clone(), Arc::clone(&tier));
-            let work = move || disk.flush(&tier).and_then(|()| if sync { disk.sync() } else { Ok(()) });
+            let (disk, of_flush) = (self.clone(), Arc::clone(&tier));
+            let work = move || {
+                disk.flush(&of_flush)?;
+                let flushed = of_flush.monotonic();
+                // A sync waits for the device and costs no processor: it is not paused for.
+                if sync {
+                    disk.sync().map(|()| flushed)
+                } else {
+                    Ok(flushed)
+                }
+            };
             let reason = match tokio::task::spawn_blocking(work).await {
-                Ok(Ok(())) => continue,
+                Ok(Ok(flushed)) => {
+                    pauses_until = flushed + pause_after(flushed.saturating_sub(now));
+                    continue;
+                }
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),
             };
@@ -202,6 +220,11 @@ impl Disk {
 struct Flushing {
     /// A batch or a sync failed. What comes after it must not be written: it would stand beside what is missing.
     failed: bool,
+}
+
+/// How long nothing is flushed after a flush that took so long.
+fn pause_after(flush: Duration) -> Duration {
+    (flush * PAUSE_PER_FLUSH).min(PAUSE_MAX)
 }
 
 const ALL_SHARDS: usize = quorate_eventual::SHARDS_PER_SET as usize;

@@ -374,3 +374,13 @@ async fn a_write_that_fails_is_told_and_ends_it() {
         .to_string();
     assert!(later.contains("before it failed"), "{later}");
 }
+
+#[test]
+fn after_a_flush_there_is_a_pause_of_at_most_a_second() {
+    assert_eq!(super::pause_after(Duration::ZERO), Duration::ZERO);
+    assert_eq!(
+        super::pause_after(Duration::from_millis(20)),
+        Duration::from_millis(180)
+    );
+    assert_eq!(super::pause_after(Duration::from_secs(600)), Duration::from_secs(1));
+}

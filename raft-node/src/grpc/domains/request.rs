@@ -46,6 +46,7 @@ pub(in crate::grpc) fn change(request: proto::DomainChangeRequest) -> Result<Wor
             evict: evict(change.evict)?,
             policy: policy(change.policy)?,
             level: change.level.as_ref().map(level).transpose()?,
+            coherent: change.coherent,
         },
     });
     Ok(Work::Mutate {
@@ -115,6 +116,7 @@ fn settings(tier: Tier, settings: &proto::DomainSettings) -> Result<DomainSettin
         evict,
         policy: policy(settings.policy)?.unwrap_or(evict.policy_after(EvictPolicy::None)),
         level: own_level.or(defaults.level),
+        coherent: settings.coherent,
     })
 }
 

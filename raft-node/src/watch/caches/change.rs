@@ -3,6 +3,7 @@
 use quorate_proto::v1::{CacheKeysChanged, Error, ErrorCode, Outcome};
 
 use crate::mvcc::{self, RecordRef};
+use crate::state_machine::Reader;
 use crate::storage::StorageError;
 use crate::types::{DomainId, Revision};
 use crate::watch::hub::Hub;
@@ -65,6 +66,11 @@ pub enum KeyRefusal {
     /// It was dropped meanwhile.
     #[error("domain {0:?} was dropped")]
     DomainGone(String),
+    /// Its writes would not wait.
+    #[error(
+        "domain {0:?} is not coherent, so its writes wait for no cache: make it coherent, or use a cache that is not"
+    )]
+    NotCoherent(String),
     /// The member is in trouble.
     #[error("{0}")]
     Storage(#[from] StorageError),
@@ -77,7 +83,9 @@ impl WatchStream {
         let changed = self.find_cache(change).and_then(|key| {
             self.apply_change(key, change)?;
             // What is not at hand now is known to be so when the events behind it come.
-            Ok((key, differing(hub, change)?))
+            let (differ, revision) = differing(hub, change)?;
+            hub.coherence().compared(key, change, revision);
+            Ok((key, differ))
         });
         match changed {
             Ok((key, differ)) => {
@@ -119,9 +127,13 @@ impl WatchStream {
         let hub = self.hub();
         let mut watches = hub.watches.lock();
         watches.check_change(key, change)?;
-        // Under the lock: from here on the hub looks whether it is dropped.
-        if hub.store.domains().load().name(change.domain).is_none() {
+        // Under the lock: from here on the hub looks whether that changes.
+        let table = hub.store.domains().load();
+        if table.name(change.domain).is_none() {
             return Err(KeyRefusal::DomainGone(change.domain_name.clone()));
+        }
+        if watches.get(key).is_some_and(|watch| watch.spec.is_coherent()) && !table.is_coherent(change.domain) {
+            return Err(KeyRefusal::NotCoherent(change.domain_name.clone()));
         }
         hub.names.learn(&[(change.domain, change.domain_name.clone())]);
         watches.change_keys(key, change);
@@ -129,10 +141,11 @@ impl WatchStream {
     }
 }
 
-/// The numbers of the added keys of which this member has another record than the cache.
-fn differing(hub: &Hub, change: &KeyChange) -> Result<Vec<u32>, StorageError> {
+/// The numbers of the added keys of which this member has another record than the cache, and the revision of the state that
+/// says so.
+fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), StorageError> {
     if change.added.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Revision(0)));
     }
     let engine = hub.store.engine();
     let view = engine.view();
@@ -147,7 +160,7 @@ fn differing(hub: &Hub, change: &KeyChange) -> Result<Vec<u32>, StorageError> {
             differ.push(number);
         }
     }
-    Ok(differ)
+    Ok((differ, Reader::new(view.as_ref()).header()?.revision))
 }
 
 impl Watches {
@@ -186,6 +199,7 @@ impl KeyRefusal {
             }
             KeyRefusal::TooManyKeys { keys } => (ErrorCode::LimitReached, "added", KEYS_PER_CACHE_MAX, *keys as u64),
             KeyRefusal::TooLarge { bytes } => (ErrorCode::LimitReached, "added", SELECTOR_BYTES_MAX, *bytes as u64),
+            KeyRefusal::NotCoherent(_) => (ErrorCode::InvalidArgument, "domain", 0, 0),
             KeyRefusal::DomainGone(_) => (ErrorCode::UnknownDomain, "domain", 0, 0),
             KeyRefusal::Storage(_) => (ErrorCode::Stopped, "", 0, 0),
         };

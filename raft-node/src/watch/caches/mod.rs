@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! CacheKeys -> change.rs: into the index, then compared with the state -> CacheKeysChanged, behind every event before it
+//! Watch.Invalidate -> invalidate.rs: CacheInvalidate to all -> CacheInvalidated, counted for who waits
 //! ```
 //!
 //! A cache never reads up on history, so it is live or it is not there: where its events are not at hand it ends with
@@ -12,9 +13,12 @@
 //! * What is kept of all caches counts as what selectors name does, and is bounded with it.
 
 mod change;
+mod invalidate;
 mod keys;
 
 #[cfg(test)]
 pub(super) use change::KEYS_PER_CACHE_MAX;
 pub use change::{KeyChange, KnownKey};
+pub use invalidate::Invalidation;
+pub(super) use invalidate::Invalidations;
 pub(super) use keys::KeySet;

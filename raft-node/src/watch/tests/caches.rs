@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use prost::Message;
 use quorate_proto::v1::{self as proto, ErrorCode, KeyEventKind, watch_event, watch_message};
 
-use super::{LIMITS, Member, take, until};
+use super::{LIMITS, Member, newest, take, until};
 use crate::mvcc::{ChangeKind, Selector};
 use crate::state_machine::testing::{self, put, put_command, transaction};
 use crate::state_machine::{Command, Operation};
@@ -353,7 +353,7 @@ impl Run {
 
     fn probe(&self) {
         if let Ok(permit) = self.stream.admit_probe() {
-            self.stream.probe(1, permit, &[], self.member.newest());
+            self.stream.probe(1, permit, &[], newest(self.member.newest()));
         }
     }
 

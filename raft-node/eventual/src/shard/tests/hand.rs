@@ -133,7 +133,7 @@ impl Node {
         bytes
     }
 
-    pub fn decodes(&self, bytes: &[u8]) -> Result<Frame, Unusable> {
+    pub fn decodes<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, Unusable> {
         Frame::decode(split(bytes)?.0, &self.actors)
     }
 

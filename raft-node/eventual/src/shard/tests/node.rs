@@ -132,7 +132,7 @@ impl Node {
     }
 
     /// Starts from what was flushed, after `change` was made to it.
-    pub fn load(&mut self, flushed: &Flushed, change: impl FnOnce(&mut Frame, &Actors)) {
+    pub fn load(&mut self, flushed: &Flushed, change: impl FnOnce(&mut Frame<'_>, &Actors)) {
         if flushed.frame.is_empty() {
             return;
         }

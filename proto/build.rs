@@ -33,6 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Keys and values are slices of the message they came in, never copies.
         .bytes(".")
         .extern_path(".quorate.v1.WatchEvents", "crate::watch::WatchEvents")
+        .extern_path(".quorate.v1.EventualCall", "crate::eventual::EventualCall")
         .compile_fds(descriptors)?;
     Ok(())
 }

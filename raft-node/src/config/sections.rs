@@ -86,8 +86,9 @@ impl Default for Compaction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Eventual {
-    /// What was written is on disk after this long, in milliseconds. Until then it is lost if the process is killed, unless
-    /// another member has it. Default 100.
+    /// What was written is on disk after this long, in milliseconds; while so much is written that bringing it there takes
+    /// more than a tenth of that, after ten times as long as it takes, but not after more than a second more. Until then it
+    /// is lost if the process is killed, unless another member has it. Default 100.
     pub flush_interval_ms: u64,
     /// Operations that are remembered for members that were away for a moment, over all shards. One that was away for
     /// longer gets whole shards. Default 67,108,864 (64 MiB).

@@ -26,7 +26,7 @@ pub enum Evict {
     /// Writes that grow it are refused.
     #[default]
     None,
-    /// Values leave the memory and stay on disk. Servers of this version refuse it.
+    /// Values leave the memory of each member and stay on its disk; not for a volatile domain. The limit of bytes is of memory.
     Memory,
     /// Entries are deleted, at every member.
     Drop,

@@ -1,6 +1,6 @@
 //! From the messages of the wire to commands and reads.
 
-use quorate_proto::v1::{self as proto, Error, ErrorCode};
+use quorate_proto::v1::{self as proto, Error};
 
 use crate::grpc::error::{self, invalid};
 use crate::grpc::request::{min_revision, stamp};
@@ -135,14 +135,7 @@ fn evict(evict: i32) -> Result<Option<Evict>, Error> {
     match proto::Evict::try_from(evict) {
         Ok(proto::Evict::Unspecified) => Ok(None),
         Ok(proto::Evict::None) => Ok(Some(Evict::None)),
-        // The setting has its place in what is stored, so that a later version can do it without another format.
-        Ok(proto::Evict::Memory) => Err(Error {
-            field: "evict".into(),
-            ..error::refused(
-                ErrorCode::Unimplemented,
-                "this version does not keep values on disk alone: choose none, which refuses what is too much, or drop",
-            )
-        }),
+        Ok(proto::Evict::Memory) => Ok(Some(Evict::Memory)),
         Ok(proto::Evict::Drop) => Ok(Some(Evict::Drop)),
         Err(_) => Err(invalid(
             "evict",

@@ -16,7 +16,7 @@ use quorate_proto::v1::cluster_server::ClusterServer;
 use quorate_proto::v1::eventual_server::EventualServer;
 use quorate_proto::v1::reply::Response;
 use quorate_proto::v1::watch_server::WatchServer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 
@@ -74,6 +74,8 @@ pub struct Shared {
     /// Messages and calls that came in.
     pub messages: AtomicU64,
     pub calls: AtomicU64,
+    /// Streams of calls that were opened.
+    pub streams: AtomicU64,
     /// Replies sent after a delay.
     late_replies: AtomicU64,
     /// While true, calls are taken in and nothing is answered.
@@ -82,6 +84,8 @@ pub struct Shared {
     pub broken: watch::Sender<u64>,
     /// How it serves watches, and what it was asked.
     pub watches: Mutex<WatchScript>,
+    /// What caches are to drop, with the id of the invalidation.
+    pub invalidations: broadcast::Sender<(u64, v1::CacheSelector)>,
     /// What it has of the eventual tier.
     pub eventual: EventualPart,
 }
@@ -102,10 +106,12 @@ impl FakeCluster {
                 script: Mutex::default(),
                 messages: AtomicU64::new(0),
                 calls: AtomicU64::new(0),
+                streams: AtomicU64::new(0),
                 late_replies: AtomicU64::new(0),
                 held: watch::Sender::new(false),
                 broken: watch::Sender::new(0),
                 watches: Mutex::default(),
+                invalidations: broadcast::Sender::new(64),
                 // The last two digits are the member; each of its processes is 100 more than the one before.
                 eventual: EventualPart::new(101 + index as u64),
             });
@@ -368,6 +374,7 @@ impl Calls for Service {
     ) -> Result<tonic::Response<Self::OpenStream>, tonic::Status> {
         let (replies, outgoing) = mpsc::channel(64);
         let shared = Arc::clone(&self.0);
+        shared.streams.fetch_add(1, Ordering::SeqCst);
         let mut broken = shared.broken.subscribe();
         tokio::spawn(async move {
             let breaking = replies.clone();

@@ -20,7 +20,7 @@ mod read;
 mod settings;
 mod types;
 
-pub use leadership::{leader, leadership};
+pub use leadership::leadership;
 pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};

@@ -10,10 +10,10 @@ use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
 use crate::cache::{Shared, cached_bound, level_served};
-use crate::consistency::{Consistency, Source, whole_ms};
+use crate::consistency::{Consistency, Source, staleness_of, whole_ms};
 use crate::core::{Core, unexpected};
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use crate::eventual::{delete_at_level, get_at_level, put_at_level};
+use crate::eventual::{Told, answers_with_a_token, delete_at_level, get_at_level, put_at_level};
 use crate::record::{Keys, Record};
 use crate::routing::Route;
 
@@ -91,6 +91,7 @@ pub struct GetReply {
     /// What the answer promises: the level that was asked for, or that of the domain. Of a domain whose reads are
     /// [`BoundedStale`](Consistency::BoundedStale), the bound that this answer keeps to.
     pub level: Consistency,
+    pub(crate) told: Told,
 }
 
 impl<'a> Get<'a> {
@@ -201,14 +202,15 @@ impl<'a> Get<'a> {
         match self.core.read(Request::Get(self.request), route, self.timeout).await? {
             Response::Get(response) => {
                 let header = response.header.unwrap_or_default();
-                let staleness = Duration::from_millis(response.staleness_ms);
+                let staleness = staleness_of(response.staleness_ms);
                 let reply = GetReply {
                     level: level_served(self.consistency, response.level(), staleness),
-                    source: if response.led { Source::Leader } else { Source::Replica },
+                    source: Source::of(response.led),
                     record: response.record.map(Record::from),
                     revision: header.revision,
                     staleness,
                     member: header.member_id,
+                    told: Told::of(&header),
                 };
                 Ok((reply, header))
             }
@@ -244,6 +246,7 @@ pub struct PutReply {
     pub revision: u64,
     /// The record that was replaced, if [`Put::previous`] asked for it and there was one.
     pub previous: Option<Record>,
+    pub(crate) told: Told,
 }
 
 impl<'a> Put<'a> {
@@ -320,10 +323,14 @@ impl<'a> Put<'a> {
             return put_at_level(self.core, self.request?, self.timeout).await;
         }
         match self.core.mutate(Request::Put(self.request?), self.timeout).await? {
-            Response::Put(response) => Ok(PutReply {
-                revision: response.header.unwrap_or_default().revision,
-                previous: response.previous.map(Record::from),
-            }),
+            Response::Put(response) => {
+                let header = response.header.unwrap_or_default();
+                Ok(PutReply {
+                    revision: header.revision,
+                    previous: response.previous.map(Record::from),
+                    told: Told::of(&header),
+                })
+            }
             other => Err(unexpected("Put", &other)),
         }
     }
@@ -357,7 +364,10 @@ pub struct DeleteReply {
     pub deleted: u64,
     /// Their records, if [`Delete::previous`] asked for them.
     pub previous: Vec<Record>,
+    pub(crate) told: Told,
 }
+
+answers_with_a_token!(GetReply, PutReply, DeleteReply);
 
 impl<'a> Delete<'a> {
     pub(crate) fn new(core: &'a Arc<Core>, keys: Keys) -> Self {
@@ -404,11 +414,15 @@ impl<'a> Delete<'a> {
             return delete_at_level(self.core, self.request, self.timeout).await;
         }
         match self.core.mutate(Request::Delete(self.request), self.timeout).await? {
-            Response::Delete(response) => Ok(DeleteReply {
-                revision: response.header.unwrap_or_default().revision,
-                deleted: response.deleted,
-                previous: response.previous.into_iter().map(Record::from).collect(),
-            }),
+            Response::Delete(response) => {
+                let header = response.header.unwrap_or_default();
+                Ok(DeleteReply {
+                    revision: header.revision,
+                    deleted: response.deleted,
+                    previous: response.previous.into_iter().map(Record::from).collect(),
+                    told: Told::of(&header),
+                })
+            }
             other => Err(unexpected("Delete", &other)),
         }
     }

@@ -36,7 +36,8 @@
 //! * **A mutation applies at most once**, however often it is retried: all attempts carry the same client id and
 //!   sequence. An error says through [`Error::outcome`] whether it may have been applied.
 //! * **Calls of many tasks share one stream.** Whatever waits is sent as one message; there is no timer, and nothing to
-//!   tune. Calls have no mutual order: await one before you make another that depends on it.
+//!   tune. Calls have no mutual order: await one before you make another that depends on it. Large ones, and lists, have a
+//!   connection of their own: small ones do not wait behind them.
 //! * **A watch tells every change once, in order**, from any revision that is kept, and across the loss of members; see
 //!   [`Watch`].
 //! * **The eventual tier is never older than what this client has seen of it**, at whatever member, and an increment counts
@@ -45,6 +46,8 @@
 //!   size of a message, what a watch has fetched. A caller beyond a bound waits, within its deadline.
 //!
 //! Dropping the future of a call stops waiting for it. A mutation dropped like that may still be applied.
+//!
+//! [`Memory`] is all of it for a fleet of workers: tasks, locks, workers, agents, a queue and metrics, each in its place.
 //!
 //! # What it lacks
 //!
@@ -69,6 +72,7 @@ mod json;
 mod kv;
 mod lease;
 mod lock;
+mod memory;
 mod queue;
 mod range;
 mod snapshot;
@@ -84,10 +88,12 @@ mod record;
 
 // The way of a call: its attempts, its stamp, its endpoint, its connection.
 mod breaker;
+mod bulk;
 mod call;
 mod connection;
 mod core;
 mod endpoint;
+mod identity;
 mod pipeline;
 mod retry;
 mod routing;
@@ -122,9 +128,15 @@ pub use lock::{
     Election, ForceReleased, Leader, Lock, LockForced, LockGrant, LockGuard, LockHold, LockHolder, LockMode, LockOp,
     LockOpReply, LockRecord, Locks, LocksGuard, LocksPage, Semaphore,
 };
+pub use memory::{
+    ClockOrder, ConflictEntry, FoundKey, Heartbeat, Memory, MemoryAssignments, MemoryBuilder, MemoryCacheMetrics,
+    MemoryChange, MemoryChangeKind, MemoryClock, MemoryEvent, MemoryEvents, MemoryLockMetrics, MemoryMetrics,
+    MemoryRead, MemoryValue, MemoryWrite, MemoryWritten, QueueState, Resolution, SharedMetrics, Subscribe,
+    SubscriptionId, SyncMetrics, TaskLock, TaskProgress, VectorClock, resolvers,
+};
 pub use queue::{
-    ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,
-    QueueItem, QueueOp, QueueOpReply, QueueStats, Receipt, Swept,
+    ClaimItems, Claimed, ClaimedItem, ItemPlace, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue,
+    QueueConfig, QueueItem, QueueOp, QueueOpReply, QueueSnapshot, QueueStats, QueueSynced, Receipt, Swept, SyncQueue,
 };
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
@@ -137,9 +149,9 @@ pub use watch::{
     Watched, WorkerEvent, WorkerEventKind,
 };
 pub use worker::{
-    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, ListAssignments, ListWorkers, PlacedTask, Plan,
-    PlanApplied, PlanTasks, PlannedMove, RegisterWorker, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord,
-    WorkerState,
+    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, AssignmentsSnapshot, AssignmentsSynced,
+    ListAssignments, ListWorkers, PlacedTask, Plan, PlanApplied, PlanTasks, PlannedMove, RegisterWorker,
+    SyncAssignments, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord, WorkerState,
 };
 
 /// The pages of the guide: their examples are compiled with the tests.
@@ -151,11 +163,20 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/eventual.md")]
     struct Eventual;
 
+    #[doc = include_str!("../../raft-node/docs/guide/failures.md")]
+    struct Failures;
+
     #[doc = include_str!("../../raft-node/docs/guide/leases.md")]
     struct Leases;
 
+    #[doc = include_str!("../../raft-node/docs/guide/levels.md")]
+    struct Levels;
+
     #[doc = include_str!("../../raft-node/docs/guide/locks.md")]
     struct Locks;
+
+    #[doc = include_str!("../../raft-node/docs/guide/memory.md")]
+    struct Memory;
 
     #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
     struct Queues;

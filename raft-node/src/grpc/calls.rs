@@ -158,8 +158,15 @@ fn take(
             api.proposer.submit(
                 command,
                 Box::new(move |result| {
+                    let hold = result.as_ref().ok().and_then(|reply| api_then.hold(reply));
                     let answer = api_then.mutated(expected, result);
-                    send(&ready, taken, answer);
+                    match hold {
+                        None => send(&ready, taken, answer),
+                        Some(hold) => drop(api_then.runtime.spawn(async move {
+                            hold.over().await;
+                            send(&ready, taken, answer);
+                        })),
+                    }
                 }),
             );
         }
@@ -174,7 +181,7 @@ fn take(
         }
         Work::Read(read) if api.ready_now(&read) => {
             let engine = api.store.engine();
-            let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);
+            let answer = api.answer(engine.view().as_ref(), &read.query, api.local());
             send(ready, taken, answer);
         }
         Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
@@ -257,11 +264,11 @@ async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration
         () = ready.closed() => return,
     };
     let failed = match outcome {
-        Ok(Ok(staleness)) => {
+        Ok(Ok(promise)) => {
             let engine = api.store.engine();
             let view = engine.view();
             for Waiting { taken, read } in waiting {
-                send(&ready, taken, api.answer(view.as_ref(), &read.query, staleness));
+                send(&ready, taken, api.answer(view.as_ref(), &read.query, promise));
             }
             return;
         }

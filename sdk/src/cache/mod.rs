@@ -42,6 +42,7 @@ pub(crate) use handle::Owned;
 pub use invalidate::{Invalidate, Invalidated};
 pub(crate) use read::{cached_bound, level_served};
 pub use selects::Stale;
+pub(crate) use selects::keys_select;
 pub use settings::{CachePolicy, CacheSettings, Coherence};
 pub(crate) use shared::Shared;
 pub use stats::{CacheMisses, CacheStats};

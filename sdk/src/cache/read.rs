@@ -7,6 +7,7 @@ use super::handle::{UNBOUNDED, bound_nanos};
 use super::key::KeyRef;
 use super::shared::Shared;
 use crate::consistency::{Consistency, Source};
+use crate::eventual::Told;
 use crate::kv::GetReply;
 
 /// The bound that a read of this level sets, in nanoseconds; none: no cache answers it.
@@ -23,11 +24,13 @@ impl Shared {
     pub(crate) fn answer(&self, domain: &str, key: &[u8], consistency: Consistency) -> Option<GetReply> {
         let bound = cached_bound(consistency)?;
         let cached = self.look_up(KeyRef::new(domain, key), bound).ok()?;
-        Some(reply(&cached, consistency))
+        // The epoch that the client has seen is that of the cache, or there was no answer.
+        let epoch = self.seen.point_at_once().map_or(0, |(epoch, _)| epoch);
+        Some(reply(&cached, consistency, epoch))
     }
 }
 
-fn reply(cached: &Cached, level: Consistency) -> GetReply {
+fn reply(cached: &Cached, level: Consistency, epoch: u64) -> GetReply {
     GetReply {
         record: cached.record().cloned(),
         revision: cached.revision(),
@@ -35,6 +38,10 @@ fn reply(cached: &Cached, level: Consistency) -> GetReply {
         member: cached.member(),
         source: Source::Cache,
         level,
+        told: Told::Strong {
+            epoch,
+            revision: cached.revision(),
+        },
     }
 }
 

@@ -81,7 +81,7 @@ pub(super) fn selects(selector: &v1::CacheSelector, key: &CacheKey, entry: Optio
     }
 }
 
-pub(super) fn keys_select(keys: &v1::KeySelector, key: &[u8]) -> bool {
+pub(crate) fn keys_select(keys: &v1::KeySelector, key: &[u8]) -> bool {
     match &keys.kind {
         Some(Kind::Key(wanted)) => key == wanted,
         Some(Kind::Prefix(prefix)) => key.starts_with(prefix),

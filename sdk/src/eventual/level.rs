@@ -30,10 +30,11 @@ pub(crate) async fn put_at_level(core: &Arc<Core>, put: v1::PutRequest, timeout:
     let mut asked = Asked::new(core, &put.domain, put.key, Change::Put(value));
     asked.write.ttl_ms = put.ttl_ms;
     asked.timeout = timeout;
-    asked.send().await?;
+    let written = asked.send().await?;
     Ok(PutReply {
         revision: 0,
         previous: None,
+        told: written.told,
     })
 }
 
@@ -58,6 +59,7 @@ pub(crate) async fn get_at_level(core: &Arc<Core>, get: v1::GetRequest, timeout:
         member: reply.member,
         source: Source::Replica,
         level: Consistency::Eventual,
+        told: reply.told,
     })
 }
 
@@ -80,6 +82,7 @@ pub(crate) async fn delete_at_level(
         revision: 0,
         deleted: u64::from(!written.superseded),
         previous: Vec::new(),
+        told: written.told,
     })
 }
 

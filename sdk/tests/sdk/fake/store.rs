@@ -15,6 +15,7 @@ use super::error;
 
 /// What the members have in common.
 pub struct Store {
+    pub cluster_id: u64,
     pub revision: u64,
     /// Raised when it is restored.
     pub epoch: u64,
@@ -41,6 +42,7 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self {
+            cluster_id: 77,
             revision: 1,
             epoch: 0,
             records: BTreeMap::new(),
@@ -327,7 +329,13 @@ impl Store {
                 let bounds = (Bound::Included(interval.start.clone()), end);
                 self.records.range(bounds).map(|(_, record)| record.clone()).collect()
             }
-            Kind::Pattern(_) => Vec::new(),
+            // As much of patterns as the tests need.
+            Kind::Pattern(pattern) => self
+                .records
+                .values()
+                .filter(|record| record.key.starts_with(pattern.trim_end_matches('*').as_bytes()))
+                .cloned()
+                .collect(),
         }
     }
 
@@ -346,7 +354,7 @@ impl Store {
     pub fn header(&self) -> Option<v1::ResponseHeader> {
         let revision = self.revision;
         Some(v1::ResponseHeader {
-            cluster_id: 77,
+            cluster_id: self.cluster_id,
             member_id: 1,
             revision,
             raft_term: 3,

@@ -15,6 +15,8 @@
 
 // Reads back what the store says happened.
 pub mod audit;
+// What caches answered, held against the log.
+pub mod cache_check;
 // The witness check.
 pub mod checker;
 // Real server processes on loopback.

@@ -23,6 +23,7 @@ mod partitions;
 mod queues;
 mod reads;
 mod retries;
+mod sdk_resilience;
 mod startup;
 mod tidy;
 mod watch;

@@ -293,6 +293,8 @@ async fn a_member_of_another_cluster_among_the_endpoints_answers_nothing() {
         stranger.get("mine").await.unwrap().record.is_none(),
         "nothing was written there"
     );
+    let entry = stranger.eventual().get("whose").await.unwrap().entry.unwrap();
+    assert_eq!(entry.value, "other");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
 use quorate_tests::scenarios::{
-    EventualRounds, KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds,
+    EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +36,8 @@ enum Scenario {
     WatchRounds(WatchOptions),
     /// Clients write to the eventual tier while members are killed, wiped, paused and cut off. Cutting members off needs root.
     EventualRounds(EventualOptions),
+    /// Clients by the thousand connect, write to both tiers, watch, and go, twice.
+    ManyClients(CrowdOptions),
     /// A worker of `queue-rounds`.
     #[command(hide = true)]
     QueueWorker(WorkerOptions),
@@ -65,6 +67,13 @@ struct WatchOptions {
     /// Repeats the decisions of an earlier run; drawn and printed when absent.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct CrowdOptions {
+    /// Clients at once, if so many files may be open: each needs three.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=30_000))]
+    clients: u64,
 }
 
 #[derive(Debug, Args)]
@@ -188,6 +197,12 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
                 writers: options.writers,
                 seconds: options.seconds,
                 seed: options.seed.unwrap_or_else(rand::random),
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::ManyClients(options) => {
+            let scenario = ManyClients {
+                clients: options.clients,
             };
             Ok(End::Passed(scenario.run(progress).await?.to_string()))
         }

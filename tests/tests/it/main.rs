@@ -18,6 +18,7 @@ mod integrity;
 mod leases;
 mod limits;
 mod locks;
+mod many_clients;
 mod membership;
 mod partitions;
 mod queues;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
+use crate::bulk::Bulk;
 use crate::client::Client;
 use crate::core::Core;
 use crate::endpoint::CONNECT_TIMEOUT;
@@ -141,7 +142,7 @@ impl ClientBuilder {
         let endpoints = core.routing.endpoints();
         let mut reasons = Vec::new();
         for endpoint in &endpoints {
-            match endpoint.connection(&AtomicU64::new(0)).await {
+            match endpoint.connection(Bulk::Small, &AtomicU64::new(0)).await {
                 Ok(_) => return Ok(Client::new(Arc::new(core))),
                 Err(reason) => reasons.push(reason),
             }

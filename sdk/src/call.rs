@@ -12,6 +12,7 @@ use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 use tokio::time::Instant;
 
+use crate::bulk::Bulk;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::endpoint::Endpoint;
@@ -60,6 +61,7 @@ enum Next {
 pub(crate) struct Call<'a> {
     core: &'a Core,
     request: Request,
+    bulk: Bulk,
     nature: Nature,
     route: Route,
     timeout: Duration,
@@ -80,6 +82,7 @@ impl<'a> Call<'a> {
     pub(crate) fn new(core: &'a Core, request: Request, nature: Nature, route: Route, timeout: Duration) -> Self {
         Self {
             core,
+            bulk: Bulk::of(&request),
             request,
             nature,
             route,
@@ -210,7 +213,7 @@ impl<'a> Call<'a> {
 
     async fn connection(&self, endpoint: &Endpoint) -> std::result::Result<Arc<Connection<Strong>>, String> {
         let reconnects = &self.core.stats.reconnects.0;
-        match tokio::time::timeout_at(self.deadline, endpoint.connection(reconnects)).await {
+        match tokio::time::timeout_at(self.deadline, endpoint.connection(self.bulk, reconnects)).await {
             Ok(connection) => connection,
             Err(_elapsed) => Err(format!("{}: no connection in time", endpoint.address())),
         }

@@ -11,6 +11,7 @@ use quorate_proto::v1::cluster_client::ClusterClient;
 use tokio::time::Instant;
 use tonic::transport::Channel;
 
+use crate::bulk::Bulk;
 use crate::call::{Nature, REDIRECTS_AT_ONCE_MAX};
 use crate::client::Client;
 use crate::connection::REPLY_BYTES_MAX;
@@ -326,7 +327,7 @@ impl Client {
         let picked = routing.pick(Route::Leader, avoid, std::time::Instant::now());
         let endpoint = picked.ok_or_else(|| unreachable("every endpoint failed a moment ago".to_owned()))?;
         let reconnects: &AtomicU64 = &self.core.stats.reconnects.0;
-        match endpoint.connection(reconnects).await {
+        match endpoint.connection(Bulk::Small, reconnects).await {
             Ok(_) => Ok(endpoint),
             Err(reason) => {
                 routing.distrust(&endpoint);

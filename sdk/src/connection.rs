@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tonic::transport::{Channel, Endpoint};
 
 use crate::error::Error;
+use crate::identity::Identity;
 use crate::pipeline::Pipeline;
 use crate::session::Stamp;
 use crate::slots::{Answer, Lost};
@@ -33,10 +34,15 @@ pub(crate) struct Connection<W: Wire> {
 }
 
 impl<W: Wire> Connection<W> {
-    /// Connects and opens the stream; if the protocol begins with a hello, waits for it. The inner error is a member's refusal
-    /// of a protocol that it may do without.
-    pub(crate) async fn open(transport: &Endpoint, outstanding_max: u32) -> Result<Result<Self, Error>, String> {
+    /// Connects, makes sure of the cluster, and opens the stream; if the protocol begins with a hello, waits for it. The inner
+    /// error is a member's refusal of a protocol that it may do without.
+    pub(crate) async fn open(
+        transport: &Endpoint,
+        identity: &Identity,
+        outstanding_max: u32,
+    ) -> Result<Result<Self, Error>, String> {
         let channel: Channel = transport.connect().await.map_err(|error| chain(&error))?;
+        identity.check(channel.clone()).await?;
         let pipeline = Arc::new(Pipeline::new(outstanding_max));
         let outgoing = Outgoing(Arc::clone(&pipeline));
         let mut replies = match W::open(channel, outgoing).await {

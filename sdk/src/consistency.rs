@@ -41,6 +41,14 @@ impl Consistency {
     }
 }
 
+/// How old a member says that its answer may be; [`Duration::MAX`] if it cannot tell.
+pub(crate) fn staleness_of(staleness_ms: u64) -> Duration {
+    match staleness_ms {
+        u64::MAX => Duration::MAX,
+        known => Duration::from_millis(known),
+    }
+}
+
 /// Milliseconds, rounded up: a duration that is not zero does not become zero, which means something else on the wire.
 pub(crate) fn whole_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)

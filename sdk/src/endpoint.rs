@@ -8,8 +8,10 @@ use parking_lot::Mutex;
 use tonic::transport::Channel;
 
 use crate::breaker::Breaker;
+use crate::bulk::Bulk;
 use crate::connection::Connection;
 use crate::error::{Error, Result};
+use crate::identity::Identity;
 use crate::wire::{Eventual, Strong, Wire};
 
 /// Flow-control windows: a batch of replies never waits for a window update on a fast network.
@@ -77,7 +79,10 @@ struct Lane<W: Wire> {
 pub(crate) struct Endpoint {
     address: String,
     transport: tonic::transport::Endpoint,
+    identity: Arc<Identity>,
     strong: Lane<Strong>,
+    /// Large calls, so that small ones do not wait behind them.
+    bulk: Lane<Strong>,
     eventual: Lane<Eventual>,
     outstanding_max: u32,
     breaker: Mutex<Breaker>,
@@ -88,7 +93,7 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// `address` is `host:port`, as [`normal_address`] gives it.
-    pub(crate) fn new(address: &str, connections: u32, outstanding_max: u32) -> Result<Self> {
+    pub(crate) fn new(address: &str, identity: Arc<Identity>, connections: u32, outstanding_max: u32) -> Result<Self> {
         let transport = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| Error::invalid("endpoints", format!("{address:?} is not host:port: {error}")))?
             .connect_timeout(CONNECT_TIMEOUT)
@@ -101,7 +106,9 @@ impl Endpoint {
         Ok(Self {
             address: address.to_owned(),
             transport,
+            identity,
             strong: Lane::new(connections),
+            bulk: Lane::new(1),
             eventual: Lane::new(connections),
             outstanding_max,
             breaker: Mutex::new(Breaker::new()),
@@ -123,13 +130,18 @@ impl Endpoint {
         self.breaker.lock().would_allow(now)
     }
 
-    /// A connection of the strong tier, opened if need be. `reconnected` is raised when one had been open before. The error
-    /// says why.
+    /// A connection of the strong tier for calls of this bulk, opened if need be. `reconnected` is raised when one had been
+    /// open before. The error says why.
     pub(crate) async fn connection(
         &self,
+        bulk: Bulk,
         reconnected: &AtomicU64,
     ) -> std::result::Result<Arc<Connection<Strong>>, String> {
-        let connected = self.connect(&self.strong, reconnected).await;
+        let lane = match bulk {
+            Bulk::Small => &self.strong,
+            Bulk::Large => &self.bulk,
+        };
+        let connected = self.connect(lane, reconnected).await;
         connected.map_err(|not_opened| match not_opened {
             NotOpened::Unreachable(reason) => reason,
             NotOpened::Refused(error) => error.to_string(),
@@ -160,7 +172,7 @@ impl Endpoint {
 
     async fn open<W: Wire>(&self, cell: &Cell<W>, reconnected: &AtomicU64) -> Opened<W> {
         self.forget_dead(cell);
-        let opening = Connection::open(&self.transport, self.outstanding_max);
+        let opening = Connection::open(&self.transport, &self.identity, self.outstanding_max);
         let failed = match self.dial(opening).await {
             Ok(Ok(connection)) => {
                 let connection = Arc::new(connection);
@@ -220,7 +232,7 @@ impl Endpoint {
 
     /// A connection broke: lets the breaker know, once per connection.
     pub(crate) fn connection_lost(&self) {
-        for cell in &self.strong.cells {
+        for cell in self.strong.cells.iter().chain(&self.bulk.cells) {
             self.forget_dead(cell);
         }
         for cell in &self.eventual.cells {
@@ -245,6 +257,7 @@ impl Endpoint {
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.strong.close();
+        self.bulk.close();
         self.eventual.close();
     }
 }

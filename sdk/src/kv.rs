@@ -9,7 +9,7 @@ use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
-use crate::consistency::{Consistency, whole_ms};
+use crate::consistency::{Consistency, staleness_of, whole_ms};
 use crate::core::{Core, unexpected};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::eventual::{delete_at_level, get_at_level, put_at_level};
@@ -140,7 +140,7 @@ impl<'a> Get<'a> {
                 Ok(GetReply {
                     record: response.record.map(Record::from),
                     revision: header.revision,
-                    staleness: Duration::from_millis(response.staleness_ms),
+                    staleness: staleness_of(response.staleness_ms),
                     member: header.member_id,
                 })
             }

@@ -36,7 +36,8 @@
 //! * **A mutation applies at most once**, however often it is retried: all attempts carry the same client id and
 //!   sequence. An error says through [`Error::outcome`] whether it may have been applied.
 //! * **Calls of many tasks share one stream.** Whatever waits is sent as one message; there is no timer, and nothing to
-//!   tune. Calls have no mutual order: await one before you make another that depends on it.
+//!   tune. Calls have no mutual order: await one before you make another that depends on it. Large ones, and lists, have a
+//!   connection of their own: small ones do not wait behind them.
 //! * **A watch tells every change once, in order**, from any revision that is kept, and across the loss of members; see
 //!   [`Watch`].
 //! * **The eventual tier is never older than what this client has seen of it**, at whatever member, and an increment counts
@@ -83,10 +84,12 @@ mod record;
 
 // The way of a call: its attempts, its stamp, its endpoint, its connection.
 mod breaker;
+mod bulk;
 mod call;
 mod connection;
 mod core;
 mod endpoint;
+mod identity;
 mod pipeline;
 mod retry;
 mod routing;

@@ -9,7 +9,7 @@ use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
 use crate::client::Client;
-use crate::consistency::Consistency;
+use crate::consistency::{Consistency, staleness_of};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::kv::{read_options, route_of, unexpected_read};
 use crate::record::{Keys, Record};
@@ -239,7 +239,7 @@ impl Query {
             count: response.count,
             more: response.more,
             revision: header.revision,
-            staleness: Duration::from_millis(response.staleness_ms),
+            staleness: staleness_of(response.staleness_ms),
             member: header.member_id,
             client: client.clone(),
             following: has_next.then(|| self.after(response.next_page, header.revision)),

@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 
 use crate::endpoint::{Endpoint, normal_address};
 use crate::error::{Error, Outcome, Result};
+use crate::identity::Identity;
 
 /// Addresses a client keeps, configured and learnt together.
 pub(crate) const ENDPOINTS_MAX: usize = 64;
@@ -43,6 +44,8 @@ pub(crate) struct Routing {
     table: RwLock<Table>,
     /// Where calls that any member can answer go while it is connected.
     nearest: Option<Arc<Endpoint>>,
+    /// Of which cluster all of them are.
+    identity: Arc<Identity>,
     connections: u32,
     outstanding_max: u32,
 }
@@ -57,6 +60,7 @@ impl Routing {
         let routing = Self {
             table: RwLock::new(table),
             nearest: None,
+            identity: Arc::default(),
             connections,
             outstanding_max,
         };
@@ -176,7 +180,7 @@ impl Routing {
             let message = format!("{address}: {ENDPOINTS_MAX} endpoints are known, which is the limit");
             return Err(Error::invalid("endpoints", message));
         }
-        let endpoint = Arc::new(Endpoint::new(&address, self.connections, self.outstanding_max)?);
+        let endpoint = Arc::new(self.endpoint(&address)?);
         table.endpoints.push(Arc::clone(&endpoint));
         Ok(endpoint)
     }
@@ -186,12 +190,13 @@ impl Routing {
         let address = normal_address(address).map_err(|error| error.with_outcome(Outcome::NotAMutation))?;
         match self.endpoints().into_iter().find(|known| known.address() == address) {
             Some(known) => Ok(known),
-            None => Ok(Arc::new(Endpoint::new(
-                &address,
-                self.connections,
-                self.outstanding_max,
-            )?)),
+            None => Ok(Arc::new(self.endpoint(&address)?)),
         }
+    }
+
+    fn endpoint(&self, address: &str) -> Result<Endpoint> {
+        let identity = Arc::clone(&self.identity);
+        Endpoint::new(address, identity, self.connections, self.outstanding_max)
     }
 
     pub(crate) fn endpoints(&self) -> Vec<Arc<Endpoint>> {

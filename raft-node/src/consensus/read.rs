@@ -112,6 +112,12 @@ impl ReadGate {
         self.strong().await
     }
 
+    /// How old what this member has may be, by the newest finished round; [`Duration::MAX`] if there was none.
+    pub fn age(&self) -> Duration {
+        let since = *self.fresh_since.lock();
+        since.map_or(Duration::MAX, |since| self.clock.monotonic().saturating_sub(since))
+    }
+
     /// Returns once this member has applied `revision`.
     pub async fn at_least(&self, revision: Revision) -> Result<(), ReadError> {
         let mut applied = self.applied.clone();

@@ -106,6 +106,11 @@ impl Api {
         self.space.free_bytes()
     }
 
+    /// This member leads, as far as it knows.
+    pub(super) fn leads(&self) -> bool {
+        crate::consensus::leader(&self.raft) == Some(self.roster.me().member)
+    }
+
     /// The header of an answer that reflects `revision`.
     pub(super) fn header(&self, revision: u64) -> ResponseHeader {
         header(&self.roster, &self.raft, revision)

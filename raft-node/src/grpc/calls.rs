@@ -174,7 +174,7 @@ fn take(
         }
         Work::Read(read) if api.ready_now(&read) => {
             let engine = api.store.engine();
-            let answer = api.answer(engine.view().as_ref(), &read.query, Duration::ZERO);
+            let answer = api.answer(engine.view().as_ref(), &read.query, api.local());
             send(ready, taken, answer);
         }
         Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
@@ -257,11 +257,11 @@ async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration
         () = ready.closed() => return,
     };
     let failed = match outcome {
-        Ok(Ok(staleness)) => {
+        Ok(Ok(promise)) => {
             let engine = api.store.engine();
             let view = engine.view();
             for Waiting { taken, read } in waiting {
-                send(&ready, taken, api.answer(view.as_ref(), &read.query, staleness));
+                send(&ready, taken, api.answer(view.as_ref(), &read.query, promise));
             }
             return;
         }

@@ -7,7 +7,7 @@ use quorate_proto::v1::{self as proto, operation_result, reply};
 
 use super::api::Api;
 use super::error;
-use super::work::Expected;
+use super::work::{Expected, Promise};
 use super::{domains, leases, locks, queues, workers};
 use crate::mvcc::{KeyRecord, Range, RangeReply};
 use crate::signals::Topic;
@@ -74,7 +74,7 @@ fn txn(api: &Api, transaction: TransactionReply) -> proto::TxnResponse {
                 deleted: delete.deleted,
                 previous: delete.previous.into_iter().map(record).collect(),
             }),
-            OperationReply::Range(range) => operation_result::Result::Range(page(None, range, Duration::ZERO)),
+            OperationReply::Range(range) => operation_result::Result::Range(page(range)),
             OperationReply::Lease(lease) => operation_result::Result::Lease(leases::result(lease)),
             OperationReply::Lock(lock) => operation_result::Result::Lock(locks::result(lock)),
             OperationReply::Queue(queue) => operation_result::Result::Queue(queues::result(queue)),
@@ -95,7 +95,7 @@ pub(super) fn get(
     domain: &str,
     key: &[u8],
     revision: Option<Revision>,
-    staleness: Duration,
+    promise: Promise,
 ) -> reply::Response {
     let read =
         || Ok::<_, crate::storage::StorageError>((reader.header()?.revision, reader.get(domain, key, revision)?));
@@ -110,18 +110,25 @@ pub(super) fn get(
                     record: found,
                 })
             }),
-            staleness_ms: milliseconds(staleness),
-            ..proto::GetResponse::default()
+            staleness_ms: milliseconds(promise.staleness),
+            level: promise.level.on_the_wire().into(),
+            led: api.leads(),
         }),
     }
 }
 
-pub(super) fn range(api: &Api, reader: &Reader<'_>, range: &Range, staleness: Duration) -> reply::Response {
+pub(super) fn range(api: &Api, reader: &Reader<'_>, range: &Range, promise: Promise) -> reply::Response {
     let read = || Ok::<_, crate::storage::StorageError>((reader.header()?.revision, reader.range(range)?));
     match read() {
         Err(failed) => reply::Response::Error(error::storage(&failed)),
         Ok((_, Err(rejection))) => reply::Response::Error(error::rejection(&rejection)),
-        Ok((at, Ok(found))) => reply::Response::Range(page(Some(api.header(at.0)), found, staleness)),
+        Ok((at, Ok(found))) => reply::Response::Range(proto::RangeResponse {
+            header: Some(api.header(at.0)),
+            staleness_ms: milliseconds(promise.staleness),
+            level: promise.level.on_the_wire().into(),
+            led: api.leads(),
+            ..page(found)
+        }),
     }
 }
 
@@ -171,19 +178,17 @@ pub(super) fn query(api: &Api, view: &dyn View, request: &proto::QueryRequest, s
     }
 }
 
-fn page(header: Option<proto::ResponseHeader>, range: RangeReply, staleness: Duration) -> proto::RangeResponse {
+fn page(range: RangeReply) -> proto::RangeResponse {
     let last = range
         .records
         .last()
         .filter(|_| range.more)
         .map(|last| Bytes::from(last.key.clone()));
     proto::RangeResponse {
-        header,
         next_page: last.unwrap_or_default(),
         records: range.records.into_iter().map(record).collect(),
         count: range.count,
         more: range.more,
-        staleness_ms: milliseconds(staleness),
         ..proto::RangeResponse::default()
     }
 }
@@ -202,7 +207,7 @@ fn record(found: KeyRecord) -> proto::Record {
     }
 }
 
-/// Rounded up: an answer is never staler than it says.
+/// Rounded up: an answer is never staler than it says. The greatest number stands for an age that cannot be told.
 pub(super) fn milliseconds(staleness: Duration) -> u64 {
     u64::try_from(staleness.as_micros().div_ceil(1000)).unwrap_or(u64::MAX)
 }

@@ -145,6 +145,16 @@ pub(super) enum ReadLevel {
     Local,
 }
 
+impl ReadLevel {
+    pub(super) fn on_the_wire(self) -> Level {
+        match self {
+            Self::Strong => Level::Strong,
+            Self::BoundedStale { .. } => Level::BoundedStale,
+            Self::Local => Level::Local,
+        }
+    }
+}
+
 /// Of a read of keys: what it does not say itself, its domain says.
 pub(super) fn level_in(
     domain: &str,

@@ -52,6 +52,14 @@ pub(super) struct Read {
     pub(super) query: Query,
 }
 
+/// What the answer of a read promises.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promise {
+    pub(super) level: ReadLevel,
+    /// How old the answer may be; [`Duration::MAX`] if that cannot be told.
+    pub(super) staleness: Duration,
+}
+
 /// What a read asks.
 pub(super) enum Query {
     Get {
@@ -118,8 +126,8 @@ impl Api {
         }
     }
 
-    /// Waits until this member may answer a read of this level; says how stale the answer may be.
-    pub(super) async fn ready(&self, level: ReadLevel, min_revision: Revision) -> Result<Duration, ReadError> {
+    /// Waits until this member may answer a read of this level; says what the answer promises.
+    pub(super) async fn ready(&self, level: ReadLevel, min_revision: Revision) -> Result<Promise, ReadError> {
         let staleness = match level {
             ReadLevel::Strong => {
                 self.reads.strong().await?;
@@ -128,12 +136,20 @@ impl Api {
             ReadLevel::BoundedStale { max_staleness_ms } => {
                 self.reads.bounded(Duration::from_millis(max_staleness_ms)).await?
             }
-            ReadLevel::Local => Duration::ZERO,
+            ReadLevel::Local => self.reads.age(),
         };
         if self.store.applied().revision < min_revision {
             self.reads.at_least(min_revision).await?;
         }
-        Ok(staleness)
+        Ok(Promise { level, staleness })
+    }
+
+    /// What a local read promises that had nothing to wait for.
+    pub(super) fn local(&self) -> Promise {
+        Promise {
+            level: ReadLevel::Local,
+            staleness: self.reads.age(),
+        }
     }
 
     /// A local read that has nothing to wait for.
@@ -147,24 +163,24 @@ impl Api {
     }
 
     /// Answers a read from a view taken after it was ready.
-    pub(super) fn answer(&self, view: &dyn View, query: &Query, staleness: Duration) -> reply::Response {
+    pub(super) fn answer(&self, view: &dyn View, query: &Query, promise: Promise) -> reply::Response {
         let domains = self.store.domains().load();
         let reader = Reader::with_domains(view, &domains);
         match query {
-            Query::Get { domain, key, revision } => answer::get(self, &reader, domain, key, *revision, staleness),
-            Query::Range(range) => answer::range(self, &reader, range, staleness),
-            Query::Coordination(request) => answer::query(self, view, request, staleness),
-            Query::Domains(query) => domains::query(self, view, query, staleness),
+            Query::Get { domain, key, revision } => answer::get(self, &reader, domain, key, *revision, promise),
+            Query::Range(range) => answer::range(self, &reader, range, promise),
+            Query::Coordination(request) => answer::query(self, view, request, promise.staleness),
+            Query::Domains(query) => domains::query(self, view, query, promise.staleness),
         }
     }
 
     /// One read.
     async fn read(&self, read: &Read, timeout: Duration) -> reply::Response {
         match tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await {
-            Ok(Ok(staleness)) => {
+            Ok(Ok(promise)) => {
                 let engine = self.store.engine();
                 let view = engine.view();
-                self.answer(view.as_ref(), &read.query, staleness)
+                self.answer(view.as_ref(), &read.query, promise)
             }
             Ok(Err(failed)) => reply::Response::Error(error::read(&failed)),
             Err(_) => reply::Response::Error(timed_out(timeout)),
@@ -184,11 +200,11 @@ impl Api {
         let mut signalled = std::pin::pin!(listener.signalled());
         signalled.as_mut().enable();
         let first = tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await;
-        match first {
-            Ok(Ok(_)) => {}
+        let promise = match first {
+            Ok(Ok(promise)) => promise,
             Ok(Err(failed)) => return reply::Response::Error(error::read(&failed)),
             Err(_) => return reply::Response::Error(timed_out(timeout)),
-        }
+        };
         let settled = async {
             loop {
                 if answer::settled(self.store.engine().view().as_ref(), request)? {
@@ -202,8 +218,9 @@ impl Api {
         if let Ok(Err(failed)) = tokio::time::timeout(wait, settled).await {
             return reply::Response::Error(error::storage(&failed));
         }
+        // What it sees is as new as when it was ready, or newer.
         let engine = self.store.engine();
-        self.answer(engine.view().as_ref(), &read.query, Duration::ZERO)
+        self.answer(engine.view().as_ref(), &read.query, promise)
     }
 
     /// One call from its request to its reply.

@@ -72,3 +72,23 @@ async fn callers_beyond_the_limit_of_a_connection_wait_their_turn() {
     let (replies, ()) = tokio::join!(gets, check);
     assert!(replies.into_iter().all(|reply| reply.is_ok()));
 }
+
+#[tokio::test]
+async fn large_calls_have_a_connection_of_their_own() {
+    let cluster = FakeCluster::start(1).await;
+    let client = cluster.client().await;
+    let streams = || {
+        cluster.members[0]
+            .shared
+            .streams
+            .load(std::sync::atomic::Ordering::SeqCst)
+    };
+    client.put("small", "v").await.unwrap();
+    client.range(quorate::Keys::prefix("s")).limit(10).await.unwrap();
+    assert_eq!(streams(), 1);
+    client.put("large", vec![7; 1 << 20]).await.unwrap();
+    assert_eq!(streams(), 2, "a large value does not go before small calls");
+    client.range(quorate::Keys::prefix("")).await.unwrap();
+    client.put("small", "w").await.unwrap();
+    assert_eq!(streams(), 2);
+}

@@ -256,3 +256,28 @@ async fn a_dropped_call_whose_reply_never_comes_is_given_up_by_its_deadline() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+#[tokio::test]
+async fn nothing_is_written_to_a_member_of_another_cluster() {
+    let mut mine = FakeCluster::start(1).await;
+    let other = FakeCluster::start(1).await;
+    other.store.lock().cluster_id = 78;
+    let client = Client::builder()
+        .endpoints([&mine.members[0].address, &other.members[0].address])
+        .call_timeout(Duration::from_millis(500))
+        .connect()
+        .await
+        .unwrap();
+    client.put("k", "v").await.unwrap();
+    mine.members[0].kill().await;
+    let error = client.put("k", "w").await.unwrap_err();
+    // Which of the two endpoints the last attempt went to is chance; none of them has taken the write.
+    assert_ne!(error.outcome(), Outcome::NotAMutation);
+    let told = client.eventual().get("k").await.unwrap_err();
+    assert!(
+        matches!(told.kind(), ErrorKind::ConnectionLost | ErrorKind::DeadlineExceeded),
+        "{told}"
+    );
+    assert_eq!((mine.store.lock().applied, other.store.lock().applied), (1, 0));
+    assert_eq!(other.members[0].calls(), 0, "it was not even asked");
+}

@@ -96,3 +96,58 @@ async fn a_bounded_read_says_how_old_it_may_be_and_keeps_the_bound() {
         assert!(reply.staleness <= bound, "member {id}: {:?}", reply.staleness);
     }
 }
+
+#[tokio::test]
+async fn every_answer_tells_what_it_promises_and_whether_its_member_leads() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    client.put("k", "v").await.unwrap();
+    client.put("k", "v").domain("session").await.unwrap();
+    // In `session`, reads that say nothing may be a little old.
+    let asked = [
+        ("default", v1::Level::Unspecified, v1::Level::Strong),
+        ("session", v1::Level::Unspecified, v1::Level::BoundedStale),
+        ("session", v1::Level::Strong, v1::Level::Strong),
+        ("default", v1::Level::BoundedStale, v1::Level::BoundedStale),
+        ("default", v1::Level::Local, v1::Level::Local),
+    ];
+    for id in cluster.ids() {
+        let endpoint = cluster.member(id).unwrap().client_address().to_owned();
+        let mut kv = KvClient::connect(format!("http://{endpoint}")).await.unwrap();
+        for (domain, level, promised) in asked {
+            let read = v1::ReadOptions {
+                level: level.into(),
+                max_staleness_ms: if level == v1::Level::BoundedStale { 5_000 } else { 0 },
+                ..Default::default()
+            };
+            let get = v1::GetRequest {
+                domain: domain.to_owned(),
+                key: Bytes::from("k"),
+                read: Some(read),
+                ..Default::default()
+            };
+            let range = v1::RangeRequest {
+                domain: domain.to_owned(),
+                read: Some(read),
+                keys: Some(v1::KeySelector {
+                    kind: Some(v1::key_selector::Kind::Prefix(Bytes::from("k"))),
+                }),
+                ..Default::default()
+            };
+            let got = kv.get(get).await.unwrap().into_inner();
+            let ranged = kv.range(range).await.unwrap().into_inner();
+            let told = [
+                (got.level(), got.led, got.staleness_ms),
+                (ranged.level(), ranged.led, ranged.staleness_ms),
+            ];
+            for (told_level, led, staleness_ms) in told {
+                let case = format!("{level:?} of {domain} at member {id}");
+                assert_eq!((told_level, led), (promised, id == leader), "{case}");
+                if promised == v1::Level::Strong {
+                    assert_eq!(staleness_ms, 0, "{case}");
+                }
+            }
+        }
+    }
+}

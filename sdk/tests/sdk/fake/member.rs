@@ -74,6 +74,8 @@ pub struct Shared {
     /// Messages and calls that came in.
     pub messages: AtomicU64,
     pub calls: AtomicU64,
+    /// Streams of calls that were opened.
+    pub streams: AtomicU64,
     /// Replies sent after a delay.
     late_replies: AtomicU64,
     /// While true, calls are taken in and nothing is answered.
@@ -102,6 +104,7 @@ impl FakeCluster {
                 script: Mutex::default(),
                 messages: AtomicU64::new(0),
                 calls: AtomicU64::new(0),
+                streams: AtomicU64::new(0),
                 late_replies: AtomicU64::new(0),
                 held: watch::Sender::new(false),
                 broken: watch::Sender::new(0),
@@ -368,6 +371,7 @@ impl Calls for Service {
     ) -> Result<tonic::Response<Self::OpenStream>, tonic::Status> {
         let (replies, outgoing) = mpsc::channel(64);
         let shared = Arc::clone(&self.0);
+        shared.streams.fetch_add(1, Ordering::SeqCst);
         let mut broken = shared.broken.subscribe();
         tokio::spawn(async move {
             let breaking = replies.clone();

@@ -15,6 +15,7 @@ use super::error;
 
 /// What the members have in common.
 pub struct Store {
+    pub cluster_id: u64,
     pub revision: u64,
     records: BTreeMap<Bytes, v1::Record>,
     answers: HashMap<u64, BTreeMap<u64, Response>>,
@@ -39,6 +40,7 @@ pub struct Store {
 impl Default for Store {
     fn default() -> Self {
         Self {
+            cluster_id: 77,
             revision: 1,
             records: BTreeMap::new(),
             answers: HashMap::new(),
@@ -317,7 +319,7 @@ impl Store {
     pub fn header(&self) -> Option<v1::ResponseHeader> {
         let revision = self.revision;
         Some(v1::ResponseHeader {
-            cluster_id: 77,
+            cluster_id: self.cluster_id,
             member_id: 1,
             revision,
             raft_term: 3,

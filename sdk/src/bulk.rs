@@ -1,0 +1,150 @@
+//! Which calls are large: they have a connection of their own, because what one stream carries comes in order, and a large
+//! message delays whatever is behind it.
+//!
+//! A read of one key is taken for small, whatever its value is: that cannot be known before. So a small call waits for at
+//! most the values of the single keys read beside it, of 1 MiB each unless the cluster allows more.
+
+use quorate_proto::v1;
+use quorate_proto::v1::call::Request;
+use quorate_proto::v1::operation::Operation;
+
+/// Calls that send more than this, in bytes of keys and values, are large.
+const SMALL_BYTES_MAX: usize = 64 << 10;
+/// Reads and claims of more than this many things are large: how much they bring is not known before.
+const SMALL_COUNT_MAX: u64 = 64;
+
+/// How much a call sends or brings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bulk {
+    /// It delays nobody.
+    Small,
+    /// It may.
+    Large,
+}
+
+impl Bulk {
+    /// Of a call, by what it sends and what it asks for.
+    pub(crate) fn of(request: &Request) -> Self {
+        let large = match request {
+            Request::Put(put) => put.value.len() > SMALL_BYTES_MAX,
+            Request::Delete(delete) => brings_many(delete),
+            Request::Range(range) => is_wide(range),
+            Request::Txn(txn) => is_large(txn),
+            Request::Query(query) => query.wait_ms == 0 && lists(query),
+            Request::Get(_)
+            | Request::Compact(_)
+            | Request::RegisterClient(_)
+            | Request::KeepAlive(_)
+            | Request::DomainList(_)
+            | Request::DomainCreate(_)
+            | Request::DomainGet(_)
+            | Request::DomainChange(_)
+            | Request::DomainDrop(_) => false,
+        };
+        if large { Self::Large } else { Self::Small }
+    }
+}
+
+/// The records that it deletes come back.
+fn brings_many(delete: &v1::DeleteRequest) -> bool {
+    use v1::key_selector::Kind;
+    let kind = delete.keys.as_ref().and_then(|keys| keys.kind.as_ref());
+    delete.previous && !matches!(kind, Some(Kind::Key(_)))
+}
+
+fn is_wide(range: &v1::RangeRequest) -> bool {
+    !range.count_only && (range.limit == 0 || range.limit > SMALL_COUNT_MAX)
+}
+
+fn is_large(txn: &v1::TxnRequest) -> bool {
+    let mut bytes = 0;
+    for operation in txn.then.iter().chain(&txn.otherwise) {
+        bytes += match &operation.operation {
+            Some(Operation::Put(put)) => put.value.len(),
+            Some(Operation::Range(range)) if is_wide(range) => return true,
+            Some(Operation::Delete(delete)) if brings_many(delete) => return true,
+            Some(Operation::Queue(queue)) => match &queue.operation {
+                Some(v1::queue_operation::Operation::Enqueue(enqueue)) => {
+                    enqueue.items.iter().map(|item| item.payload.len()).sum()
+                }
+                Some(v1::queue_operation::Operation::Claim(claim)) if claim.count > SMALL_COUNT_MAX as u32 => {
+                    return true;
+                }
+                _ => 0,
+            },
+            Some(Operation::Worker(worker)) => match &worker.operation {
+                Some(v1::worker_operation::Operation::Assign(assign)) => assign.data.len(),
+                _ => 0,
+            },
+            _ => 0,
+        };
+    }
+    bytes > SMALL_BYTES_MAX
+}
+
+/// Pages of items, workers, assignments and locks.
+fn lists(query: &v1::QueryRequest) -> bool {
+    use v1::query_request::Query;
+    match &query.query {
+        Some(Query::Queue(queue)) => matches!(queue.query, Some(v1::queue_query::Query::Peek(_))),
+        Some(Query::Worker(worker)) => {
+            use v1::worker_query::Query::{Assignments, List};
+            matches!(worker.query, Some(Assignments(_) | List(_)))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    fn put(bytes: usize) -> v1::PutRequest {
+        v1::PutRequest {
+            value: Bytes::from(vec![7; bytes]),
+            ..v1::PutRequest::default()
+        }
+    }
+
+    fn txn(operation: Operation) -> Request {
+        let operation = v1::Operation {
+            operation: Some(operation),
+        };
+        Request::Txn(v1::TxnRequest {
+            otherwise: vec![operation.clone(), operation],
+            ..v1::TxnRequest::default()
+        })
+    }
+
+    #[test]
+    fn calls_are_large_by_what_they_send() {
+        assert_eq!(Bulk::of(&Request::Put(put(SMALL_BYTES_MAX))), Bulk::Small);
+        assert_eq!(Bulk::of(&Request::Put(put(SMALL_BYTES_MAX + 1))), Bulk::Large);
+        assert_eq!(Bulk::of(&txn(Operation::Put(put(SMALL_BYTES_MAX / 2)))), Bulk::Small);
+        assert_eq!(
+            Bulk::of(&txn(Operation::Put(put(SMALL_BYTES_MAX / 2 + 1)))),
+            Bulk::Large
+        );
+    }
+
+    #[test]
+    fn calls_are_large_by_what_they_may_bring() {
+        let range = |limit, count_only| v1::RangeRequest {
+            limit,
+            count_only,
+            ..v1::RangeRequest::default()
+        };
+        let cases = [
+            (range(0, false), Bulk::Large),
+            (range(0, true), Bulk::Small),
+            (range(10, false), Bulk::Small),
+            (range(1_000, false), Bulk::Large),
+        ];
+        for (range, bulk) in cases {
+            assert_eq!(Bulk::of(&txn(Operation::Range(range.clone()))), bulk, "{range:?}");
+            assert_eq!(Bulk::of(&Request::Range(range.clone())), bulk, "{range:?}");
+        }
+    }
+}

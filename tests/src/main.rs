@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
 use quorate_tests::scenarios::{
+    CrowdPart,
     EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds,
 };
 use tokio::signal::unix::{SignalKind, signal};
@@ -38,6 +39,9 @@ enum Scenario {
     EventualRounds(EventualOptions),
     /// Clients by the thousand connect, write to both tiers, watch, and go, twice.
     ManyClients(CrowdOptions),
+    /// A part of the clients of `many-clients`.
+    #[command(hide = true)]
+    CrowdPart(CrowdPartOptions),
     /// A worker of `queue-rounds`.
     #[command(hide = true)]
     QueueWorker(WorkerOptions),
@@ -71,8 +75,21 @@ struct WatchOptions {
 
 #[derive(Debug, Args)]
 struct CrowdOptions {
-    /// Clients at once, if so many files may be open: each needs three.
+    /// Clients at once; a member needs two open files for each.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=30_000))]
+    clients: u64,
+}
+
+#[derive(Debug, Args)]
+struct CrowdPartOptions {
+    /// Members of the cluster.
+    #[arg(long, value_delimiter = ',', required = true)]
+    endpoints: Vec<String>,
+    /// What the keys of its clients begin with.
+    #[arg(long)]
+    name: String,
+    /// Its clients.
+    #[arg(long)]
     clients: u64,
 }
 
@@ -203,8 +220,18 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
         Scenario::ManyClients(options) => {
             let scenario = ManyClients {
                 clients: options.clients,
+                program: std::env::current_exe().map_err(HarnessError::io("find this executable"))?,
             };
             Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::CrowdPart(options) => {
+            let part = CrowdPart {
+                endpoints: options.endpoints,
+                name: options.name,
+                clients: options.clients,
+            };
+            part.run().await?;
+            Ok(End::Passed("a part has ended".to_owned()))
         }
         Scenario::QueueWorker(options) => {
             end_with_stdin()?;

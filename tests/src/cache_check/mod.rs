@@ -16,9 +16,10 @@
 //! | monotonic | no answer is older than what its client had been shown before |
 //! | own | nor older than what its client had written |
 //! | coherent | an answer of a cache whose coherence is strong is not older than a write of its key, in a coherent domain, that was acknowledged before the read began |
-//! | relaxed | what a cache that knows nothing but times to live answers is what a member had told it within that time |
+//! | relaxed | what a cache that knows nothing but times to live answers is what a member had told its client within that time |
 //!
-//! Of relaxed caches *real*, *future*, *source* and *relaxed* are asked only. A verdict is ok, illegal or unknown; unknown
+//! Relaxed caches may answer with less than their client has been shown, and with what others than itself wrote to other
+//! keys: of them *monotonic* is not asked, and *own* for each key by itself. A verdict is ok, illegal or unknown; unknown
 //! does not pass.
 
 mod history;

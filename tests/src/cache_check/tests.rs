@@ -353,14 +353,39 @@ fn what_a_member_answers_instead_of_a_coherent_cache_may_be_older() {
 }
 
 #[test]
-fn a_relaxed_cache_answers_within_its_time_to_live_whatever_was_written() {
+fn a_relaxed_cache_answers_within_its_time_to_live() {
     let relaxed = Coherence::Relaxed { ttl: ms(100) };
     let case = |asked, when| {
         let case = Case::new(relaxed).read(2, "a", asked, Source::Replica, 100..105, 2, None);
-        case.old(Asked::Bounded(ms(1)), when, None)
+        case.old(Asked::Local, when, None)
     };
     case(Asked::Local, 205..206).passes();
     case(Asked::Local, 206..207).breaks(Property::Relaxed);
+}
+
+#[test]
+fn a_relaxed_cache_keeps_a_bound_and_what_its_client_wrote_of_the_key() {
+    let relaxed = Coherence::Relaxed { ttl: ms(100) };
+    let case = |writer, asked| {
+        let mut case = Case::new(relaxed);
+        let replaced = case.history.writes.pop().unwrap();
+        case.acknowledged(writer, "a", replaced.revision, 110..120);
+        let case = case.read(2, "a", Asked::Local, Source::Replica, 100..105, 2, None);
+        case.old(asked, 150..151, None)
+    };
+    case(1, Asked::Bounded(ms(35))).passes();
+    case(1, Asked::Bounded(ms(25))).breaks(Property::Bounded);
+    case(2, Asked::Bounded(ms(35))).breaks(Property::Own);
+}
+
+#[test]
+fn a_relaxed_cache_may_fall_behind_what_its_client_was_shown_and_wrote_elsewhere() {
+    let mut case = Case::new(Coherence::Relaxed { ttl: ms(100) });
+    let later = case.event("b", KeyKind::Put, "later");
+    case.acknowledged(2, "b", later, 125..128);
+    let case = case.read(2, "a", Asked::Local, Source::Replica, 100..105, 2, None);
+    let case = case.read(2, "b", Asked::Local, Source::Replica, 130..131, later, None);
+    case.old(Asked::Local, 150..151, None).passes();
 }
 
 #[test]

@@ -17,7 +17,7 @@ mod witnessed;
 
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
 pub use kill_rounds::KillRounds;
-pub use many_clients::{ManyClients, ManyClientsReport};
+pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};
 pub use nemesis::Faults;
 pub use power_loss::{PowerLoss, PowerLossEnd};
 pub use queue_rounds::{QueueReport, QueueRounds};

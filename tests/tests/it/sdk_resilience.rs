@@ -288,6 +288,22 @@ async fn a_member_of_another_cluster_among_the_endpoints_answers_nothing() {
     let leader = mine.wait_for_leader().await.unwrap();
     mine.kill9(leader).unwrap();
     look("after the leader was lost").await;
+    // At last there is nobody but the stranger.
+    for id in mine.running() {
+        mine.kill9(id).unwrap();
+    }
+    let timeout = Duration::from_secs(2);
+    for level in levels {
+        let read = client.get("whose").consistency(level).timeout(timeout).await;
+        let error = read.expect_err("nobody who could answer is there");
+        assert_eq!(error.outcome(), Outcome::NotAMutation, "{error}");
+    }
+    for _ in 0..3 {
+        let written = client.put("mine", "there").timeout(timeout).await;
+        written.expect_err("nobody who could take it is there");
+    }
+    let put = client.eventual().put("whose", "mine again").timeout(timeout).await;
+    put.expect_err("nobody who could take it is there");
     let stranger = other.client().await.unwrap();
     assert!(
         stranger.get("mine").await.unwrap().record.is_none(),

@@ -32,11 +32,9 @@ pub(super) fn all(history: &History, timelines: &Timelines) -> Vec<Violation> {
         violations.extend(real::record(answer));
         violations.extend(real::future(answer, &known));
         violations.extend(real::source(answer));
-        if !history.is_relaxed(answer.read) {
-            violations.extend(age::strong(answer, &known));
-            violations.extend(age::bounded(answer, &known));
-            violations.extend(age::staleness(answer, &known));
-        }
+        violations.extend(age::strong(answer, &known));
+        violations.extend(age::bounded(answer, &known));
+        violations.extend(age::staleness(answer, &known));
     }
     violations.extend(session::check(history, &answers));
     violations.extend(coherent::check(history, &answers));

@@ -5,44 +5,44 @@ use std::time::Duration;
 
 use super::{Answer, violation};
 use crate::cache_check::history::History;
+use crate::cache_check::record::Place;
 use crate::cache_check::verdict::{Property, Violation};
 use crate::watch_check::{Ack, Acks};
 
-/// Of one client: what it had been shown, and what it had written, by some moment.
-struct Session {
-    shown: Acks,
-    written: Acks,
-}
+/// Whose, and of which key; none: of all.
+type Of<'a> = (u64, Option<&'a Place>);
 
 pub(super) fn check(history: &History, answers: &[Answer<'_>]) -> Vec<Violation> {
-    let mut shown: BTreeMap<u64, Vec<Ack>> = BTreeMap::new();
+    let mut shown: BTreeMap<Of<'_>, Vec<Ack>> = BTreeMap::new();
     for Answer { read, .. } in answers {
-        let of_client = shown.entry(read.client).or_default();
-        of_client.push(ack(read.began, read.ended, read.seen.revision));
+        let acks = shown.entry((read.client, None)).or_default();
+        acks.push(ack(read.began, read.ended, read.seen.revision));
     }
-    let mut written: BTreeMap<u64, Vec<Ack>> = BTreeMap::new();
+    let mut written: BTreeMap<Of<'_>, Vec<Ack>> = BTreeMap::new();
     for write in &history.writes {
-        let of_client = written.entry(write.client).or_default();
-        of_client.push(ack(write.began, write.ended, write.revision));
+        let places = write.places.iter().map(Some);
+        for place in places.chain([None]) {
+            let acks = written.entry((write.client, place)).or_default();
+            acks.push(ack(write.began, write.ended, write.revision));
+        }
     }
-    let sessions = history.clients.keys().map(|client| {
-        let session = Session {
-            shown: Acks::new(shown.remove(client).unwrap_or_default()),
-            written: Acks::new(written.remove(client).unwrap_or_default()),
-        };
-        (*client, session)
-    });
-    let sessions: BTreeMap<u64, Session> = sessions.collect();
+    let (shown, written) = (by_time(shown), by_time(written));
     let mut violations = Vec::new();
-    for answer in answers.iter().filter(|answer| !history.is_relaxed(answer.read)) {
-        let Some(session) = sessions.get(&answer.read.client) else {
-            violations.push(violation(Property::Real, format!("nobody's: {:?}", answer.read)));
-            continue;
-        };
-        violations.extend(older(answer, Property::Monotonic, &session.shown));
-        violations.extend(older(answer, Property::Own, &session.written));
+    for answer in answers {
+        let read = answer.read;
+        if history.is_relaxed(read) {
+            let written = written.get(&(read.client, Some(&read.place)));
+            violations.extend(older(answer, Property::Own, written));
+        } else {
+            violations.extend(older(answer, Property::Monotonic, shown.get(&(read.client, None))));
+            violations.extend(older(answer, Property::Own, written.get(&(read.client, None))));
+        }
     }
     violations
+}
+
+fn by_time(acks: BTreeMap<Of<'_>, Vec<Ack>>) -> BTreeMap<Of<'_>, Acks> {
+    acks.into_iter().map(|(of, acks)| (of, Acks::new(acks))).collect()
 }
 
 fn ack(invoked: Duration, returned: Duration, revision: u64) -> Ack {
@@ -53,9 +53,9 @@ fn ack(invoked: Duration, returned: Duration, revision: u64) -> Ack {
     }
 }
 
-fn older(answer: &Answer<'_>, property: Property, had: &Acks) -> Option<Violation> {
+fn older(answer: &Answer<'_>, property: Property, had: Option<&Acks>) -> Option<Violation> {
     let Answer { read, span } = answer;
-    let revision = had.highest_before(read.began)?;
+    let revision = had?.highest_before(read.began)?;
     span.is_older_than(revision).then(|| {
         let what = format!(
             "replaced at revision {}, and its client had {revision} before: {read:?}",

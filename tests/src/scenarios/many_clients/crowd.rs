@@ -43,13 +43,12 @@ pub(super) struct Crowd {
 
 impl Crowd {
     /// Connects this many, each with another member first.
-    pub(super) async fn arrive(cluster: &Cluster, name: &str, clients: u64) -> Result<Crowd, HarnessError> {
-        let endpoints = cluster.endpoints();
+    pub(super) async fn arrive(endpoints: &[String], name: &str, clients: u64) -> Result<Crowd, HarnessError> {
         let guests = futures::stream::iter(0..clients).map(|number| {
-            let mut endpoints = endpoints.clone();
-            let first = usize::try_from(number).unwrap_or(0) % endpoints.len();
+            let mut endpoints = endpoints.to_vec();
+            let first = usize::try_from(number).unwrap_or(0) % endpoints.len().max(1);
             endpoints.rotate_left(first);
-            let name = format!("crowd/{name}/{number}");
+            let name = name_of(name, number);
             async move {
                 let builder = Client::builder().nearest(endpoints[0].clone()).endpoints(endpoints);
                 let builder = builder.watch_probe(WATCH_PROBE).attempt_timeout(ATTEMPT_TIMEOUT);
@@ -66,8 +65,8 @@ impl Crowd {
         })
     }
 
-    /// Each watches a key of its own, and writes it in both tiers. Returns the names, which are the values too.
-    pub(super) async fn write(&mut self) -> Result<Vec<String>, HarnessError> {
+    /// Each watches a key of its own, and writes it in both tiers.
+    pub(super) async fn write(&mut self) -> Result<(), HarnessError> {
         let guests = futures::stream::iter(self.guests.iter_mut()).map(|guest| async move {
             let failed = |doing: &str| HarnessError::call(format!("{doing} of {}", guest.name));
             let (name, client) = (guest.name.clone(), &guest.client);
@@ -77,13 +76,13 @@ impl Crowd {
             put.map_err(failed("put"))?;
             let put = client.eventual().put(name.clone(), name.clone()).acks(2).await;
             put.map_err(failed("eventual put"))?;
-            Ok::<_, HarnessError>(name)
+            Ok::<_, HarnessError>(())
         });
         guests.buffer_unordered(TOGETHER).try_collect().await
     }
 
     /// Half of them close in order, the others are dropped.
-    pub(super) async fn leave(self) -> Result<(), HarnessError> {
+    pub(super) async fn leave(self) {
         futures::stream::iter(self.guests.into_iter().enumerate())
             .for_each_concurrent(TOGETHER, |(number, guest)| async move {
                 if number % 2 == 0 {
@@ -92,8 +91,12 @@ impl Crowd {
                 drop(guest);
             })
             .await;
-        Ok(())
     }
+}
+
+/// The key that a client writes, and its value.
+pub(super) fn name_of(crowd: &str, number: u64) -> String {
+    format!("crowd/{crowd}/{number}")
 }
 
 /// What the eventual tier has of crowds, at the member of this client.

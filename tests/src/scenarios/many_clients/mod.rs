@@ -2,25 +2,26 @@
 
 mod crowd;
 mod footprint;
+mod part;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use quorate::{Client, Keys};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::cluster::{Cluster, Settings};
 use crate::{HarnessError, wait};
 
-use crowd::Crowd;
 use footprint::Footprint;
+use part::Part;
 
-/// Connections of one client: to the member that it met first, to the leader, for its watch, and for the eventual tier.
-const CONNECTIONS_PER_CLIENT: u64 = 4;
+pub use part::CrowdPart;
 
-/// Files that a process has open for other reasons.
-const OTHER_FILES: u64 = 1_000;
+/// Clients of one process. Each has up to four connections: to the member that it met first, to the leader, for its watch,
+/// and for the eventual tier.
+const CLIENTS_PER_PROCESS: u64 = 2_500;
 
 /// Everything about clients that have gone is gone by then.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -35,140 +36,160 @@ const KEPT_BYTES: u64 = 64 << 20;
 /// Looks in a row that show the same.
 const LOOKS_ALIKE: u32 = 20;
 
-/// Clients connect, write to both tiers, watch, and go.
-#[derive(Clone, Copy, Debug)]
+/// Clients that come first, so that whatever members open when they are first used is there before anything is measured.
+const FIRST: u64 = 16;
+
+/// Clients connect, write to both tiers, watch, and go; and the same number once more.
+#[derive(Clone, Debug)]
 pub struct ManyClients {
-    /// Clients that are there at once, if this machine allows so many open files; otherwise they come in parts.
+    /// Clients that are there at once.
     pub clients: u64,
+    /// The program of this crate, whose `crowd-part` is a part of them.
+    pub program: PathBuf,
 }
 
 /// What a run of [`ManyClients`] that passed has covered.
 #[derive(Clone, Debug)]
 pub struct ManyClientsReport {
-    /// Clients of each crowd.
+    /// Clients that were there at once, twice.
     pub clients: u64,
-    /// Of these, clients that were there at once.
-    pub at_once: u64,
+    /// Connections that they had at members.
+    pub connections: u64,
     /// Keys that were written and are there, over both tiers.
     pub written: u64,
     /// How long the first crowd took until all were there and had written.
     pub arrived_after: Duration,
     /// How long until nothing of it was left.
     pub gone_after: Duration,
-    /// Of every member, before, with everybody there, and after each crowd.
+    /// Of every member, before, with everybody there and after they went, and that again.
     footprints: BTreeMap<u64, Vec<Footprint>>,
 }
 
 impl ManyClients {
     /// Runs it on three members; `progress` gets a line for each step.
     pub async fn run(self, mut progress: impl FnMut(String)) -> Result<ManyClientsReport, HarnessError> {
-        let at_once = self.at_once(&mut progress)?;
         // As many watches as clients, should they all be at one member.
+        let watches_max = self.clients.max(FIRST);
         let settings = Settings {
-            more_toml: format!("[limits]\nwatches_max = {}\n", at_once.max(1)),
+            more_toml: format!("[limits]\nwatches_max = {watches_max}\n"),
             ..Settings::of(3)
         };
         let mut cluster = Cluster::start_with(settings).await?;
         let own = cluster.client().await?;
-        let mut written = Written::default();
-        // Whatever members open when they are first used is there before anything is measured.
-        let mut first = Crowd::arrive(&cluster, "first", 16).await?;
-        written.add(first.write().await?);
-        first.leave().await?;
+        let mut run = Run {
+            footprints: BTreeMap::new(),
+            written: Written::default(),
+            connections: 0,
+        };
+        let mut first = self.parts(&cluster, "first", FIRST)?;
+        run.all_there(&mut first).await?;
+        all_leave(&mut first).await?;
         let before = settled(&cluster).await?;
-        let mut footprints: BTreeMap<u64, Vec<Footprint>> =
-            before.iter().map(|(id, footprint)| (*id, vec![*footprint])).collect();
-        let mut report = None;
+        end_all(first).await?;
+        run.note(&before);
+        let mut times = Vec::new();
         for name in ["one", "two"] {
             let began = Instant::now();
-            let mut arrived_after = Duration::ZERO;
-            let mut left = self.clients;
-            let mut part = 0;
-            let mut gone_after = Duration::ZERO;
-            while left > 0 {
-                let clients = left.min(at_once);
-                left -= clients;
-                part += 1;
-                let mut crowd = Crowd::arrive(&cluster, &format!("{name}.{part}"), clients).await?;
-                written.add(crowd.write().await?);
-                arrived_after += began.elapsed();
-                let there = Self::measured(&cluster)?;
-                let connections: u64 = there.values().map(|footprint| footprint.connections).sum();
-                progress(format!(
-                    "{clients} clients are there, with {connections} connections at members, and have written, after {:.1} s",
-                    began.elapsed().as_secs_f32()
-                ));
-                if connections < clients {
-                    return Err(HarnessError::Broken(format!(
-                        "{clients} clients have {connections} connections"
-                    )));
-                }
-                for (id, footprint) in there {
-                    footprints.entry(id).or_default().push(footprint);
-                }
-                let leaving = Instant::now();
-                crowd.leave().await?;
-                until_gone(&cluster, &before).await?;
-                gone_after += leaving.elapsed();
-                progress(format!(
-                    "they have gone, and nothing of them is left after {:.1} s",
-                    leaving.elapsed().as_secs_f32()
-                ));
+            let mut parts = self.parts(&cluster, name, self.clients)?;
+            run.all_there(&mut parts).await?;
+            let arrived_after = began.elapsed();
+            let there = Self::measured(&cluster)?;
+            run.connections = there.values().map(|footprint| footprint.connections).sum();
+            progress(format!(
+                "{} clients are there, with {} connections at members, and have written, after {:.1} s",
+                self.clients,
+                run.connections,
+                arrived_after.as_secs_f32()
+            ));
+            if run.connections < 2 * self.clients {
+                return Err(HarnessError::Broken("some clients have no connection".to_owned()));
             }
-            for (id, footprint) in Self::measured(&cluster)? {
-                footprints.entry(id).or_default().push(footprint);
-            }
-            report.get_or_insert((arrived_after, gone_after));
+            run.note(&there);
+            let leaving = Instant::now();
+            all_leave(&mut parts).await?;
+            until_gone(&cluster, &before).await?;
+            let gone_after = leaving.elapsed();
+            progress(format!(
+                "they have gone, and nothing of them is left after {:.1} s",
+                gone_after.as_secs_f32()
+            ));
+            end_all(parts).await?;
+            run.note(&Self::measured(&cluster)?);
+            times.push((arrived_after, gone_after));
         }
-        check_memory(&footprints, self.clients)?;
+        check_memory(&run.footprints, self.clients)?;
         progress("what they wrote is read back".to_owned());
-        written.check(&cluster, &own).await?;
-        check_rows(&cluster, 16 + 2 * self.clients).await?;
-        crowd::check_room_for_watches(&cluster, at_once).await?;
+        run.written.check(&cluster, &own).await?;
+        check_rows(&cluster, FIRST + 2 * self.clients).await?;
+        crowd::check_room_for_watches(&cluster, watches_max).await?;
         own.close().await;
         cluster.check_nobody_ended()?;
         cluster.wait_for_equal_state().await?;
-        let (arrived_after, gone_after) = report.unwrap_or_default();
+        let (arrived_after, gone_after) = times.first().copied().unwrap_or_default();
         Ok(ManyClientsReport {
             clients: self.clients,
-            at_once,
-            written: written.keys(),
+            connections: run.connections,
+            written: run.written.keys(),
             arrived_after,
             gone_after,
-            footprints,
+            footprints: run.footprints,
         })
     }
 
-    /// As many as the open files of one process allow, whose limit is raised for it and for the members that it starts.
-    fn at_once(self, progress: &mut impl FnMut(String)) -> Result<u64, HarnessError> {
-        let wanted = self.clients * CONNECTIONS_PER_CLIENT + OTHER_FILES;
-        let limit = getrlimit(Resource::Nofile);
-        let has = limit.current.unwrap_or(u64::MAX);
-        if has >= wanted {
-            return Ok(self.clients);
-        }
-        for maximum in [Some(wanted.max(limit.maximum.unwrap_or(wanted))), limit.maximum] {
-            let current = Some(wanted.min(maximum.unwrap_or(wanted)));
-            // Above the maximum only root may go.
-            if setrlimit(Resource::Nofile, Rlimit { current, maximum }).is_ok() {
-                break;
-            }
-        }
-        let has = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-        progress(format!("a process may have {has} files open; {wanted} are wanted"));
-        let at_once = has.saturating_sub(OTHER_FILES) / CONNECTIONS_PER_CLIENT;
-        match at_once {
-            0 => Err(HarnessError::Broken(format!(
-                "{has} open files are too few for any client"
-            ))),
-            at_once => Ok(at_once.min(self.clients)),
-        }
+    /// Processes that have this many clients together.
+    fn parts(&self, cluster: &Cluster, name: &str, clients: u64) -> Result<Vec<Part>, HarnessError> {
+        let starts = (0..clients).step_by(usize::try_from(CLIENTS_PER_PROCESS).unwrap_or(usize::MAX));
+        let parts = starts.map(|start| {
+            let plan = CrowdPart {
+                endpoints: cluster.endpoints(),
+                name: format!("{name}.{start}"),
+                clients: CLIENTS_PER_PROCESS.min(clients - start),
+            };
+            Part::start(&self.program, plan)
+        });
+        parts.collect()
     }
 
     fn measured(cluster: &Cluster) -> Result<BTreeMap<u64, Footprint>, HarnessError> {
         let ids = cluster.ids().into_iter();
         ids.map(|id| Ok((id, Footprint::of(cluster.member(id)?)?))).collect()
     }
+}
+
+/// What a run has seen so far.
+struct Run {
+    footprints: BTreeMap<u64, Vec<Footprint>>,
+    written: Written,
+    connections: u64,
+}
+
+impl Run {
+    fn note(&mut self, footprints: &BTreeMap<u64, Footprint>) {
+        for (id, footprint) in footprints {
+            self.footprints.entry(*id).or_default().push(*footprint);
+        }
+    }
+
+    async fn all_there(&mut self, parts: &mut [Part]) -> Result<(), HarnessError> {
+        for part in parts {
+            self.written.add(part.there().await?);
+        }
+        Ok(())
+    }
+}
+
+async fn all_leave(parts: &mut [Part]) -> Result<(), HarnessError> {
+    for part in parts {
+        part.leave().await?;
+    }
+    Ok(())
+}
+
+async fn end_all(parts: Vec<Part>) -> Result<(), HarnessError> {
+    for part in parts {
+        part.end().await?;
+    }
+    Ok(())
 }
 
 /// What members have open when that has stopped changing.
@@ -302,10 +323,10 @@ impl fmt::Display for ManyClientsReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "two crowds of {} clients, {} at once; {} keys there of those that were acknowledged; the first was there and had \
-             written after {:.1} s, and gone {:.1} s after it left;",
+            "two crowds of {} clients at once, with {} connections; all {} keys that were acknowledged are there; the first \
+             crowd was there and had written after {:.1} s, and gone {:.1} s after it left;",
             self.clients,
-            self.at_once,
+            self.connections,
             self.written,
             self.arrived_after.as_secs_f32(),
             self.gone_after.as_secs_f32()

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-const FILES: [&str; 15] = [
+const FILES: [&str; 16] = [
     "quorate/v1/common.proto",
     "quorate/v1/lease.proto",
     "quorate/v1/lock.proto",
@@ -18,6 +18,7 @@ const FILES: [&str; 15] = [
     "quorate/v1/domain.proto",
     "quorate/internal/v1/raft.proto",
     "quorate/internal/v1/eventual.proto",
+    "quorate/internal/v1/cache.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -32,6 +33,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         // Keys and values are slices of the message they came in, never copies.
         .bytes(".")
         .extern_path(".quorate.v1.WatchEvents", "crate::watch::WatchEvents")
+        .extern_path(".quorate.v1.EventualCall", "crate::eventual::EventualCall")
         .compile_fds(descriptors)?;
     Ok(())
 }

@@ -8,6 +8,10 @@ use quorate_bench::cli::Cli;
 /// Threads of the client: half of a two-core machine would starve it, more would starve the servers.
 const CLIENT_THREADS: usize = 2;
 
+/// That of the servers it drives, too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,5 +1,6 @@
 //! The wire contract of Quorate and nothing else: messages and services generated from `proto/`.
 
+pub mod eventual;
 pub mod watch;
 
 /// The API for clients. Additions only; a field is never renumbered.

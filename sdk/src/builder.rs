@@ -5,6 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use crate::bulk::Bulk;
+use crate::cache::{CacheSettings, Owned};
 use crate::client::Client;
 use crate::core::Core;
 use crate::endpoint::CONNECT_TIMEOUT;
@@ -32,6 +33,7 @@ pub struct ClientBuilder {
     retries_per_second: u32,
     watch_probe: Duration,
     nearest: Option<String>,
+    cache: Option<CacheSettings>,
 }
 
 impl Default for ClientBuilder {
@@ -47,6 +49,7 @@ impl Default for ClientBuilder {
             retries_per_second: 1_024,
             watch_probe: Duration::from_secs(5),
             nearest: None,
+            cache: None,
         }
     }
 }
@@ -115,6 +118,24 @@ impl ClientBuilder {
         self
     }
 
+    /// A read-through cache, which answers reads of single keys at [`BoundedStale`](crate::Consistency::BoundedStale) and
+    /// [`Local`](crate::Consistency::Local) as far as it can prove what it answers. Default: none.
+    ///
+    /// ```no_run
+    /// # async fn example() -> quorate::Result<()> {
+    /// use quorate::{CacheSettings, Client};
+    ///
+    /// let cache = CacheSettings::new().entries_max(10_000);
+    /// let client = Client::builder().endpoints(["127.0.0.1:7401"]).cache(cache).connect().await?;
+    /// # drop(client);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn cache(mut self, settings: CacheSettings) -> Self {
+        self.cache = Some(settings);
+        self
+    }
+
     /// Makes the client, and sees to it that one of the endpoints can be reached.
     ///
     /// # Errors
@@ -135,7 +156,7 @@ impl ClientBuilder {
             budget,
             self.attempt_timeout,
             self.call_timeout,
-            self.name,
+            self.name.clone(),
             waits_max as usize,
             Watches::new(self.watch_probe),
         );
@@ -143,13 +164,22 @@ impl ClientBuilder {
         let mut reasons = Vec::new();
         for endpoint in &endpoints {
             match endpoint.connection(Bulk::Small, &AtomicU64::new(0)).await {
-                Ok(_) => return Ok(Client::new(Arc::new(core))),
+                Ok(_) => return Ok(self.client(core)),
                 Err(reason) => reasons.push(reason),
             }
             core.routing.distrust(endpoint);
         }
         let message = format!("no endpoint could be reached: {}", reasons.join("; "));
         Err(Error::new(ErrorKind::ConnectionLost, Outcome::NotApplied, message))
+    }
+
+    fn client(&self, core: Core) -> Client {
+        let core = Arc::new(core);
+        if let Some(settings) = &self.cache {
+            let owned = Owned::start(&core, settings.clone(), self.watch_probe);
+            core.cache.get_or_init(|| owned);
+        }
+        Client::new(core)
     }
 
     fn check(&self) -> Result<()> {
@@ -165,7 +195,7 @@ impl ClientBuilder {
         }
         let probe_ms = u64::try_from(self.watch_probe.as_millis()).unwrap_or(u64::MAX);
         within("watch_probe", probe_ms, 10, DAY_MS)?;
-        Ok(())
+        self.cache.as_ref().map_or(Ok(()), CacheSettings::check)
     }
 
     /// The longest time that [`connect`](Self::connect) spends on one endpoint.

@@ -8,6 +8,7 @@ use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
 use crate::builder::ClientBuilder;
+use crate::cache::Cache;
 use crate::call::Nature;
 use crate::core::{ClientStats, Core, unexpected};
 use crate::error::Result;
@@ -97,6 +98,11 @@ impl Client {
             Response::Compact(response) => Ok(response.header.unwrap_or_default().revision),
             other => Err(unexpected("Compact", &other)),
         }
+    }
+
+    /// The cache, if the client was built with [one](ClientBuilder::cache).
+    pub fn cache(&self) -> Option<Cache> {
+        self.core.cache.get().map(|owned| owned.cache.clone())
     }
 
     /// What this client has done so far.

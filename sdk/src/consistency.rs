@@ -11,8 +11,8 @@ pub enum Consistency {
     /// Linearizable: it sees every write that was acknowledged before it began. The default.
     #[default]
     Strong,
-    /// No older than this, which the member proves without comparing clocks. Counted in whole milliseconds, rounded up;
-    /// zero is refused.
+    /// No older than this, which the member proves without comparing clocks; never older than what this client has seen.
+    /// Counted in whole milliseconds, rounded up; zero is refused.
     BoundedStale(Duration),
     /// A prefix of the history, as the answering member has applied it; never older than what this client has seen.
     Local,
@@ -21,8 +21,26 @@ pub enum Consistency {
     Eventual,
 }
 
+/// Who answered a read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Source {
+    /// The cache of this client: no call was made.
+    Cache,
+    /// A member that did not lead at that time, or did not say that it did.
+    Replica,
+    /// The leader.
+    Leader,
+}
+
+impl Source {
+    pub(crate) fn of(led: bool) -> Self {
+        if led { Self::Leader } else { Self::Replica }
+    }
+}
+
 impl Consistency {
-    /// `seen_revision` is the highest revision that the client has seen; a local read may not fall behind it.
+    /// `seen_revision` is the highest revision that the client has seen; a local or a bounded read may not fall behind it.
     pub(crate) fn read_options(self, seen_revision: u64) -> v1::ReadOptions {
         let mut options = v1::ReadOptions::default();
         match self {
@@ -30,6 +48,7 @@ impl Consistency {
             Self::BoundedStale(staleness_max) => {
                 options.set_level(v1::Level::BoundedStale);
                 options.max_staleness_ms = whole_ms(staleness_max);
+                options.min_revision = seen_revision;
             }
             Self::Local => {
                 options.set_level(v1::Level::Local);
@@ -66,8 +85,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_local_read_waits_for_the_revision_seen() {
+    fn reads_that_any_member_may_answer_wait_for_the_revision_seen() {
+        let bounded = Consistency::BoundedStale(Duration::from_millis(7));
         assert_eq!(Consistency::Local.read_options(9).min_revision, 9);
+        assert_eq!(bounded.read_options(9).min_revision, 9);
         assert_eq!(Consistency::Strong.read_options(9).min_revision, 0);
     }
 }

@@ -1,11 +1,10 @@
 //! What all calls of one client share.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use parking_lot::Mutex;
 use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
@@ -13,12 +12,14 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::builder::check_timeout;
+use crate::cache::{Owned, Shared};
 use crate::call::{Call, Nature};
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::eventual::Tier;
 use crate::lease::Keeper;
 use crate::retry::RetryBudget;
 use crate::routing::{Route, Routing};
+use crate::seen::Seen;
 use crate::session::{Registration, Session};
 use crate::watch::Watches;
 
@@ -64,41 +65,6 @@ pub struct ClientStats {
     pub watch_retries: u64,
 }
 
-/// The highest revision seen, within the newest epoch of the store.
-#[derive(Debug, Default)]
-struct Seen {
-    epoch: AtomicU64,
-    revision: AtomicU64,
-    changing: Mutex<()>,
-}
-
-impl Seen {
-    fn observe(&self, epoch: u64, revision: u64) {
-        let known = |seen: &Self| {
-            seen.epoch.load(Ordering::Acquire) == epoch && seen.revision.load(Ordering::Relaxed) >= revision
-        };
-        if known(self) {
-            return;
-        }
-        let _changing = self.changing.lock();
-        if epoch > self.epoch.load(Ordering::Relaxed) {
-            // The store was restored: its revisions start over, and so does the session.
-            self.revision.store(revision, Ordering::Relaxed);
-            self.epoch.store(epoch, Ordering::Release);
-        } else if epoch == self.epoch.load(Ordering::Relaxed) {
-            self.revision.fetch_max(revision, Ordering::Relaxed);
-        }
-    }
-
-    fn point(&self) -> (u64, u64) {
-        let _changing = self.changing.lock();
-        (
-            self.epoch.load(Ordering::Relaxed),
-            self.revision.load(Ordering::Relaxed),
-        )
-    }
-}
-
 /// A client without its handle.
 pub(crate) struct Core {
     pub(crate) routing: Routing,
@@ -106,6 +72,7 @@ pub(crate) struct Core {
     pub(crate) keeper: Keeper,
     pub(crate) watches: Watches,
     pub(crate) eventual: Tier,
+    pub(crate) cache: OnceLock<Owned>,
     /// Places for calls that wait for something to happen.
     waits: Semaphore,
     pub(crate) budget: RetryBudget,
@@ -113,7 +80,7 @@ pub(crate) struct Core {
     pub(crate) attempt_timeout: Duration,
     pub(crate) call_timeout: Duration,
     pub(crate) name: String,
-    seen: Seen,
+    pub(crate) seen: Arc<Seen>,
     closing: AtomicBool,
     closed: AtomicBool,
     /// For those who wait for that.
@@ -138,13 +105,14 @@ impl Core {
             keeper: Keeper::default(),
             watches,
             eventual: Tier::default(),
+            cache: OnceLock::new(),
             waits: Semaphore::new(waits_max),
             budget,
             stats: Counters::default(),
             attempt_timeout,
             call_timeout,
             name,
-            seen: Seen::default(),
+            seen: Arc::default(),
             closing: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             closed_signal: tokio::sync::watch::Sender::new(false),
@@ -166,6 +134,7 @@ impl Core {
 
     /// Sends a mutation; its retries apply once.
     pub(crate) async fn mutate(&self, request: Request, timeout: Option<Duration>) -> Result<Response> {
+        let _writing = self.cache().and_then(|cache| cache.writing(&request));
         self.call(request, Nature::Stamped, Route::Leader, timeout).await
     }
 
@@ -260,12 +229,17 @@ impl Core {
 
     /// The highest revision this client has seen.
     pub(crate) fn seen_revision(&self) -> u64 {
-        self.seen.revision.load(Ordering::Relaxed)
+        self.seen.revision()
     }
 
     /// The newest epoch of the store that this client has seen, and the highest revision within it.
     pub(crate) fn seen_point(&self) -> (u64, u64) {
         self.seen.point()
+    }
+
+    /// The cache, if the client was built with one.
+    pub(crate) fn cache(&self) -> Option<&Arc<Shared>> {
+        self.cache.get().map(Owned::shared)
     }
 
     /// Returns when the client is closed.
@@ -293,6 +267,9 @@ impl Core {
     /// Refuses new calls, waits for those that run, at most `timeout`, and ends every connection.
     pub(crate) async fn close(&self, timeout: Duration) {
         self.closing.store(true, Ordering::SeqCst);
+        if let Some(owned) = self.cache.get() {
+            owned.close();
+        }
         let drained = async {
             loop {
                 let idle = self.idle.notified();
@@ -351,21 +328,4 @@ pub(crate) fn unexpected(call: &str, response: &Response) -> Error {
         Outcome::Unknown,
         format!("{call} was answered with a reply to {got}"),
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_revision_seen_grows_within_an_epoch_and_starts_over_in_the_next() {
-        let seen = Seen::default();
-        seen.observe(0, 9);
-        seen.observe(0, 4);
-        assert_eq!(seen.revision.load(Ordering::Relaxed), 9);
-        seen.observe(1, 3);
-        assert_eq!(seen.revision.load(Ordering::Relaxed), 3);
-        seen.observe(0, 50);
-        assert_eq!(seen.revision.load(Ordering::Relaxed), 3);
-    }
 }

@@ -69,21 +69,37 @@ impl<T> GetJson<'_, T> {
     }
 }
 
+impl<T: DeserializeOwned> GetJson<'_, T> {
+    /// Looks into the cache of the client and nowhere else, at once, as [`Get::local_only`]. The outer `None`: the cache does
+    /// not have it; the inner one: it knows that the key does not exist.
+    ///
+    /// # Errors
+    ///
+    /// As [`Get::local_only`], and [`ErrorKind::Json`].
+    #[allow(clippy::type_complexity, reason = "what a read yields, or nothing")]
+    pub fn local_only(self) -> Result<Option<Option<(T, Record)>>> {
+        let reply = self.get.local_only()?;
+        reply.map(|reply| decode(reply.record)).transpose()
+    }
+}
+
+fn decode<T: DeserializeOwned>(record: Option<Record>) -> Result<Option<(T, Record)>> {
+    let Some(record) = record else {
+        return Ok(None);
+    };
+    let value = serde_json::from_slice(&record.value).map_err(|error| {
+        let key = record.key.escape_ascii();
+        let message = format!("the value of {key} cannot be read as JSON of this type: {error}");
+        Error::new(ErrorKind::Json, Outcome::NotAMutation, message)
+    })?;
+    Ok(Some((value, record)))
+}
+
 impl<'a, T: DeserializeOwned + 'a> IntoFuture for GetJson<'a, T> {
     type Output = Result<Option<(T, Record)>>;
     type IntoFuture = BoxFuture<'a, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(async move {
-            let Some(record) = self.get.await?.record else {
-                return Ok(None);
-            };
-            let value = serde_json::from_slice(&record.value).map_err(|error| {
-                let key = record.key.escape_ascii();
-                let message = format!("the value of {key} cannot be read as JSON of this type: {error}");
-                Error::new(ErrorKind::Json, Outcome::NotAMutation, message)
-            })?;
-            Ok(Some((value, record)))
-        })
+        Box::pin(async move { decode(self.get.await?.record) })
     }
 }

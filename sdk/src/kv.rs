@@ -9,10 +9,11 @@ use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
-use crate::consistency::{Consistency, staleness_of, whole_ms};
+use crate::cache::{Shared, cached_bound, level_served};
+use crate::consistency::{Consistency, Source, staleness_of, whole_ms};
 use crate::core::{Core, unexpected};
 use crate::error::{Error, ErrorKind, Outcome, Result};
-use crate::eventual::{delete_at_level, get_at_level, put_at_level};
+use crate::eventual::{Told, answers_with_a_token, delete_at_level, get_at_level, put_at_level};
 use crate::record::{Keys, Record};
 use crate::routing::Route;
 
@@ -83,8 +84,14 @@ pub struct GetReply {
     pub revision: u64,
     /// How old the answer may be; zero for a strong read. [`Duration::MAX`] for an eventual one if that cannot be told.
     pub staleness: Duration,
-    /// Id of the member that answered.
+    /// Id of the member that answered, or that told the cache.
     pub member: u64,
+    /// Who answered.
+    pub source: Source,
+    /// What the answer promises: the level that was asked for, or that of the domain. Of a domain whose reads are
+    /// [`BoundedStale`](Consistency::BoundedStale), the bound that this answer keeps to.
+    pub level: Consistency,
+    pub(crate) told: Told,
 }
 
 impl<'a> Get<'a> {
@@ -128,21 +135,84 @@ impl<'a> Get<'a> {
         self
     }
 
+    /// Looks into the cache of the client and nowhere else, at once. `None`: the cache does not have it, or cannot prove that
+    /// it is as fresh as the level says, which is [`Consistency::Local`] by default here. That the key does not exist is an
+    /// answer: a reply without a record.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::InvalidArgument`] if the client has no cache, or if none can answer such a read: a strong or eventual one,
+    /// or one of an older revision.
+    pub fn local_only(self) -> Result<Option<GetReply>> {
+        let refuse = |field: &str, message: &str| {
+            let error = Error::invalid(field, message.to_owned());
+            Err(error.with_outcome(Outcome::NotAMutation))
+        };
+        let level = self.consistency.unwrap_or(Consistency::Local);
+        if cached_bound(level).is_none() {
+            return refuse(
+                "consistency",
+                "no cache answers strong or eventual reads: ask for BoundedStale or Local",
+            );
+        }
+        if self.request.revision != 0 {
+            return refuse("at_revision", "a cache has the current records only");
+        }
+        read_options(self.core, Some(level))?;
+        match self.core.cache() {
+            Some(cache) => Ok(cache.answer(&self.request.domain, &self.request.key, level)),
+            None => refuse("cache", "this client has no cache: see ClientBuilder::cache"),
+        }
+    }
+
     async fn send(mut self) -> Result<GetReply> {
         if self.consistency == Some(Consistency::Eventual) {
             return get_at_level(self.core, self.request, self.timeout).await;
         }
         self.request.read = Some(read_options(self.core, self.consistency)?);
+        let cacheable = self.request.revision == 0 && self.consistency.and_then(cached_bound).is_some();
+        match self.core.cache().filter(|_| cacheable) {
+            Some(cache) => self.send_through(cache).await,
+            None => Ok(self.ask().await?.0),
+        }
+    }
+
+    async fn send_through(self, cache: &Shared) -> Result<GetReply> {
+        let level = self.consistency.unwrap_or_default();
+        if let Some(reply) = cache.answer(&self.request.domain, &self.request.key, level) {
+            return Ok(reply);
+        }
+        let (domain, key) = (self.request.domain.clone(), self.request.key.clone());
+        let fill = cache.begin_fill();
+        let (reply, header) = self.ask().await?;
+        cache.fill(
+            fill,
+            &domain,
+            &key,
+            &header,
+            whole_ms(reply.staleness),
+            reply.record.as_ref(),
+        );
+        Ok(reply)
+    }
+
+    /// Asks a member.
+    async fn ask(self) -> Result<(GetReply, v1::ResponseHeader)> {
         let route = route_of(self.consistency);
         match self.core.read(Request::Get(self.request), route, self.timeout).await? {
             Response::Get(response) => {
                 let header = response.header.unwrap_or_default();
-                Ok(GetReply {
+                let staleness = staleness_of(response.staleness_ms);
+                let reply = GetReply {
+                    level: level_served(self.consistency, response.level(), staleness),
+                    source: Source::of(response.led),
                     record: response.record.map(Record::from),
                     revision: header.revision,
-                    staleness: staleness_of(response.staleness_ms),
+                    staleness,
                     member: header.member_id,
-                })
+                    told: Told::of(&header),
+                };
+                Ok((reply, header))
             }
             other => Err(unexpected_read("Get", &other)),
         }
@@ -176,6 +246,7 @@ pub struct PutReply {
     pub revision: u64,
     /// The record that was replaced, if [`Put::previous`] asked for it and there was one.
     pub previous: Option<Record>,
+    pub(crate) told: Told,
 }
 
 impl<'a> Put<'a> {
@@ -252,10 +323,14 @@ impl<'a> Put<'a> {
             return put_at_level(self.core, self.request?, self.timeout).await;
         }
         match self.core.mutate(Request::Put(self.request?), self.timeout).await? {
-            Response::Put(response) => Ok(PutReply {
-                revision: response.header.unwrap_or_default().revision,
-                previous: response.previous.map(Record::from),
-            }),
+            Response::Put(response) => {
+                let header = response.header.unwrap_or_default();
+                Ok(PutReply {
+                    revision: header.revision,
+                    previous: response.previous.map(Record::from),
+                    told: Told::of(&header),
+                })
+            }
             other => Err(unexpected("Put", &other)),
         }
     }
@@ -289,7 +364,10 @@ pub struct DeleteReply {
     pub deleted: u64,
     /// Their records, if [`Delete::previous`] asked for them.
     pub previous: Vec<Record>,
+    pub(crate) told: Told,
 }
+
+answers_with_a_token!(GetReply, PutReply, DeleteReply);
 
 impl<'a> Delete<'a> {
     pub(crate) fn new(core: &'a Arc<Core>, keys: Keys) -> Self {
@@ -336,11 +414,15 @@ impl<'a> Delete<'a> {
             return delete_at_level(self.core, self.request, self.timeout).await;
         }
         match self.core.mutate(Request::Delete(self.request), self.timeout).await? {
-            Response::Delete(response) => Ok(DeleteReply {
-                revision: response.header.unwrap_or_default().revision,
-                deleted: response.deleted,
-                previous: response.previous.into_iter().map(Record::from).collect(),
-            }),
+            Response::Delete(response) => {
+                let header = response.header.unwrap_or_default();
+                Ok(DeleteReply {
+                    revision: header.revision,
+                    deleted: response.deleted,
+                    previous: response.previous.into_iter().map(Record::from).collect(),
+                    told: Told::of(&header),
+                })
+            }
             other => Err(unexpected("Delete", &other)),
         }
     }

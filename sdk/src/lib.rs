@@ -47,9 +47,11 @@
 //!
 //! Dropping the future of a call stops waiting for it. A mutation dropped like that may still be applied.
 //!
+//! [`Memory`] is all of it for a fleet of workers: tasks, locks, workers, agents, a queue and metrics, each in its place.
+//!
 //! # What it lacks
 //!
-//! TLS and the cache.
+//! TLS.
 
 #![allow(
     clippy::disallowed_methods,
@@ -62,6 +64,7 @@ mod builder;
 mod client;
 
 // What a program calls: one kind of call a file.
+mod cache;
 mod cluster;
 mod domain;
 mod eventual;
@@ -69,6 +72,7 @@ mod json;
 mod kv;
 mod lease;
 mod lock;
+mod memory;
 mod queue;
 mod range;
 mod snapshot;
@@ -93,15 +97,20 @@ mod identity;
 mod pipeline;
 mod retry;
 mod routing;
+mod seen;
 mod sequences;
 mod session;
 mod slots;
 mod wire;
 
 pub use builder::ClientBuilder;
+pub use cache::{
+    Cache, CacheMisses, CachePolicy, CacheSettings, CacheStats, Cached, Coherence, DropCause, Dropped, DroppedItem,
+    DroppedStream, Invalidate, Invalidated, Stale, WarmUp, WarmedUp,
+};
 pub use client::Client;
 pub use cluster::{Member, MemberStatus};
-pub use consistency::Consistency;
+pub use consistency::{Consistency, Source};
 pub use core::ClientStats;
 pub use domain::{ChangeDomain, CreateDomain, Domain, Domains, Evict, EvictPolicy, Tier};
 pub use error::{Error, ErrorKind, Outcome, Result};
@@ -119,9 +128,15 @@ pub use lock::{
     Election, ForceReleased, Leader, Lock, LockForced, LockGrant, LockGuard, LockHold, LockHolder, LockMode, LockOp,
     LockOpReply, LockRecord, Locks, LocksGuard, LocksPage, Semaphore,
 };
+pub use memory::{
+    ClockOrder, ConflictEntry, FoundKey, Heartbeat, Memory, MemoryAssignments, MemoryBuilder, MemoryCacheMetrics,
+    MemoryChange, MemoryChangeKind, MemoryClock, MemoryEvent, MemoryEvents, MemoryLockMetrics, MemoryMetrics,
+    MemoryRead, MemoryValue, MemoryWrite, MemoryWritten, QueueState, Resolution, SharedMetrics, Subscribe,
+    SubscriptionId, SyncMetrics, TaskLock, TaskProgress, VectorClock, resolvers,
+};
 pub use queue::{
-    ClaimItems, Claimed, ClaimedItem, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue, QueueConfig,
-    QueueItem, QueueOp, QueueOpReply, QueueStats, Receipt, Swept,
+    ClaimItems, Claimed, ClaimedItem, ItemPlace, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue,
+    QueueConfig, QueueItem, QueueOp, QueueOpReply, QueueSnapshot, QueueStats, QueueSynced, Receipt, Swept, SyncQueue,
 };
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
@@ -134,9 +149,9 @@ pub use watch::{
     Watched, WorkerEvent, WorkerEventKind,
 };
 pub use worker::{
-    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, ListAssignments, ListWorkers, PlacedTask, Plan,
-    PlanApplied, PlanTasks, PlannedMove, RegisterWorker, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord,
-    WorkerState,
+    Assign, AssignOp, Assignment, AssignmentChanges, Assignments, AssignmentsSnapshot, AssignmentsSynced,
+    ListAssignments, ListWorkers, PlacedTask, Plan, PlanApplied, PlanTasks, PlannedMove, RegisterWorker,
+    SyncAssignments, TaskAssigned, Worker, WorkerOp, WorkerOpReply, WorkerRecord, WorkerState,
 };
 
 /// The pages of the guide: their examples are compiled with the tests.
@@ -148,11 +163,20 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/eventual.md")]
     struct Eventual;
 
+    #[doc = include_str!("../../raft-node/docs/guide/failures.md")]
+    struct Failures;
+
     #[doc = include_str!("../../raft-node/docs/guide/leases.md")]
     struct Leases;
 
+    #[doc = include_str!("../../raft-node/docs/guide/levels.md")]
+    struct Levels;
+
     #[doc = include_str!("../../raft-node/docs/guide/locks.md")]
     struct Locks;
+
+    #[doc = include_str!("../../raft-node/docs/guide/memory.md")]
+    struct Memory;
 
     #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
     struct Queues;

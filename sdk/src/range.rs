@@ -8,9 +8,11 @@ use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 
+use crate::cache::level_served;
 use crate::client::Client;
-use crate::consistency::{Consistency, staleness_of};
+use crate::consistency::{Consistency, Source, staleness_of};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::eventual::{Told, answers_with_a_token};
 use crate::kv::{read_options, route_of, unexpected_read};
 use crate::record::{Keys, Record};
 
@@ -63,9 +65,16 @@ pub struct RangePage {
     pub staleness: Duration,
     /// Id of the member that answered.
     pub member: u64,
+    /// Who answered.
+    pub source: Source,
+    /// What the answer promises, as [`GetReply::level`](crate::GetReply::level).
+    pub level: Consistency,
+    told: Told,
     client: Client,
     following: Option<Query>,
 }
+
+answers_with_a_token!(RangePage);
 
 impl<'a> Range<'a> {
     pub(crate) fn new(client: &'a Client, keys: Keys) -> Self {
@@ -233,14 +242,19 @@ impl Query {
 
     fn page(self, client: &Client, response: v1::RangeResponse) -> RangePage {
         let header = response.header.unwrap_or_default();
+        let staleness = staleness_of(response.staleness_ms);
+        let level = level_served(self.consistency, response.level(), staleness);
         let has_next = response.more && !response.next_page.is_empty();
         RangePage {
             records: response.records.into_iter().map(Record::from).collect(),
             count: response.count,
             more: response.more,
             revision: header.revision,
-            staleness: staleness_of(response.staleness_ms),
+            staleness,
             member: header.member_id,
+            source: Source::of(response.led),
+            level,
+            told: Told::of(&header),
             client: client.clone(),
             following: has_next.then(|| self.after(response.next_page, header.revision)),
         }

@@ -14,6 +14,7 @@ use quorate_proto::v1::reply::Response;
 use crate::consistency::whole_ms;
 use crate::core::{Core, unexpected};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::eventual::{Told, answers_with_a_token};
 use crate::lease::LeaseOpReply;
 use crate::lock::LockOpReply;
 use crate::queue::QueueOpReply;
@@ -310,7 +311,10 @@ pub struct TxnReply {
     pub succeeded: bool,
     /// One for each operation of the branch that was done, in order.
     pub results: Vec<OpReply>,
+    told: Told,
 }
+
+answers_with_a_token!(TxnReply);
 
 /// The answer of one operation of a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -424,15 +428,19 @@ impl<'a> Txn<'a> {
 
     async fn send(self) -> Result<TxnReply> {
         match self.core.mutate(Request::Txn(self.request), self.timeout).await? {
-            Response::Txn(response) => Ok(TxnReply {
-                revision: response.header.unwrap_or_default().revision,
-                succeeded: response.succeeded,
-                results: response
-                    .results
-                    .into_iter()
-                    .map(OpReply::from_wire)
-                    .collect::<Result<_>>()?,
-            }),
+            Response::Txn(response) => {
+                let header = response.header.unwrap_or_default();
+                Ok(TxnReply {
+                    revision: header.revision,
+                    succeeded: response.succeeded,
+                    results: response
+                        .results
+                        .into_iter()
+                        .map(OpReply::from_wire)
+                        .collect::<Result<_>>()?,
+                    told: Told::of(&header),
+                })
+            }
             other => Err(unexpected("Txn", &other)),
         }
     }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures::StreamExt;
+use prost::Message;
+use quorate_proto::eventual::{EventualCall, eventual_call};
 use quorate_proto::v1;
 use quorate_proto::v1::eventual_client::EventualClient;
 use quorate_proto::v1::eventual_reply::Response;
@@ -107,9 +109,9 @@ impl Pipe {
             quiet: true,
             ..Default::default()
         };
-        let call = v1::EventualCall {
+        let call = EventualCall {
             id: self.next_id,
-            request: Some(v1::eventual_call::Request::Write(request)),
+            request: Some(eventual_call::Request::Write(request.encode_to_vec().into())),
         };
         self.sent.push_back((self.next_id, Instant::now()));
         self.next_id += 1;

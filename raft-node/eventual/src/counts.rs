@@ -14,6 +14,8 @@ use crate::kind::Strategy;
 pub struct DomainCounts {
     entries: AtomicI64,
     bytes: AtomicI64,
+    cold_values: AtomicI64,
+    cold_bytes: AtomicI64,
     /// Values whose end came.
     pub expired: AtomicU64,
     /// Entries that went because memory was short.
@@ -30,9 +32,19 @@ impl DomainCounts {
         self.entries.load(Ordering::Relaxed).max(0) as u64
     }
 
-    /// Keys, values and what is kept with them.
+    /// Keys, values and what is kept with them, in memory: cold values are not counted.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Values that are on the disk alone.
+    pub fn cold_values(&self) -> u64 {
+        self.cold_values.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Bytes of values that are on the disk alone.
+    pub fn cold_bytes(&self) -> u64 {
+        self.cold_bytes.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// Conflicts of a strategy.
@@ -144,6 +156,13 @@ impl Counts {
         if entries != 0 {
             counts.entries.fetch_add(entries, Ordering::Relaxed);
         }
+    }
+
+    /// There are so many more cold values, with so many more bytes.
+    pub fn cold(&mut self, domain: u32, values: i64, bytes: i64) {
+        let counts = self.of(domain);
+        counts.cold_values.fetch_add(values, Ordering::Relaxed);
+        counts.cold_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     /// An entry went because memory was short.

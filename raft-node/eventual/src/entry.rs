@@ -14,24 +14,50 @@ pub const ENTRY_OVERHEAD_BYTES: u64 = 144;
 pub const SIBLING_OVERHEAD_BYTES: u64 = 64;
 
 /// Bytes that a client wrote. Eight bytes; whoever needs them shares one copy.
+///
+/// A cold value is on the member's disk alone, and only that it is there is in memory.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Value(ThinArc<(), u8>);
+pub struct Value(Option<ThinArc<(), u8>>);
 
 impl Value {
+    /// A value that is on the disk alone.
+    pub(crate) const COLD: Value = Value(None);
+
     /// Keeps the bytes.
     pub fn keep(bytes: &[u8]) -> Self {
-        Value(ThinArc::from_header_and_slice((), bytes))
+        Value(Some(ThinArc::from_header_and_slice((), bytes)))
+    }
+
+    /// The bytes are not in memory.
+    pub fn is_cold(&self) -> bool {
+        self.0.is_none()
+    }
+
+    /// The bytes; none of a cold value.
+    pub fn in_memory(&self) -> Option<&[u8]> {
+        self.0.as_ref().map(|kept| &kept.slice)
     }
 
     /// The bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it is cold. Whoever may meet a cold value brings it from the disk first: to take it for an empty one would be to
+    /// answer wrong.
     pub fn bytes(&self) -> &[u8] {
-        &self.0.slice
+        match self.in_memory() {
+            Some(bytes) => bytes,
+            None => panic!("a cold value was not brought from the disk before it was used"),
+        }
     }
 }
 
 impl std::fmt::Debug for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\"{}\"", self.bytes().escape_ascii())
+        match self.in_memory() {
+            Some(bytes) => write!(f, "\"{}\"", bytes.escape_ascii()),
+            None => f.write_str("cold"),
+        }
     }
 }
 
@@ -87,9 +113,9 @@ pub struct Sibling {
 }
 
 impl Sibling {
-    /// What it costs beside the entry it is in.
+    /// What it costs beside the entry it is in: of a cold value, nothing.
     pub fn bytes(&self) -> u64 {
-        self.value.bytes().len() as u64
+        self.value.in_memory().map_or(0, |bytes| bytes.len() as u64)
     }
 }
 
@@ -120,6 +146,11 @@ impl Entry {
     /// All of them.
     pub fn siblings(&self) -> impl Iterator<Item = &Sibling> + Clone {
         std::iter::once(&self.first).chain(self.more.iter().flat_map(|more| more.iter()))
+    }
+
+    /// All of them, to move their values.
+    pub fn siblings_mut(&mut self) -> impl Iterator<Item = &mut Sibling> {
+        std::iter::once(&mut self.first).chain(self.more.iter_mut().flat_map(|more| more.iter_mut()))
     }
 
     /// How many there are.
@@ -184,6 +215,7 @@ mod tests {
 
     #[test]
     fn a_slot_is_small() {
+        assert_eq!(size_of::<Value>(), 8);
         assert_eq!(size_of::<Sibling>(), 32);
         assert_eq!(size_of::<Entry>(), 56);
     }

@@ -83,6 +83,49 @@ impl Place {
     }
 }
 
+/// The bytes of a key where they came, checked and hashed: most keys that peers send are kept here already.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeyRef<'a> {
+    bytes: &'a [u8],
+    /// Of all bytes.
+    hash: u64,
+    /// Of those before the element.
+    home: u64,
+}
+
+impl<'a> KeyRef<'a> {
+    /// Fails if the bytes are no key.
+    pub(crate) fn decode(bytes: &'a [u8]) -> Result<Self, Damaged> {
+        let element = Parts::of(bytes)?.address.element;
+        let hash = xxh3_64(bytes);
+        let home = match element {
+            Some(element) => xxh3_64(&bytes[..bytes.len() - element.len()]),
+            None => hash,
+        };
+        Ok(KeyRef { bytes, hash, home })
+    }
+
+    /// The bytes.
+    pub(crate) fn bytes(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Of all bytes.
+    pub(crate) fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// The shard, of those that belong to volatile domains or of the others.
+    pub(crate) fn shard(&self, volatile: bool) -> ShardNumber {
+        ShardNumber::of_hash(self.home, volatile)
+    }
+
+    /// Keeps it.
+    pub(crate) fn keep(&self) -> Key {
+        Key(ThinArc::from_header_and_slice(self.hash, self.bytes))
+    }
+}
+
 /// An address that is kept. Eight bytes; the entry, the log and whoever else needs it share one copy.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Key(ThinArc<u64, u8>);
@@ -95,8 +138,7 @@ impl Key {
 
     /// A key as it came from a peer or the disk. Fails if it is none.
     pub fn decode(bytes: &[u8]) -> Result<Self, Damaged> {
-        Parts::of(bytes)?;
-        Ok(Key(ThinArc::from_header_and_slice(xxh3_64(bytes), bytes)))
+        Ok(KeyRef::decode(bytes)?.keep())
     }
 
     /// The bytes.
@@ -210,6 +252,12 @@ mod tests {
         ] {
             let key = Key::keep(&Place::of(address));
             assert_eq!(key.address(), address);
+            let came = KeyRef::decode(key.bytes()).unwrap();
+            assert_eq!(
+                (came.bytes(), came.hash(), came.keep()),
+                (key.bytes(), key.hash(), key.clone())
+            );
+            assert_eq!(came.shard(true), key.shard(true));
             assert_eq!(Key::decode(key.bytes()).unwrap(), key);
             assert_eq!(Key::decode(key.bytes()).unwrap().hash(), key.hash());
         }

@@ -49,8 +49,8 @@ pub use key::{Address, Key, Place};
 pub use kind::{Space, Strategy};
 pub use log::OPERATION_BYTES as LOG_OPERATION_BYTES;
 pub use shard::{
-    Action, Applied, Dropping, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard, ShardLimits,
-    ShardNumber, Siblings, Unflushed, Unseen, UnseenKey, Write, Written,
+    Action, Applied, Cold, Dropping, Fetched, Gap, Held, Moment, Refused, SHARDS, SHARDS_PER_SET, SIBLINGS_MAX, Shard,
+    ShardLimits, ShardNumber, Siblings, Unflushed, Unseen, UnseenKey, Write, Written,
 };
 pub use store::Store;
 pub use token::{ForeignToken, TOKEN_BYTES_MAX, TOKEN_BYTES_TAKEN_MAX, Token};

@@ -14,14 +14,50 @@ pub type Removed = SmallVec<[Dot; 2]>;
 /// Bytes that an operation takes in the log.
 pub const OPERATION_BYTES: u64 = size_of::<Op>() as u64;
 
+/// The same as it is kept: every write goes through memory that no cache holds, so an operation is as small as can be.
+#[derive(Clone, Debug)]
+pub enum Superseded {
+    /// The first write of a key.
+    Nothing,
+    /// Nearly all others.
+    One(Dot),
+    /// What was written concurrently. A list in its place would be two words.
+    #[allow(clippy::box_collection, reason = "one word instead of two")]
+    Several(Box<Vec<Dot>>),
+}
+
+impl Superseded {
+    /// The dots.
+    pub fn dots(&self) -> &[Dot] {
+        match self {
+            Superseded::Nothing => &[],
+            Superseded::One(dot) => std::slice::from_ref(dot),
+            Superseded::Several(dots) => dots,
+        }
+    }
+}
+
+impl From<Removed> for Superseded {
+    fn from(removed: Removed) -> Self {
+        match removed[..] {
+            [] => Superseded::Nothing,
+            [one] => Superseded::One(one),
+            _ => Superseded::Several(Box::new(removed.into_vec())),
+        }
+    }
+}
+
 /// What is remembered of an operation. What it wrote is found in the entry of its key, if it still stands there.
 #[derive(Clone, Debug)]
 pub struct Op {
     /// What it changed.
     pub key: Key,
     /// What it supersedes.
-    pub removed: Removed,
+    pub removed: Superseded,
 }
+
+/// A list of operations has room for so many from the start.
+const ROOM_MIN: usize = 16;
 
 /// Operations of one actor, without gaps.
 #[derive(Clone, Debug)]
@@ -57,6 +93,9 @@ impl Log {
 
     /// The next operation of `actor`, whose number is `number`.
     pub fn push(&mut self, actor: ActorIndex, number: u64, op: Op) {
+        if self.len >= self.len_max {
+            self.forget_one();
+        }
         let tail = match self.tails.iter_mut().position(|tail| tail.actor == actor) {
             Some(place) => &mut self.tails[place],
             None => {
@@ -70,11 +109,15 @@ impl Log {
             }
         };
         debug_assert_eq!(tail.base + tail.ops.len() as u64 + 1, number, "operations have no gaps");
+        // Never more room than there may be operations: then the one that comes takes the place in memory of the one that
+        // went just before.
+        if tail.ops.len() == tail.ops.capacity() {
+            let operations = tail.ops.len();
+            tail.ops
+                .reserve_exact(operations.max(ROOM_MIN).min(self.len_max - operations));
+        }
         tail.ops.push_back(op);
         self.len += 1;
-        if self.len > self.len_max {
-            self.forget_one();
-        }
     }
 
     /// Forgets the oldest operation of the actor of whom there are most.
@@ -137,7 +180,7 @@ mod tests {
                 name: name.as_bytes(),
                 element: None,
             })),
-            removed: Removed::new(),
+            removed: Superseded::Nothing,
         }
     }
 
@@ -168,6 +211,24 @@ mod tests {
         assert_eq!(numbers(&log, A, 0), None);
         assert_eq!(numbers(&log, A, 1), Some(vec![2, 3]));
         assert_eq!(numbers(&log, B, 0), Some(vec![1, 2]));
+    }
+
+    #[test]
+    fn an_operation_is_small_and_keeps_what_it_supersedes() {
+        assert_eq!(size_of::<Op>(), 24);
+        for count in 0..4 {
+            let removed: Removed = (1..=count).map(|number| Dot::new(A, number)).collect();
+            assert_eq!(Superseded::from(removed.clone()).dots(), &removed[..]);
+        }
+    }
+
+    #[test]
+    fn a_full_log_takes_no_more_room() {
+        let mut log = Log::new(1_000);
+        for number in 1..=10_000 {
+            log.push(A, number, op("a"));
+        }
+        assert_eq!((log.len(), log.tails[0].ops.capacity()), (1_000, 1_000));
     }
 
     #[test]

@@ -12,6 +12,8 @@
 
 use std::collections::BTreeMap;
 
+use smallvec::SmallVec;
+
 use crate::actor::ActorId;
 use crate::dot::NUMBER_MAX;
 use crate::shard::ShardNumber;
@@ -35,7 +37,8 @@ pub struct Token {
     pub coarse: bool,
     /// What every member had was left out: a member that has just started must not answer before it has that again.
     pub settled: bool,
-    shards: BTreeMap<ShardNumber, Vec<(ActorId, u64)>>,
+    /// Hardly ever more than one process a shard.
+    shards: BTreeMap<ShardNumber, SmallVec<[(ActorId, u64); 1]>>,
 }
 
 /// Why a token cannot be used.
@@ -81,7 +84,7 @@ impl Token {
 
     /// What was seen of a shard.
     pub fn of(&self, shard: ShardNumber) -> &[(ActorId, u64)] {
-        self.shards.get(&shard).map_or(&[], Vec::as_slice)
+        self.shards.get(&shard).map_or(&[], SmallVec::as_slice)
     }
 
     /// Every shard of which something was seen.

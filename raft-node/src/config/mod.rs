@@ -29,5 +29,5 @@ pub use layer::{Layer, parse_members};
 pub use limits::Limits;
 pub use load::{Loaded, Origin, load};
 pub use node::{Cluster, FoundingMember, NodeConfig};
-pub use sections::{Compaction, Eventual, Log, LogFormat, LogLevel, Raft, Storage};
+pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Raft, Storage};
 pub use settings::{Kind, SETTINGS, Setting};

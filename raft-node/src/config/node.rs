@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Compaction, Eventual, Limits, Log, Raft, Storage};
+use super::{Cache, Compaction, Eventual, Limits, Log, Raft, Storage};
 use crate::types::MemberId;
 
 /// What a member runs with. Made by [`super::load()`], or in code with [`NodeConfig::founding`].
@@ -37,6 +37,8 @@ pub struct NodeConfig {
     pub compaction: Compaction,
     /// The eventual tier.
     pub eventual: Eventual,
+    /// What clients cache.
+    pub cache: Cache,
     /// What the server says about itself.
     pub log: Log,
 }
@@ -76,6 +78,7 @@ impl Default for NodeConfig {
             storage: Storage::default(),
             compaction: Compaction::default(),
             eventual: Eventual::default(),
+            cache: Cache::default(),
             log: Log::default(),
         }
     }

@@ -86,8 +86,9 @@ impl Default for Compaction {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Eventual {
-    /// What was written is on disk after this long, in milliseconds. Until then it is lost if the process is killed, unless
-    /// another member has it. Default 100.
+    /// What was written is on disk after this long, in milliseconds; while so much is written that bringing it there takes
+    /// more than a tenth of that, after ten times as long as it takes, but not after more than a second more. Until then it
+    /// is lost if the process is killed, unless another member has it. Default 100.
     pub flush_interval_ms: u64,
     /// Operations that are remembered for members that were away for a moment, over all shards. One that was away for
     /// longer gets whole shards. Default 67,108,864 (64 MiB).
@@ -115,6 +116,22 @@ impl Default for Eventual {
             beat_interval_ms: 50,
             frame_bytes_max: 268_435_456,
         }
+    }
+}
+
+/// What clients cache.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cache {
+    /// A coherent cache may answer for so long after a proof, in milliseconds: what a write of a coherent domain waits at most
+    /// for a cache that is silent, and what a new leader waits before it answers such writes. The same at every member, and
+    /// changed while no domain is coherent. Default 1,000.
+    pub lease_ms: u64,
+}
+
+impl Default for Cache {
+    fn default() -> Self {
+        Self { lease_ms: 1000 }
     }
 }
 

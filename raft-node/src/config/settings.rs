@@ -227,6 +227,12 @@ pub const SETTINGS: &[Setting] = &[
         4 * GIB - 1,
         "what one shard sends at once, at most",
     ),
+    integer(
+        "cache.lease_ms",
+        100,
+        60_000,
+        "a coherent cache may answer for so long after a proof",
+    ),
     other(
         "log.level",
         Kind::Word(&["error", "warn", "info", "debug", "trace"]),

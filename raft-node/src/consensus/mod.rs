@@ -9,6 +9,7 @@
 //!   log ids twice, and replicas fork for ever.
 //! * No lease reads: a follower that restarts quickly has forgotten the lease it granted.
 
+mod leadership;
 mod lease_keeper;
 mod log_clock;
 mod membership;
@@ -19,6 +20,7 @@ mod read;
 mod settings;
 mod types;
 
+pub use leadership::{leader, leadership};
 pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};

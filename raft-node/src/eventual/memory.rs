@@ -33,6 +33,8 @@ fn of_domain(domain: &EventualDomain, counts: &DomainCounts) -> DomainMemory {
         entries: counts.entries(),
         bytes: counts.bytes(),
         bytes_max: domain.bytes_max,
+        cold_values: counts.cold_values(),
+        cold_bytes: counts.cold_bytes(),
         pressure: pressure.name().to_owned(),
         evicted: counts.evicted.load(Ordering::Relaxed),
         refused: counts.refused.load(Ordering::Relaxed),

@@ -17,6 +17,7 @@
 //!   shards later.
 
 mod changes;
+mod cold;
 mod disk;
 mod freshness;
 mod heal;
@@ -32,6 +33,7 @@ mod tier;
 mod wait;
 
 pub use changes::Changes;
+pub use cold::LostValue;
 pub use disk::{Disk, DiskError, Loaded};
 pub use heal::Heal;
 pub use limits::{Full, NotWritten, Pressure};

@@ -128,7 +128,7 @@ impl Peer {
     }
 
     /// It is known to have the actor's operations of the shard up to `number`.
-    fn knows(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
+    pub fn knows(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
         self.known[shard.index()].lock().get(actor) >= number
     }
 
@@ -218,9 +218,11 @@ impl Peers {
         peers.values().filter(|peer| peer.knows(shard, actor, number)).count()
     }
 
-    /// There are peers, and every one is known to have the actor's operations of the shard up to `number`, whoever it is.
-    pub fn all_have(&self, shard: ShardNumber, actor: ActorIndex, number: u64) -> bool {
-        !self.peers.read().is_empty() && self.all_are(|peer| peer.knows(shard, actor, number))
+    /// Every peer, to ask them all for much. None if there are none, or if there may be others.
+    pub fn everybody(&self) -> Option<Vec<Arc<Peer>>> {
+        self.are_complete()
+            .then(|| self.all())
+            .filter(|peers| !peers.is_empty())
     }
 
     /// Every peer has this process's operations of the shard up to this number.
@@ -247,7 +249,7 @@ mod tests {
         peer.is_process(ActorId(10));
         peer.has(ActorId(10), ME, shard, 5);
         assert_eq!(peers.having_of(shard, ME, 5), 1);
-        assert!(!peers.all_have(shard, ME, 5), "there may be others");
+        assert!(peers.everybody().is_none(), "there may be others");
         peer.is_process(ActorId(11));
         assert_eq!(peer.acked(shard), 0);
         peer.has(ActorId(10), ME, shard, 6);
@@ -265,13 +267,14 @@ mod tests {
     #[test]
     fn of_members_that_are_not_known_yet_nothing_holds() {
         let peers = Peers::default();
-        let Some(shard) = ShardNumber::new(7) else { panic!() };
-        assert!(!peers.all_have(shard, ME, 0) && !peers.all_are(|_| true));
+        assert!(peers.everybody().is_none() && !peers.all_are(|_| true));
         peers.get_or_add(2);
-        assert!(!peers.all_have(shard, ME, 0), "one of them has called");
+        assert!(peers.everybody().is_none(), "one of them has called");
         peers.set_complete();
-        assert!(peers.all_have(shard, ME, 0));
-        assert!(!peers.all_have(shard, ME, 1));
+        let Some(shard) = ShardNumber::new(7) else { panic!() };
+        let Some(everybody) = peers.everybody() else { panic!() };
+        assert_eq!(everybody.len(), 1);
+        assert!(everybody[0].knows(shard, ME, 0) && !everybody[0].knows(shard, ME, 1));
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use quorate_eventual::frame::{Frame, split};
 use quorate_eventual::{Action, ActorId, Address, Clock, Moment, Place, ShardNumber, Space, Strategy, Write};
 
+use super::replication::repair;
 use super::{EventualOptions, Tier};
 use crate::environment::SystemClock;
 
@@ -68,18 +69,10 @@ pub fn exchange(one: &Tier, other: &Tier) {
 pub fn send(from: &Tier, to: &Tier) {
     for number in ShardNumber::all() {
         let have = clock_of(to, number, from);
-        let mut frame = Vec::new();
-        {
-            let shard = from.store.lock(number);
-            if have.includes(shard.clock()) {
-                continue;
-            }
-            if shard.encode_missing(number, &have, &mut frame).is_err() {
-                frame.clear();
-                shard.encode_state(number, &have, &mut frame);
-            }
-        }
-        let (body, _) = split(&frame).unwrap();
+        let Some(repair) = repair(from, number, &have).unwrap() else {
+            continue;
+        };
+        let (body, _) = split(&repair.frame).unwrap();
         let frame = Frame::decode(body, to.store.actors()).unwrap();
         frame.apply(&mut to.store.lock(number)).unwrap();
     }

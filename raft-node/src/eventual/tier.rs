@@ -1,8 +1,8 @@
 //! What every part of the tier at one member shares.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -10,10 +10,13 @@ use quorate_eventual::{ActorId, SHARDS, ShardLimits, ShardNumber, Store};
 use tokio::sync::Notify;
 
 use super::changes::Changes;
+use super::cold::LostValue;
+use super::disk::Shelf;
 use super::heal::{HEALS_MAX, Heal};
 use super::peers::{Peer, Peers};
 use crate::config;
 use crate::environment::Clock;
+use crate::types::DomainId;
 
 /// Bounds and times of the tier.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +62,7 @@ impl EventualOptions {
                 log_ops_max: of_shard(settings.log_bytes_max) / operation_bytes,
                 orphan_bytes_max: of_shard(settings.orphan_bytes_max),
                 value_bytes_max: bytes(limits.value_bytes_max),
+                ..ShardLimits::default()
             },
             queue_bytes_max: bytes(settings.peer_queue_bytes_max),
             beat: Duration::from_millis(settings.beat_interval_ms),
@@ -94,6 +98,12 @@ pub struct Tier {
     /// No more writes of clients are taken.
     closed: AtomicBool,
     diverged_shards: AtomicU64,
+    /// The way to values that are on the disk alone; none in a member without a disk.
+    shelf: OnceLock<Shelf>,
+    /// One of them could not be read.
+    lost: OnceLock<LostValue>,
+    /// When there was last no room to be made in a domain.
+    pub(super) searched_in_vain: Mutex<BTreeMap<DomainId, Duration>>,
 }
 
 impl Tier {
@@ -114,7 +124,30 @@ impl Tier {
             processes_checked: AtomicU64::new(0),
             closed: AtomicBool::new(false),
             diverged_shards: AtomicU64::new(0),
+            shelf: OnceLock::new(),
+            lost: OnceLock::new(),
+            searched_in_vain: Mutex::default(),
         })
+    }
+
+    /// Values may leave the memory from now on.
+    pub(super) fn set_shelf(&self, shelf: Shelf) {
+        let _ = self.shelf.set(shelf);
+    }
+
+    /// See [`Tier::set_shelf`].
+    pub(super) fn shelf(&self) -> Option<&Shelf> {
+        self.shelf.get()
+    }
+
+    /// A value cannot be read any more.
+    pub(super) fn set_lost(&self, lost: &LostValue) {
+        let _ = self.lost.set(lost.clone());
+    }
+
+    /// The first value that could not be read: the member must not go on.
+    pub(super) fn lost_value(&self) -> Option<&LostValue> {
+        self.lost.get()
     }
 
     /// Milliseconds since 1970.

@@ -7,8 +7,9 @@ use quorate_proto::v1::ResponseHeader;
 
 use super::admission::Admission;
 use super::eventual::Repeats;
+use super::watch::follow_leadership;
 use crate::config::Limits;
-use crate::consensus::network::Roster;
+use crate::consensus::network::{PeerNetwork, Roster};
 use crate::consensus::{LeaseKeeper, Membership, Proposer, Raft, ReadGate};
 use crate::environment::Clock;
 use crate::eventual::{AskPeers, Tier};
@@ -46,6 +47,10 @@ pub struct Api {
     pub(super) tier_network: AskPeers,
     /// What requests of the eventual tier did that clients may repeat.
     pub(super) repeats: Repeats,
+    /// Connections to the other members.
+    pub(super) peers: PeerNetwork,
+    /// Answers that wait do so here.
+    pub(super) runtime: tokio::runtime::Handle,
     space: Arc<Space>,
 }
 
@@ -66,13 +71,15 @@ impl Api {
         clock: Arc<dyn Clock>,
         tier: Arc<Tier>,
         tier_network: AskPeers,
+        peers: PeerNetwork,
+        cache_lease: Duration,
     ) -> Arc<Self> {
         let admission = Admission::new(
             limits.calls_outstanding_max,
             "calls are being worked on, which is limits.calls_outstanding_max",
         );
-        let watches = watches(&limits, &store, &raft, &roster, clock);
-        Arc::new(Self {
+        let watches = watches(&limits, cache_lease, &store, &raft, &roster, clock);
+        let api = Arc::new(Self {
             limits,
             proposer,
             reads,
@@ -92,8 +99,12 @@ impl Api {
             tier,
             tier_network,
             repeats: Repeats::default(),
+            peers,
+            runtime: tokio::runtime::Handle::current(),
             space,
-        })
+        });
+        tokio::spawn(follow_leadership(Arc::downgrade(&api)));
+        api
     }
 
     /// Writes that grow the store are refused: the disk of too many voters is nearly full.
@@ -135,6 +146,7 @@ fn header(roster: &Roster, raft: &Raft, revision: u64) -> ResponseHeader {
 
 fn watches(
     limits: &Limits,
+    cache_lease: Duration,
     store: &Arc<StateStore>,
     raft: &Raft,
     roster: &Arc<Roster>,
@@ -144,6 +156,7 @@ fn watches(
     let limits = HubLimits {
         watches_max: limits.watches_max,
         stall_max: Duration::from_millis(limits.watch_stall_ms_max),
+        cache_lease,
     };
     let header = move |revision: Revision| header(&roster, &raft, revision.0);
     Hub::start(Arc::clone(store), clock, Box::new(header), limits)

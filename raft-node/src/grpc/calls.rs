@@ -158,8 +158,15 @@ fn take(
             api.proposer.submit(
                 command,
                 Box::new(move |result| {
+                    let hold = result.as_ref().ok().and_then(|reply| api_then.hold(reply));
                     let answer = api_then.mutated(expected, result);
-                    send(&ready, taken, answer);
+                    match hold {
+                        None => send(&ready, taken, answer),
+                        Some(hold) => drop(api_then.runtime.spawn(async move {
+                            hold.over().await;
+                            send(&ready, taken, answer);
+                        })),
+                    }
                 }),
             );
         }

@@ -273,7 +273,7 @@ pub(super) fn status(error: Error) -> Status {
     Status::with_details(code, message, Bytes::from(error.encode_to_vec()))
 }
 
-fn leader_hint(leader: Option<MemberId>, roster: &Roster) -> Option<MemberAddress> {
+pub(super) fn leader_hint(leader: Option<MemberId>, roster: &Roster) -> Option<MemberAddress> {
     let member_id = leader?;
     let client_address = roster.members().get(&member_id)?.client_address.clone();
     Some(MemberAddress {

@@ -37,4 +37,4 @@ pub use domains::DomainsService;
 pub use eventual::EventualService;
 pub use kv::{KvService, SessionService};
 pub use serve::{ServeError, serve_clients, serve_peers};
-pub use watch::WatchService;
+pub use watch::{CachePeers, WatchService};

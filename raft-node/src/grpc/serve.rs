@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
+use quorate_proto::internal::caches_server::CachesServer;
 use quorate_proto::internal::eventual_server::EventualServer as PeerEventualServer;
 use quorate_proto::internal::raft_server::RaftServer;
 use quorate_proto::v1::calls_server::CallsServer;
@@ -17,8 +18,8 @@ use quorate_proto::v1::watch_server::WatchServer;
 use tonic::transport::Server;
 
 use super::{
-    Api, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService, SessionService,
-    WatchService,
+    Api, CachePeers, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService,
+    SessionService, WatchService,
 };
 use crate::consensus::network::{Incoming, PeerService};
 use crate::eventual::PushService;
@@ -27,6 +28,8 @@ use crate::eventual::PushService;
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 8 << 20;
+/// What comes in one piece. By default 16 KiB, and each piece is a call of the system and a wake-up.
+const FRAME_BYTES_MAX: u32 = 256 << 10;
 /// A client that answers no ping for this long is gone.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -59,6 +62,7 @@ pub async fn serve_clients(
     Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
@@ -87,16 +91,19 @@ pub async fn serve_clients(
 pub async fn serve_peers(
     peers: RaftServer<PeerService>,
     eventual: PeerEventualServer<PushService>,
+    caches: CachePeers,
     incoming: Incoming,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(1)))
         .http2_keepalive_timeout(Some(Duration::from_secs(2)))
         .add_service(peers)
         .add_service(eventual)
+        .add_service(CachesServer::new(caches))
         .serve_with_incoming_shutdown(incoming, shutdown)
         .await
         .map_err(|error| ServeError {

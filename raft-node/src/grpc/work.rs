@@ -231,6 +231,9 @@ impl Api {
                     return reply::Response::Error(refused);
                 }
                 let result = self.proposer.propose(command).await;
+                if let Some(hold) = result.as_ref().ok().and_then(|reply| self.hold(reply)) {
+                    hold.over().await;
+                }
                 self.mutated(expected, result)
             }
             Work::KeepAlive(request) => leases::keep_alive(self, request).await,

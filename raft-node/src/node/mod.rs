@@ -104,10 +104,12 @@ async fn serve(
 ) -> Result<(), NodeError> {
     let config = Arc::new(config);
     let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
+    let api = parts.api();
     let (stop, stopped) = watch::channel(false);
     let mut peers = raft_runtime.spawn(grpc::serve_peers(
         parts.peer_service(),
         parts.push_service(tokio::runtime::Handle::current()),
+        grpc::CachePeers(Arc::clone(&api)),
         parts.take_peers(),
         told(stopped.clone()),
     ));
@@ -121,11 +123,7 @@ async fn serve(
     // On this runtime, not on Raft's: there is much of it, and none of it is urgent.
     let mut replication = tokio::spawn(parts.replication().run());
     parts.keep_tier();
-    let mut clients = tokio::spawn(grpc::serve_clients(
-        parts.api(),
-        parts.take_clients(),
-        told(stopped.clone()),
-    ));
+    let mut clients = tokio::spawn(grpc::serve_clients(api, parts.take_clients(), told(stopped.clone())));
     tracing::info!(
         member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
     );

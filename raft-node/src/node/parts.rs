@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use quorate_eventual::ActorId;
@@ -21,6 +22,7 @@ use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
 use crate::grpc::Api;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
+use crate::mvcc::DomainTable;
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, RocksEngine, RocksOptions, StorageError};
@@ -85,7 +87,7 @@ impl Parts {
             EventualOptions::of(&config.eventual, &config.limits),
             Arc::clone(&clock),
         );
-        let entries = open_entries(&config, &directory, &tier).await?;
+        let entries = open_entries(&config, &directory, &tier, store.domains().load()).await?;
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
         let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
@@ -146,6 +148,8 @@ impl Parts {
             Arc::new(SystemClock),
             Arc::clone(&self.tier),
             AskPeers::new(Arc::clone(&self.roster), self.network.clone()),
+            self.network.clone(),
+            Duration::from_millis(self.config.cache.lease_ms),
         )
     }
 
@@ -253,10 +257,11 @@ async fn open_entries(
     config: &NodeConfig,
     directory: &DataDirectory,
     tier: &Arc<Tier>,
+    domains: Arc<DomainTable>,
 ) -> Result<EntryDisk, NodeError> {
     let (path, cluster) = (config.data_directory.join("eventual"), directory.cluster_id());
     let tier = Arc::clone(tier);
-    let opened = tokio::task::spawn_blocking(move || EntryDisk::open(&path, cluster, &tier)).await;
+    let opened = tokio::task::spawn_blocking(move || EntryDisk::open(&path, cluster, &tier, &domains)).await;
     let (entries, _) = opened.map_err(|error| NodeError::Start(error.to_string()))??;
     Ok(entries)
 }

@@ -86,6 +86,8 @@ pub enum DomainField {
     Evict,
     /// What reads promise that do not say it themselves.
     Level,
+    /// Whether writes wait for coherent caches.
+    Coherent,
 }
 
 impl DomainField {
@@ -97,6 +99,7 @@ impl DomainField {
             DomainField::Strategy => "strategy",
             DomainField::Evict => "evict",
             DomainField::Level => "level",
+            DomainField::Coherent => "coherent",
         }
     }
 }

@@ -106,4 +106,63 @@ pub enum QueueRefusal {
         /// The limit.
         keys_max: u64,
     },
+    /// It has changed since the request was made.
+    #[error(
+        "queue {queue:?} last changed at revision {found} (0: there is no such queue); the request was made from what it \
+         was at {expected} (0: there was no such queue, or nothing in it): read it again"
+    )]
+    Changed {
+        /// The queue.
+        queue: String,
+        /// When it was read; 0: it was not there, or held nothing.
+        expected: Revision,
+        /// When it last changed; 0: it is not there.
+        found: Revision,
+    },
+    /// The item is claimed, delayed or dead; or it waits somewhere else.
+    #[error("item {item} of queue {queue:?} does not wait for a claim at priority {priority} in group {group:?}")]
+    NotReady {
+        /// The queue.
+        queue: String,
+        /// The item.
+        item: u64,
+        /// Where it should wait.
+        priority: u8,
+        /// In which group.
+        group: String,
+    },
+    /// The item is not claimed.
+    #[error("item {item} of queue {queue:?} is not claimed: it cannot be given back")]
+    NotClaimed {
+        /// The queue.
+        queue: String,
+        /// The item.
+        item: u64,
+    },
+    /// Nothing of the queue is claimed.
+    #[error("queue {queue:?} is paused: nothing of it can be claimed until it is resumed")]
+    Paused {
+        /// The queue.
+        queue: String,
+    },
+    /// More would be claimed than may be.
+    #[error(
+        "{claims} items of {}queue {queue:?} would be claimed; the limit is {claims_max}: wait until some are done, or \
+         raise the limit",
+        in_group(group.as_deref())
+    )]
+    TooManyClaims {
+        /// The queue.
+        queue: String,
+        /// The group whose limit it is; none: that of the queue.
+        group: Option<String>,
+        /// Items that would be claimed.
+        claims: u64,
+        /// The limit.
+        claims_max: u64,
+    },
+}
+
+fn in_group(group: Option<&str>) -> String {
+    group.map_or_else(String::new, |group| format!("group {group:?} of "))
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bincode::{Decode, Encode};
 
-use super::LeaseId;
+use super::{LeaseId, Revision};
 
 /// Why an operation on workers or assignments changed nothing.
 ///
@@ -142,6 +142,26 @@ pub enum WorkerRefusal {
         worker: String,
         /// The generation that worker has.
         generation: u64,
+    },
+    /// Some assignment has changed since the request was made.
+    #[error(
+        "an assignment last changed at revision {found}; the request was made from what they were at {expected} (0: there \
+         was no task): read them again"
+    )]
+    AssignmentsChanged {
+        /// When they were read; 0: there was no task.
+        expected: Revision,
+        /// When one last changed.
+        found: Revision,
+    },
+    /// Too many tasks would have to wait at a time.
+    #[error(
+        "more than {tasks_max} tasks that are not named would have to wait, which is the limit: name more of them, or change \
+         the named workers only"
+    )]
+    TooManyToWait {
+        /// The limit.
+        tasks_max: u32,
     },
 }
 

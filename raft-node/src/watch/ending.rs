@@ -52,6 +52,23 @@ pub enum Ending {
         /// How long the client may let events wait.
         stall_ms: u64,
     },
+    /// A cache, which never reads up on history, missed events.
+    #[error(
+        "events of the cache are no longer at hand: its client reads too slowly, or this member had to catch up itself. Ask \
+         for another watch and name the keys again"
+    )]
+    CacheLagged {
+        /// The first revision that did not get through.
+        resume: Revision,
+    },
+    /// A cache has keys of a domain that was dropped: another of its name may be there.
+    #[error("a domain of which the cache has keys was dropped: ask for another watch and name the keys again")]
+    CacheDomainGone,
+    /// A coherent cache has keys of a domain whose writes do not wait for it any more.
+    #[error(
+        "a domain of which the coherent cache has keys is coherent no more: make the domain coherent, or the cache not"
+    )]
+    CacheDomainIncoherent,
     /// The member is in trouble.
     #[error("{0}")]
     Storage(StorageError),
@@ -66,7 +83,9 @@ impl Ending {
             Ending::IdInUse(id) => (ErrorCode::InvalidArgument, 0, *id, 0),
             Ending::TooManyProbes { probes_max } => (ErrorCode::Overloaded, *probes_max, *probes_max + 1, 0),
             Ending::Compacted { asked, oldest } => (ErrorCode::Compacted, 0, asked.0, oldest.0),
-            Ending::Lagged { resume, .. } => (ErrorCode::Lagged, 0, 0, resume.0),
+            Ending::Lagged { resume, .. } | Ending::CacheLagged { resume } => (ErrorCode::Lagged, 0, 0, resume.0),
+            Ending::CacheDomainIncoherent => (ErrorCode::InvalidArgument, 0, 0, 0),
+            Ending::CacheDomainGone => (ErrorCode::UnknownDomain, 0, 0, 0),
             Ending::Storage(_) => (ErrorCode::Stopped, 0, 0, 0),
         };
         let field = match self {

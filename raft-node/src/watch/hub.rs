@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_proto::v1::ResponseHeader;
+use quorate_proto::v1::{self as proto, ResponseHeader};
 use tokio::sync::Notify;
 
+use super::caches::Invalidations;
 use super::catch_up;
+use super::coherence::Coherence;
 use super::ending::Ending;
 use super::marks::Marks;
 use super::outbox::Outbox;
@@ -20,6 +22,7 @@ use super::watches::{Watch, WatchKey, Watches};
 use super::wire::DomainNames;
 use crate::environment::Clock;
 use crate::feed::Fed;
+use crate::mvcc::DomainTable;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
 
@@ -39,8 +42,12 @@ pub struct Hub {
     pub(super) watches: Mutex<Watches>,
     pub(super) marks: Mutex<Marks>,
     pub(super) streams: Mutex<HashMap<usize, Arc<Outbox>>>,
+    pub(super) invalidations: Mutex<Invalidations>,
+    coherence: Arc<Coherence>,
     closed: AtomicBool,
     pub(super) names: Arc<DomainNames>,
+    /// The table of domains when caches were last compared with it.
+    domains_seen: Mutex<Option<Arc<DomainTable>>>,
     outbox_bytes: Arc<AtomicUsize>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) header: Header,
@@ -56,6 +63,8 @@ pub struct HubLimits {
     pub watches_max: u64,
     /// A client that lets a watch wait for so long is slow no more but gone.
     pub stall_max: Duration,
+    /// A coherent cache may answer for so long after a proof.
+    pub cache_lease: Duration,
 }
 
 impl Hub {
@@ -63,15 +72,20 @@ impl Hub {
     pub fn start(store: Arc<StateStore>, clock: Arc<dyn Clock>, header: Header, limits: HubLimits) -> Arc<Self> {
         let names = Arc::<DomainNames>::default();
         let ready = Arc::<ReadyQueue>::default();
+        let coherence = Coherence::new(limits.cache_lease, Arc::clone(&clock));
         let routed = store.applied().revision;
+        let watches = Watches::new(routed, Arc::clone(&names), Arc::clone(&ready), Arc::clone(&coherence));
         let hub = Arc::new(Self {
-            watches: Mutex::new(Watches::new(routed, Arc::clone(&names), Arc::clone(&ready))),
+            watches: Mutex::new(watches),
             store,
             ready,
             marks: Mutex::default(),
             streams: Mutex::default(),
+            invalidations: Mutex::default(),
+            coherence,
             closed: AtomicBool::new(false),
             names,
+            domains_seen: Mutex::default(),
             outbox_bytes: Arc::default(),
             clock,
             header,
@@ -106,6 +120,18 @@ impl Hub {
         }
     }
 
+    /// The coherent caches of this member.
+    pub fn coherence(&self) -> &Arc<Coherence> {
+        &self.coherence
+    }
+
+    /// Ends the coherent caches: this member does not lead.
+    pub fn end_coherent(&self, error: &proto::Error) {
+        let mut watches = self.watches.lock();
+        watches.end_caches(|cache| cache.coherent.then(|| error.clone()));
+        self.store.feed().set_watched(watches.any_of_revisions());
+    }
+
     /// Bytes of events that wait in the outboxes of all streams.
     pub fn outbox_bytes(&self) -> usize {
         self.outbox_bytes.load(Ordering::Relaxed)
@@ -134,6 +160,7 @@ impl Hub {
                 if now >= next_check {
                     self.cancel_stalled();
                     self.ready.unpark();
+                    self.coherence.forget_over();
                     next_check = now + STALL_CHECK_INTERVAL;
                 }
                 tokio::task::yield_now().await;
@@ -144,6 +171,14 @@ impl Hub {
     /// Routes some of what was applied; whether there may be more.
     fn route(&self) -> bool {
         let mut watches = self.watches.lock();
+        self.compare_caches_with_domains(&mut watches);
+        let more = self.route_to(&mut watches);
+        watches.end_lagging();
+        self.store.feed().set_watched(watches.any_of_revisions());
+        more
+    }
+
+    fn route_to(&self, watches: &mut Watches) -> bool {
         match self.store.feed().after(watches.routed, REVISIONS_PER_TURN) {
             Fed::Gap { newest } => watches.gap(newest),
             Fed::Revisions(revisions) if revisions.is_empty() => return false,
@@ -169,7 +204,32 @@ impl Hub {
     }
 
     pub(super) fn answer_probes(&self) {
-        self.marks.lock().answer(&self.watches.lock(), &self.header);
+        let mut marks = self.marks.lock();
+        let mut watches = self.watches.lock();
+        self.compare_caches_with_domains(&mut watches);
+        marks.answer(&watches, &self.header);
+    }
+
+    /// The keys of a domain that is gone have no events any more, but another domain of its name may have such keys. What was
+    /// applied is shown after the table that goes with it, so nothing that another domain has is routed or marked before
+    /// this. For a coherent cache, writes of a domain that is coherent no more do not wait.
+    fn compare_caches_with_domains(&self, watches: &mut Watches) {
+        if !watches.any_caches() {
+            return;
+        }
+        let table = self.store.domains().load();
+        let mut seen = self.domains_seen.lock();
+        if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, &table)) {
+            watches.end_caches(|cache| {
+                let ending = cache.keys.domains().find_map(|domain| match cache.coherent {
+                    _ if table.name(domain).is_none() => Some(Ending::CacheDomainGone),
+                    true if !table.is_coherent(domain) => Some(Ending::CacheDomainIncoherent),
+                    _ => None,
+                });
+                ending.map(|ending| ending.error())
+            });
+            *seen = Some(table);
+        }
     }
 
     /// Ends the watches of clients that do not read, with the revision to resume from.

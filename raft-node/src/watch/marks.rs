@@ -13,12 +13,38 @@ use super::stream::PROBES_MAX;
 use super::watches::{WatchKey, Watches};
 use crate::types::Revision;
 
+/// Where the marks of a probe may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AtLeast {
+    /// At what this member had applied.
+    Applied(Revision),
+    /// At what a round with the quorum has established.
+    Newest {
+        /// The revision.
+        revision: Revision,
+        /// The round was this member's own, as the leader. Coherent caches get no other marks.
+        as_leader: bool,
+    },
+}
+
+impl AtLeast {
+    fn revision(self) -> Revision {
+        match self {
+            AtLeast::Applied(revision) | AtLeast::Newest { revision, .. } => revision,
+        }
+    }
+
+    fn is_linearizable(self) -> bool {
+        matches!(self, AtLeast::Newest { .. })
+    }
+}
+
 /// A probe that has not been answered for all of its watches.
 pub(super) struct Probe {
     id: u64,
     outbox: Arc<Outbox>,
     watches: Vec<WatchKey>,
-    at_least: Revision,
+    at_least: AtLeast,
     /// Held until a first mark was sent.
     permit: Option<OwnedSemaphorePermit>,
 }
@@ -52,7 +78,7 @@ impl Marks {
         permit: OwnedSemaphorePermit,
         outbox: &Arc<Outbox>,
         watches: Vec<WatchKey>,
-        at_least: Revision,
+        at_least: AtLeast,
     ) {
         // A watch that stays behind leaves probes that have been answered for all others: the newest of them are enough.
         let told = |probe: &Probe| probe.permit.is_none() && Arc::ptr_eq(&probe.outbox, outbox);
@@ -79,7 +105,7 @@ impl Marks {
     /// then for the others as they arrive. Watches that have reached different revisions get marks of their own.
     pub(super) fn answer(&mut self, watches: &Watches, header: impl Fn(Revision) -> ResponseHeader) {
         self.probes.retain_mut(|probe| {
-            if watches.routed < probe.at_least {
+            if watches.routed < probe.at_least.revision() {
                 return true;
             }
             let mut there: BTreeMap<Revision, Vec<u64>> = BTreeMap::new();
@@ -90,7 +116,8 @@ impl Marks {
                 let Some(reached) = watches.reached(watch) else {
                     return false;
                 };
-                if reached < at_least {
+                if reached < at_least.revision() || (at_least.is_linearizable() && !watches.prove(*key, watch, reached))
+                {
                     return true;
                 }
                 there.entry(reached).or_default().push(watch.id);

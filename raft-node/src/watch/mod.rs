@@ -10,7 +10,8 @@
 //! state. One that is behind reads the list of changes in the background, a bounded step at a time, until it has reached
 //! the hub.
 //!
-//! A watch of the eventual tier is neither: it tells latest values, see `subscriptions/`.
+//! A watch of the eventual tier is neither: it tells latest values, see `subscriptions/`. A cache is live or ends, see
+//! `caches/`.
 //!
 //! Invariants
 //! * A watch gets the revisions in order, each whole and once: what it gets next comes after its position, and the
@@ -19,7 +20,9 @@
 //!   again from the store, and a client that does not read is cancelled with the revision to resume from.
 //! * A mark at a revision is put in the outbox behind every event up to it.
 
+mod caches;
 mod catch_up;
+mod coherence;
 mod ending;
 mod hub;
 mod index;
@@ -39,10 +42,13 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use caches::{Invalidation, KeyChange, KnownKey};
+pub use coherence::{Coherence, Hold, Leading, TouchedKeys};
 pub use ending::Ending;
 pub use hub::{Header, Hub, HubLimits};
+pub use marks::AtLeast;
 pub use outbox::Outbox;
-pub use spec::{Shape, WatchSpec};
+pub use spec::{CacheSpec, Shape, WatchSpec};
 pub use stream::WatchStream;
 pub use subscriptions::{Subscription, Subscriptions};
 pub use watches::WatchKey;

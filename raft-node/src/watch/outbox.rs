@@ -210,13 +210,13 @@ impl Outbox {
         false
     }
 
-    /// Says that the watch is there.
-    pub(super) fn created(&self, header: proto::ResponseHeader, id: u64, revision: Revision) {
+    /// Says that the watch is there; a coherent cache hears how long it may answer after a proof.
+    pub(super) fn created(&self, header: proto::ResponseHeader, id: u64, revision: Revision, lease_ms: u64) {
         let message = watch_message::Message::Created(proto::WatchCreated {
             header: Some(header),
             watch_id: id,
             revision: revision.0,
-            lease_ms: 0,
+            lease_ms,
         });
         self.answer(Frame::Answer(message));
     }
@@ -224,6 +224,23 @@ impl Outbox {
     /// Puts a mark in.
     pub(crate) fn mark(&self, mark: proto::WatchMark) {
         self.answer(Frame::Answer(watch_message::Message::Mark(mark)));
+    }
+
+    /// Says what became of the keys of a cache.
+    pub(super) fn keys_changed(&self, changed: proto::CacheKeysChanged) {
+        self.answer(Frame::Answer(watch_message::Message::CacheKeysChanged(changed)));
+    }
+
+    /// Tells caches to drop something; not if the client reads nothing.
+    pub(super) fn invalidate(&self, message: proto::CacheInvalidate) -> bool {
+        let mut state = self.state.lock();
+        if state.answers >= ANSWERS_MAX {
+            return false;
+        }
+        state.answers += 1;
+        let message = watch_message::Message::CacheInvalidate(message);
+        self.enqueue(&mut state, Frame::Answer(message));
+        true
     }
 
     /// The last message of a watch.

@@ -23,6 +23,15 @@ pub struct WatchSpec {
     /// Of a watch of the eventual tier: which of its domains are volatile, by their ids. Such a watch is never live and never
     /// behind: it gets latest values.
     pub latest: Option<Vec<DomainId>>,
+    /// Of a cache: it selects nothing, keys are named when it is there.
+    pub cache: Option<CacheSpec>,
+}
+
+/// What a cache asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CacheSpec {
+    /// Writes of coherent domains wait for it.
+    pub coherent: bool,
 }
 
 /// How an event of a key is sent. Watches of one shape share its encoding.
@@ -43,6 +52,11 @@ impl WatchSpec {
             Selector::Pattern(pattern) => pattern.len(),
         });
         bytes.sum()
+    }
+
+    /// It is a cache that writes wait for.
+    pub(super) fn is_coherent(&self) -> bool {
+        self.cache.is_some_and(|cache| cache.coherent)
     }
 
     /// It is of the eventual tier, and has domains that are durable, and that are volatile.

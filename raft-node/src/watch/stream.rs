@@ -8,16 +8,18 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::ending::Ending;
 use super::hub::Hub;
+use super::marks::AtLeast;
 use super::outbox::Outbox;
 use super::spec::WatchSpec;
 use super::subscriptions::{Deliverer, Subscriptions};
 use super::watches::WatchKey;
+use crate::feed::Fed;
 use crate::types::Revision;
 
 /// Probes of one stream that may wait for the quorum or for the member, and as many again whose first mark was sent.
 pub(super) const PROBES_MAX: usize = 16;
-/// Bytes of what the selectors of all watches name.
-const SELECTOR_BYTES_MAX: usize = 256 << 20;
+/// Bytes of what the selectors of all watches name, and of the keys of caches.
+pub(super) const SELECTOR_BYTES_MAX: usize = 256 << 20;
 
 /// A stream of a client; dropping it ends its watches.
 pub struct WatchStream {
@@ -34,6 +36,10 @@ impl WatchStream {
             outbox,
             probes: Arc::new(Semaphore::new(PROBES_MAX)),
         }
+    }
+
+    pub(super) fn hub(&self) -> &Arc<Hub> {
+        &self.hub
     }
 
     /// What is on its way to the client.
@@ -68,7 +74,23 @@ impl WatchStream {
         let mut watches = self.hub.watches.lock();
         let Some(watch) = watches.get(key) else { return };
         let (id, interval) = (watch.id, watch.spec.mark_interval);
-        self.outbox.created((self.hub.header)(watches.routed), id, position);
+        let (is_cache, is_coherent) = (watch.cache.is_some(), watch.spec.is_coherent());
+        let position = if is_cache {
+            // While nobody watched nothing was routed, and a gap that is noticed later would end the cache. It has no keys
+            // yet: there is nothing that it could lack.
+            if let Fed::Gap { newest } = self.hub.store.feed().after(watches.routed, 0) {
+                watches.gap(newest);
+            }
+            position.max(watches.routed)
+        } else {
+            position
+        };
+        let lease_ms = match is_coherent {
+            true => self.hub.coherence().lease_ms(),
+            false => 0,
+        };
+        self.outbox
+            .created((self.hub.header)(watches.routed), id, position, lease_ms);
         watches.begin(key, position);
         drop(watches);
         if let Some(interval) = interval {
@@ -87,7 +109,7 @@ impl WatchStream {
         let (subscription, subscribed) = subscriptions.add(&watch.spec);
         self.outbox.tell(watch.slot, Arc::clone(&subscription));
         self.outbox
-            .created((self.hub.header)(watches.routed), watch.id, Revision(0));
+            .created((self.hub.header)(watches.routed), watch.id, Revision(0), 0);
         watches.subscribe(key, subscribed);
         drop(watches);
         let (hub, tier) = (Arc::clone(&self.hub), subscriptions.tier());
@@ -115,17 +137,47 @@ impl WatchStream {
         permit.map_err(|_| Ending::TooManyProbes { probes_max })
     }
 
+    /// Some of these watches, or of all, are coherent caches.
+    pub(crate) fn any_coherent(&self, ids: &[u64]) -> bool {
+        if self.hub.coherence().is_idle() {
+            return false;
+        }
+        let probed = self.probed(ids);
+        let watches = self.hub.watches.lock();
+        let mut each = probed.iter().filter_map(|key| watches.get(*key));
+        each.any(|watch| watch.spec.is_coherent())
+    }
+
+    /// A cache says that it answers nothing older any more.
+    pub(crate) fn cache_applied(&self, id: u64, revision: Revision) {
+        let Some(key) = self.outbox.find(id) else { return };
+        let watches = self.hub.watches.lock();
+        let reached = watches.get(key).and_then(|watch| watches.reached(watch));
+        if let Some(reached) = reached {
+            // It cannot have heard of more than was sent.
+            self.hub.coherence().applied(key, revision.min(reached));
+        }
+    }
+
     /// Asks for marks at `at_least` or later: of these watches, or of all.
-    pub(crate) fn probe(&self, id: u64, permit: OwnedSemaphorePermit, ids: &[u64], at_least: Revision) {
-        let watches = match ids {
+    pub(crate) fn probe(&self, id: u64, permit: OwnedSemaphorePermit, ids: &[u64], at_least: AtLeast) {
+        let mut probed = self.probed(ids);
+        if let AtLeast::Newest { as_leader: false, .. } = at_least {
+            let watches = self.hub.watches.lock();
+            probed.retain(|key| watches.get(*key).is_some_and(|watch| !watch.spec.is_coherent()));
+        }
+        self.hub.marks.lock().ask(id, permit, &self.outbox, probed, at_least);
+        self.hub.rescheduled.notify_one();
+    }
+
+    fn probed(&self, ids: &[u64]) -> Vec<WatchKey> {
+        match ids {
             [] => self.outbox.watches(),
             ids => {
                 let ids: BTreeSet<u64> = ids.iter().copied().collect();
                 ids.iter().filter_map(|id| self.outbox.find(*id)).collect()
             }
-        };
-        self.hub.marks.lock().ask(id, permit, &self.outbox, watches, at_least);
-        self.hub.rescheduled.notify_one();
+        }
     }
 }
 

@@ -1,9 +1,14 @@
 //! The watches of a member: which are live, which are behind, and who gets a revision.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use quorate_proto::v1::{CacheInvalidate, Error};
 use slab::Slab;
 
+use super::caches::{KeyChange, KeySet};
+use super::coherence::Coherence;
+use super::ending::Ending;
 use super::index::Index;
 use super::outbox::{Delivery, Outbox};
 use super::ready::ReadyQueue;
@@ -12,7 +17,7 @@ use super::spec::{Shape, WatchSpec};
 use super::subscriptions::Subscribed;
 use super::wire::DomainNames;
 use crate::storage::StorageError;
-use crate::types::Revision;
+use crate::types::{Revision, Space};
 
 /// Events of one revision, counted once for each watch that gets them, that are sent at once.
 const DELIVERIES_MAX: usize = 1 << 20;
@@ -22,6 +27,14 @@ const DELIVERIES_MAX: usize = 1 << 20;
 pub struct WatchKey {
     place: usize,
     number: u64,
+}
+
+#[cfg(test)]
+impl WatchKey {
+    /// One of a watch that is nowhere.
+    pub(super) fn numbered(number: u64) -> Self {
+        Self { place: 0, number }
+    }
 }
 
 /// Whether a watch gets what the hub routes.
@@ -51,6 +64,8 @@ pub(super) struct Watch {
     pub(super) position: Revision,
     /// Its outbox has refused what comes after the position; it says when there is room.
     refused: bool,
+    /// Of a cache: its keys.
+    pub(super) cache: Option<KeySet>,
     /// Of a watch of the eventual tier, once it has begun: it goes with the watch.
     subscribed: Option<Subscribed>,
 }
@@ -62,11 +77,22 @@ pub(super) struct Watches {
     /// How many get latest values.
     latest: usize,
     selector_bytes: usize,
+    /// How many are caches.
+    caches: usize,
+    /// Caches that missed something and have to end.
+    lagging: Vec<WatchKey>,
     index: Index,
     /// Live watches have everything up to here.
     pub(super) routed: Revision,
     names: Arc<DomainNames>,
     ready: Arc<ReadyQueue>,
+    coherence: Arc<Coherence>,
+}
+
+/// A cache, as far as it matters for whether it has to end.
+pub(super) struct CacheView<'w> {
+    pub(super) keys: &'w KeySet,
+    pub(super) coherent: bool,
 }
 
 /// Events that one watch gets: a run of numbers in [`Deliveries::numbers`].
@@ -79,16 +105,24 @@ struct Share {
 }
 
 impl Watches {
-    pub(super) fn new(routed: Revision, names: Arc<DomainNames>, ready: Arc<ReadyQueue>) -> Self {
+    pub(super) fn new(
+        routed: Revision,
+        names: Arc<DomainNames>,
+        ready: Arc<ReadyQueue>,
+        coherence: Arc<Coherence>,
+    ) -> Self {
         Self {
             watches: Slab::new(),
             numbers: 0,
             latest: 0,
             selector_bytes: 0,
+            caches: 0,
+            lagging: Vec::new(),
             index: Index::default(),
             routed,
             names,
             ready,
+            coherence,
         }
     }
 
@@ -101,7 +135,7 @@ impl Watches {
         self.watches.len() > self.latest
     }
 
-    /// Bytes of what the selectors of all watches name.
+    /// Bytes of what the selectors of all watches name, and of the keys of caches.
     pub(super) fn selector_bytes(&self) -> usize {
         self.selector_bytes
     }
@@ -117,9 +151,14 @@ impl Watches {
         self.numbers += 1;
         self.selector_bytes += spec.selector_bytes();
         self.latest += usize::from(spec.latest.is_some());
+        self.caches += usize::from(spec.cache.is_some());
+        if spec.is_coherent() {
+            self.coherence.begin(key);
+        }
         entry.insert(Watch {
             number: key.number,
             id,
+            cache: spec.cache.map(|_| KeySet::default()),
             spec: Arc::new(spec),
             outbox: Arc::clone(outbox),
             slot,
@@ -148,6 +187,13 @@ impl Watches {
         let watch = self.watches.remove(key.place);
         self.selector_bytes -= watch.spec.selector_bytes();
         self.latest -= usize::from(watch.spec.latest.is_some());
+        if let Some(keys) = &watch.cache {
+            self.caches -= 1;
+            self.selector_bytes -= keys.bytes();
+            if watch.spec.is_coherent() {
+                self.coherence.end(key);
+            }
+        }
         Some(watch)
     }
 
@@ -194,9 +240,15 @@ impl Watches {
         }
     }
 
+    /// A cache is to get a linearizable mark; whether it may. Everybody else may.
+    pub(super) fn prove(&self, key: WatchKey, watch: &Watch, reached: Revision) -> bool {
+        !watch.spec.is_coherent() || self.coherence.prove(key, reached)
+    }
+
     /// Up to where the watch has got everything; none before its start.
     pub(super) fn reached(&self, watch: &Watch) -> Option<Revision> {
-        if watch.start > self.routed {
+        // A cache starts where the member is, even if the hub is not there yet: it has no keys before that.
+        if watch.start > self.routed && watch.cache.is_none() {
             return None;
         }
         match watch.standing {
@@ -323,6 +375,10 @@ impl Watches {
                 let watch = &mut self.watches[share.place];
                 watch.position = watch.position.max(before);
                 watch.refused = true;
+                if watch.cache.is_some() {
+                    let (place, number) = (share.place, watch.number);
+                    self.lagging.push(WatchKey { place, number });
+                }
             }
         }
     }
@@ -333,6 +389,8 @@ impl Watches {
             .watches
             .iter()
             .filter(|(_, watch)| watch.standing == Standing::Live && watch.position < newest)
+            // A cache without keys misses nothing.
+            .filter(|(_, watch)| watch.cache.as_ref().is_none_or(|keys| !keys.is_empty()))
             .map(|(place, _)| place)
             .collect();
         let routed = self.routed;
@@ -341,8 +399,107 @@ impl Watches {
             self.set_standing(place, Standing::Behind);
             let watch = &mut self.watches[place];
             watch.position = watch.position.max(routed);
+            let key = WatchKey {
+                place,
+                number: watch.number,
+            };
+            match &watch.cache {
+                Some(_) => self.lagging.push(key),
+                None => self.ready.push(key),
+            }
+        }
+    }
+
+    /// Changes the keys of a cache that is live.
+    pub(super) fn change_keys(&mut self, key: WatchKey, change: &KeyChange) {
+        let Some(watch) = self.watches.get_mut(key.place) else {
+            return;
+        };
+        let Some(own) = watch.cache.as_mut().filter(|_| watch.number == key.number) else {
+            return;
+        };
+        let (bytes, space) = (own.bytes(), Space::Keys(change.domain));
+        for removed in &change.removed {
+            if own.remove(change.domain, removed) {
+                self.index.remove_key(space, removed, key.place);
+            }
+        }
+        for added in &change.added {
+            if own.insert(change.domain, &added.key) {
+                self.index.insert_key(space, &added.key, key.place);
+            }
+        }
+        self.selector_bytes = self.selector_bytes - bytes + own.bytes();
+        if watch.spec.is_coherent() {
+            self.coherence.change_keys(key, change);
+        }
+    }
+
+    /// Some of them are caches.
+    pub(super) fn any_caches(&self) -> bool {
+        self.caches > 0
+    }
+
+    /// Ends the caches that have to, with what `ending` says.
+    pub(super) fn end_caches(&mut self, ending: impl Fn(CacheView<'_>) -> Option<Error>) {
+        if !self.any_caches() {
+            return;
+        }
+        let judge = |(place, watch): (usize, &Watch)| {
+            let error = ending(CacheView {
+                keys: watch.cache.as_ref()?,
+                coherent: watch.spec.is_coherent(),
+            })?;
             let number = watch.number;
-            self.ready.push(WatchKey { place, number });
+            Some((WatchKey { place, number }, error))
+        };
+        let ended: Vec<(WatchKey, Error)> = self.watches.iter().filter_map(judge).collect();
+        for (key, error) in ended {
+            if let Some(watch) = self.remove(key) {
+                watch.outbox.ended(watch.slot, Some(error));
+            }
+        }
+    }
+
+    /// The caches that are there, with their ids, by stream.
+    pub(super) fn live_caches(&self) -> BTreeMap<usize, Vec<(WatchKey, u64)>> {
+        let mut by_stream: BTreeMap<usize, Vec<(WatchKey, u64)>> = BTreeMap::new();
+        if !self.any_caches() {
+            return by_stream;
+        }
+        for (place, watch) in &self.watches {
+            if watch.cache.is_some() && watch.standing == Standing::Live {
+                let number = watch.number;
+                let of_stream = by_stream.entry(Arc::as_ptr(&watch.outbox).addr()).or_default();
+                of_stream.push((WatchKey { place, number }, watch.id));
+            }
+        }
+        by_stream
+    }
+
+    /// Tells caches of one stream to drop something. Where the client does not read they are to end instead.
+    pub(super) fn tell_caches(&mut self, of_stream: &[(WatchKey, u64)], message: CacheInvalidate) {
+        let outbox = of_stream
+            .first()
+            .and_then(|(key, _)| self.get(*key))
+            .map(|watch| &watch.outbox);
+        if outbox.is_some_and(|outbox| !outbox.invalidate(message)) {
+            for (key, _) in of_stream {
+                self.set_standing(key.place, Standing::Behind);
+                self.lagging.push(*key);
+            }
+        }
+    }
+
+    /// Ends the caches that missed something. Until then they are in nobody's way: they are not live.
+    pub(super) fn end_lagging(&mut self) {
+        for key in std::mem::take(&mut self.lagging) {
+            if let Some(watch) = self.remove(key) {
+                let ending = Ending::CacheLagged {
+                    resume: watch.position.next(),
+                };
+                watch.outbox.ended(watch.slot, Some(ending.error()));
+            }
         }
     }
 
@@ -361,6 +518,10 @@ impl Watches {
             } else {
                 self.index.remove(*space, selector, place);
             }
+        }
+        // A cache gets its keys when it is live, and is never live again.
+        for (domain, key) in watch.cache.iter().flat_map(KeySet::iter) {
+            self.index.remove_key(Space::Keys(domain), key, place);
         }
     }
 }

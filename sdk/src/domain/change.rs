@@ -82,6 +82,12 @@ impl<'a> ChangeDomain<'a> {
         self.set(|change| change.level = Some(level(consistency)))
     }
 
+    /// Whether writes wait for caches with strong coherence, see [`CreateDomain::coherent`](super::CreateDomain::coherent).
+    /// Strong tier only. Where it ends, so do the caches.
+    pub fn coherent(self, coherent: bool) -> Self {
+        self.set(|change| change.coherent = Some(coherent))
+    }
+
     /// How long the call may take, from 1 ms to a day. Default: the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

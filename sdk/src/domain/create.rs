@@ -92,6 +92,13 @@ impl<'a> CreateDomain<'a> {
         self.set(|settings| settings.level = Some(level(consistency)))
     }
 
+    /// Whether a write is answered only when no cache with strong coherence can answer with what was there before it: each
+    /// that has the key has said that it dropped it, or its lease is over (`cache.lease_ms` of the members). Strong tier
+    /// only. Default: it is not.
+    pub fn coherent(self, coherent: bool) -> Self {
+        self.set(|settings| settings.coherent = coherent)
+    }
+
     /// How long the call may take, from 1 ms to a day. Default: the client's.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);

@@ -26,7 +26,7 @@ pub enum Evict {
     /// Writes that grow it are refused.
     #[default]
     None,
-    /// Values leave the memory and stay on disk. Servers of this version refuse it.
+    /// Values leave the memory of each member and stay on its disk; not for a volatile domain. The limit of bytes is of memory.
     Memory,
     /// Entries are deleted, at every member.
     Drop,
@@ -84,6 +84,8 @@ pub struct Domain {
     pub policy: Option<EvictPolicy>,
     /// What reads promise that do not say it themselves.
     pub consistency: Consistency,
+    /// Writes wait for caches with strong coherence. Strong tier only.
+    pub coherent: bool,
 }
 
 impl Domain {
@@ -109,6 +111,7 @@ impl Domain {
             strategy: Strategy::of_wire(settings.strategy()),
             ttl_default: (ttl_ms != 0).then(|| Duration::from_millis(ttl_ms)),
             ttl_required: settings.ttl_required,
+            coherent: settings.coherent,
             evict: Evict::of_wire(settings.evict()),
             policy: EvictPolicy::of_wire(settings.policy()),
             consistency: match tier {

@@ -11,9 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
-use quorate_proto::v1::eventual_write::Change;
 use tokio::time::Instant;
 
 use super::seen::Carried;
@@ -28,6 +26,7 @@ use crate::pipeline::REQUEST_BYTES_MAX;
 use crate::retry::Backoff;
 use crate::slots::Lost;
 use crate::wire;
+use crate::wire::EventualRequest as Request;
 
 /// With less time than this, no further attempt is made.
 const LAST_ATTEMPT_MIN: Duration = Duration::from_millis(2);
@@ -81,11 +80,8 @@ pub(super) async fn call(core: &Core, mut request: Request, timeout: Option<Dura
     let timeout = timeout.unwrap_or(core.call_timeout);
     let mut adds = false;
     if let Request::Write(write) = &mut request {
-        write.stamp = Some(core.eventual.stamp());
-        adds = write
-            .writes
-            .iter()
-            .any(|write| matches!(write.change, Some(Change::Add(_))));
+        write.head.stamp = Some(core.eventual.stamp());
+        adds = write.adds;
     }
     let call = Call {
         core,
@@ -216,9 +212,9 @@ impl Call<'_> {
         let in_time = (left - left / 8).min(WAIT_MAX);
         let wait = match &mut self.request {
             Request::Write(write) => {
-                write.token = carried.token.clone();
-                let wait = if write.acks > 1 { in_time } else { Duration::ZERO };
-                write.timeout_ms = whole_ms(wait);
+                write.head.token = carried.token.clone();
+                let wait = if write.head.acks > 1 { in_time } else { Duration::ZERO };
+                write.head.timeout_ms = whole_ms(wait);
                 wait
             }
             Request::Read(read) => wait_to_read(read.options.get_or_insert_default(), carried, in_time.min(patience)),
@@ -346,7 +342,9 @@ impl Call<'_> {
             return;
         }
         self.tried_at = Some(Arc::clone(endpoint));
-        if let Request::Write(v1::EventualWriteRequest { stamp: Some(stamp), .. }) = &mut self.request {
+        if let Request::Write(write) = &mut self.request
+            && let Some(stamp) = &mut write.head.stamp
+        {
             stamp.first_process = connection.process();
         }
     }

@@ -6,15 +6,16 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 
 use super::call::{call, unexpected};
+use super::token::{Told, answers_with_a_token};
 use super::value::{EventualContext, EventualEntry, EventualType, age_of};
 use crate::builder::within;
 use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::wire::EventualRequest as Request;
 
 /// Keys of one read.
 pub(super) const KEYS_MAX: usize = 4_096;
@@ -42,7 +43,10 @@ pub struct EventualGetReply {
     pub age: Option<Duration>,
     /// Id of the member that answered.
     pub member: u64,
+    pub(super) told: Told,
 }
+
+answers_with_a_token!(EventualGetReply);
 
 /// The answer of an [`EventualGetMany`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,6 +81,7 @@ impl EventualGet {
             entry: entry.exists.then(|| EventualEntry::from(entry)),
             age: age_of(response.age_ms),
             member: response.header.unwrap_or_default().member_id,
+            told: Told::Eventual(response.token),
         })
     }
 }

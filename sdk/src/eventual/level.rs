@@ -10,6 +10,7 @@ use quorate_proto::v1::key_selector::Kind;
 use super::get::EventualGet;
 use super::value::EventualType;
 use super::write::Asked;
+use crate::consistency::{Consistency, Source};
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::kv::{DeleteReply, GetReply, PutReply};
@@ -29,10 +30,11 @@ pub(crate) async fn put_at_level(core: &Arc<Core>, put: v1::PutRequest, timeout:
     let mut asked = Asked::new(core, &put.domain, put.key, Change::Put(value));
     asked.write.ttl_ms = put.ttl_ms;
     asked.timeout = timeout;
-    asked.send().await?;
+    let written = asked.send().await?;
     Ok(PutReply {
         revision: 0,
         previous: None,
+        told: written.told,
     })
 }
 
@@ -55,6 +57,9 @@ pub(crate) async fn get_at_level(core: &Arc<Core>, get: v1::GetRequest, timeout:
         revision: 0,
         staleness: reply.age.unwrap_or(Duration::MAX),
         member: reply.member,
+        source: Source::Replica,
+        level: Consistency::Eventual,
+        told: reply.told,
     })
 }
 
@@ -77,6 +82,7 @@ pub(crate) async fn delete_at_level(
         revision: 0,
         deleted: u64::from(!written.superseded),
         previous: Vec::new(),
+        told: written.told,
     })
 }
 

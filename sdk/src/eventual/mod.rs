@@ -28,6 +28,7 @@ mod seen;
 mod tier;
 
 pub use admin::EventualAdmin;
+pub(crate) use batch::BatchObserver;
 pub use batch::{BatchWrite, EventualBatch, FailedWrite, Flushed, OpenBatch};
 pub use get::{EventualGet, EventualGetMany, EventualGetManyReply, EventualGetReply};
 pub use handle::Eventual;
@@ -37,6 +38,7 @@ pub use scan::{EventualPage, EventualScan};
 pub use sync::{DomainMemory, HealReport, MemberMemory, PeerSync, StrategyConflicts, SyncStatus};
 pub(crate) use tier::Tier;
 pub use token::CausalToken;
+pub(crate) use token::{Told, answers_with_a_token};
 pub use typed::{Counter, Flag, Map, Set};
 pub use value::{EventualContext, EventualEntry, EventualSibling, EventualType, Strategy};
 pub use watch::{EventualUpdate, EventualUpdateKind, EventualWatch, EventualWatchItem, OpenEventualWatch};

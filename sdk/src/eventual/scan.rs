@@ -6,7 +6,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 use quorate_proto::v1::eventual_scan_request::Keys as WireKeys;
 use quorate_proto::v1::key_selector::Kind;
@@ -17,6 +16,7 @@ use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::record::{IntoBytes, Keys};
+use crate::wire::EventualRequest as Request;
 
 /// A read of the keys of one type that match. There is no order between pages; a key that lives all through them is in one
 /// of them.

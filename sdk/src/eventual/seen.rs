@@ -24,13 +24,10 @@ pub(crate) struct Marks(BTreeMap<Bytes, u64>);
 
 impl Marks {
     /// `None` if it is not a sequence of marks.
-    pub(crate) fn parse(mut bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let mut marks = Self::default();
-        while !bytes.is_empty() {
-            let length = usize::try_from(take_varint(&mut bytes)?).ok()?;
-            let (key, rest) = bytes.split_at_checked(length)?;
-            bytes = rest;
-            marks.raise(Bytes::copy_from_slice(key), take_varint(&mut bytes)?);
+        for (key, number) in split(bytes)? {
+            marks.raise(Bytes::copy_from_slice(key), number);
         }
         Some(marks)
     }
@@ -39,6 +36,10 @@ impl Marks {
         for (key, number) in &self.0 {
             append_mark(bytes, key, *number);
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
     }
 
     fn raise(&mut self, key: Bytes, number: u64) {
@@ -93,7 +94,7 @@ impl Seen {
         let answered = parse(token)?;
         let mut known = self.known.lock();
         known.forget(carried);
-        for (key, number) in answered.0 {
+        for (key, number) in answered {
             known.raise(key, number, process);
         }
         Ok(())
@@ -105,7 +106,7 @@ impl Seen {
         let mut known = self.known.lock();
         let at = if carried.marks.is_empty() { process } else { 0 };
         known.forget(carried);
-        for (key, number) in answered.0 {
+        for (key, number) in answered {
             known.raise(key, number, at);
         }
         Ok(())
@@ -116,7 +117,7 @@ impl Seen {
         let left = parse(left)?;
         let mut known = self.known.lock();
         known.forget(carried);
-        for (key, number) in left.0 {
+        for (key, number) in left {
             known.raise(key, number, 0);
         }
         Ok(())
@@ -126,7 +127,7 @@ impl Seen {
     pub(crate) fn observe(&self, marks: &Marks) {
         let mut known = self.known.lock();
         for (key, number) in &marks.0 {
-            known.raise(key.clone(), *number, 0);
+            known.raise(key, *number, 0);
         }
     }
 
@@ -168,36 +169,57 @@ impl AllKnown {
         }
     }
 
-    fn raise(&mut self, key: Bytes, number: u64, at: u64) {
-        let goes_on = match self.marks.get(&key) {
-            None => true,
-            // Of two processes that have it, the later one to say so is the one that is asked next.
-            Some(known) => number > known.number || (number == known.number && at != 0 && at != known.at),
-        };
-        if goes_on {
-            self.remove(&key);
+    /// Every answer to a write has a mark of each shard it was in, and nearly all of them are known with a lower number.
+    fn raise(&mut self, key: &[u8], number: u64, at: u64) {
+        let Some(known) = self.marks.get_mut(key) else {
             *self.at.entry(at).or_default() += 1;
-            self.bytes += mark_len(&key, number);
-            self.marks.insert(key, Known { number, at });
+            self.bytes += mark_len(key, number);
+            self.marks.insert(Bytes::copy_from_slice(key), Known { number, at });
+            return;
+        };
+        // Of two processes that have it, the later one to say so is the one that is asked next.
+        if number < known.number || (number == known.number && (at == 0 || at == known.at)) {
+            return;
+        }
+        let before = std::mem::replace(known, Known { number, at });
+        self.bytes = self.bytes + mark_len(key, number) - mark_len(key, before.number);
+        if before.at != at {
+            *self.at.entry(at).or_default() += 1;
+            self.one_less(before.at);
         }
     }
 
     fn remove(&mut self, key: &Bytes) {
-        let Some(known) = self.marks.remove(key) else {
-            return;
-        };
-        self.bytes -= mark_len(key, known.number);
-        if let Some(count) = self.at.get_mut(&known.at) {
+        if let Some(known) = self.marks.remove(key) {
+            self.bytes -= mark_len(key, known.number);
+            self.one_less(known.at);
+        }
+    }
+
+    fn one_less(&mut self, at: u64) {
+        if let Some(count) = self.at.get_mut(&at) {
             *count -= 1;
             if *count == 0 {
-                self.at.remove(&known.at);
+                self.at.remove(&at);
             }
         }
     }
 }
 
-fn parse(token: &[u8]) -> Result<Marks> {
-    Marks::parse(token).ok_or_else(|| {
+/// The marks of a token, as they are; `None` if it is not a sequence of marks.
+fn split(mut bytes: &[u8]) -> Option<Vec<(&[u8], u64)>> {
+    let mut marks = Vec::new();
+    while !bytes.is_empty() {
+        let length = usize::try_from(take_varint(&mut bytes)?).ok()?;
+        let (key, rest) = bytes.split_at_checked(length)?;
+        bytes = rest;
+        marks.push((key, take_varint(&mut bytes)?));
+    }
+    Some(marks)
+}
+
+fn parse(token: &[u8]) -> Result<Vec<(&[u8], u64)>> {
+    split(token).ok_or_else(|| {
         let message = "the member answered with a token that cannot be read";
         Error::new(ErrorKind::Protocol, Outcome::Unknown, message)
     })

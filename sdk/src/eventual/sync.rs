@@ -110,10 +110,14 @@ pub struct DomainMemory {
     pub domain: String,
     /// Its entries.
     pub entries: u64,
-    /// Bytes of keys, values and what is kept with them.
+    /// Bytes of keys, values and what is kept with them, in memory.
     pub bytes: u64,
     /// How many bytes it may have; absent: there is no limit.
     pub bytes_max: Option<u64>,
+    /// Values that are on the member's disk alone.
+    pub cold_values: u64,
+    /// Bytes of those.
+    pub cold_bytes: u64,
     /// `low`, `medium`, `high` or `critical`.
     pub pressure: String,
     /// Entries evicted.
@@ -194,6 +198,8 @@ impl From<v1::DomainMemory> for DomainMemory {
             entries: memory.entries,
             bytes: memory.bytes,
             bytes_max: (memory.bytes_max != 0).then_some(memory.bytes_max),
+            cold_values: memory.cold_values,
+            cold_bytes: memory.cold_bytes,
             pressure: memory.pressure,
             evicted: memory.evicted,
             refused: memory.refused,

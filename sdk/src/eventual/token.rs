@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use bytes::Bytes;
+use quorate_proto::v1;
+
 use super::seen::{Marks, append_varint, take_varint};
 use crate::client::Client;
 use crate::error::{Error, Outcome, Result};
@@ -24,10 +27,67 @@ pub struct CausalToken {
     marks: Marks,
 }
 
+/// What one answer names, as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    Strong { epoch: u64, revision: u64 },
+    Eventual(Bytes),
+}
+
+impl Told {
+    /// What a header of the strong tier names.
+    pub(crate) fn of(header: &v1::ResponseHeader) -> Self {
+        Self::Strong {
+            epoch: header.store_epoch,
+            revision: header.revision,
+        }
+    }
+
+    pub(crate) fn token(&self) -> CausalToken {
+        match self {
+            Self::Strong { epoch, revision } => CausalToken {
+                epoch: *epoch,
+                revision: *revision,
+                marks: Marks::default(),
+            },
+            // It was read once already, when the answer came.
+            Self::Eventual(token) => CausalToken {
+                marks: Marks::parse(token).unwrap_or_default(),
+                ..CausalToken::default()
+            },
+        }
+    }
+}
+
+impl Default for Told {
+    fn default() -> Self {
+        Self::Eventual(Bytes::new())
+    }
+}
+
+/// Declares `token()` of answers that keep what they were told in the field of that name.
+macro_rules! answers_with_a_token {
+    ($($answer:ty),+) => {
+        $(impl $answer {
+            /// For another client to [observe](crate::Client::observe), which then reads nothing older than this answer. It names
+            /// less than [`Client::causal_token`](crate::Client::causal_token), which is of everything that this client has seen.
+            pub fn token(&self) -> $crate::CausalToken {
+                self.told.token()
+            }
+        })+
+    };
+}
+pub(crate) use answers_with_a_token;
+
 impl CausalToken {
     /// The highest revision of the strong tier that was seen; 0: none.
     pub fn revision(&self) -> u64 {
         self.revision
+    }
+
+    /// How many counters of the eventual tier it names: how far each process of a member was seen, by shard.
+    pub fn marks(&self) -> usize {
+        self.marks.len()
     }
 }
 

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 use quorate_proto::v1::eventual_write::Change;
 use quorate_proto::v1::eventual_write_result::Result as WireResult;
 
 use super::call::{Answered, call, unexpected};
+use super::token::{Told, answers_with_a_token};
 use super::value::{EventualContext, Strategy};
 use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::wire::{EventualRequest as Request, EventualWrites};
 
 /// The answer of a write.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,7 +33,10 @@ pub struct EventualWritten {
     pub acked: u32,
     /// Id of the member that answered.
     pub member: u64,
+    pub(super) told: Told,
 }
+
+answers_with_a_token!(EventualWritten);
 
 /// What a member made of the writes of one request.
 pub(super) struct Written {
@@ -41,6 +46,7 @@ pub(super) struct Written {
     pub(super) under_replicated: Option<Error>,
     acked: u32,
     member: u64,
+    token: Bytes,
 }
 
 /// One write with its options.
@@ -54,8 +60,8 @@ pub(super) struct Asked {
 }
 
 /// Sends the request of one or more writes.
-pub(super) async fn send(core: &Core, request: v1::EventualWriteRequest, timeout: Option<Duration>) -> Result<Written> {
-    let answered = call(core, Request::Write(request), timeout).await?;
+pub(super) async fn send(core: &Core, writes: EventualWrites, timeout: Option<Duration>) -> Result<Written> {
+    let answered = call(core, Request::Write(writes), timeout).await?;
     let Answered {
         response,
         in_doubt,
@@ -87,11 +93,12 @@ pub(super) async fn send(core: &Core, request: v1::EventualWriteRequest, timeout
         }),
         acked: response.acked,
         member: response.header.unwrap_or_default().member_id,
+        token: response.token,
     })
 }
 
 impl Asked {
-    pub(super) fn new(core: &Arc<Core>, domain: &str, key: bytes::Bytes, change: Change) -> Self {
+    pub(super) fn new(core: &Arc<Core>, domain: &str, key: Bytes, change: Change) -> Self {
         let write = v1::EventualWrite {
             key,
             change: Some(change),
@@ -113,7 +120,8 @@ impl Asked {
             acks: self.acks,
             ..Default::default()
         };
-        let mut written = send(&self.core, request, self.timeout).await?;
+        let (writes, _) = EventualWrites::new(request);
+        let mut written = send(&self.core, writes, self.timeout).await?;
         let result = written.results.pop().ok_or_else(|| {
             let message = "the member answered a write without a result";
             Error::new(ErrorKind::Protocol, Outcome::Unknown, message)
@@ -127,6 +135,7 @@ impl Asked {
             context: EventualContext(result.context),
             acked: written.acked,
             member: written.member,
+            told: Told::Eventual(written.token),
         })
     }
 }

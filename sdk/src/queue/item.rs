@@ -62,6 +62,13 @@ pub struct Pushed {
     pub duplicate: bool,
 }
 
+impl From<v1::QueueEnqueuedItem> for Pushed {
+    fn from(item: v1::QueueEnqueuedItem) -> Self {
+        let v1::QueueEnqueuedItem { item, duplicate } = item;
+        Self { item, duplicate }
+    }
+}
+
 /// The push of one item.
 #[must_use = "a call is made when it is awaited"]
 pub struct PushItem<'a> {
@@ -139,6 +146,13 @@ impl Receipt {
     }
 }
 
+impl From<v1::QueueReceipt> for Receipt {
+    fn from(receipt: v1::QueueReceipt) -> Self {
+        let v1::QueueReceipt { item, token } = receipt;
+        Self { item, token }
+    }
+}
+
 /// As `ITEM:TOKEN`.
 impl fmt::Display for Receipt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,12 +199,8 @@ pub struct ClaimedItem {
 
 impl From<v1::QueueClaimedItem> for ClaimedItem {
     fn from(item: v1::QueueClaimedItem) -> Self {
-        let receipt = item.receipt.unwrap_or_default();
         Self {
-            receipt: Receipt {
-                item: receipt.item,
-                token: receipt.token,
-            },
+            receipt: item.receipt.unwrap_or_default().into(),
             priority: u8::try_from(item.priority).unwrap_or(u8::MAX),
             group: item.group,
             attempt: item.attempt,

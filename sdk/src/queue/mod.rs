@@ -10,6 +10,8 @@ mod config;
 mod item;
 mod op;
 mod query;
+mod snapshot;
+mod sync;
 
 pub use call::Queue;
 pub use claim::ClaimItems;
@@ -18,3 +20,5 @@ pub use config::QueueConfig;
 pub use item::{ClaimedItem, ItemState, NewItem, PushItem, Pushed, Receipt, Swept};
 pub use op::{QueueOp, QueueOpReply};
 pub use query::{PeekPage, QueueItem, QueueStats};
+pub use snapshot::QueueSnapshot;
+pub use sync::{ItemPlace, QueueSynced, SyncQueue};

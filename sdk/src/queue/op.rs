@@ -8,6 +8,7 @@ use quorate_proto::v1::queue_operation::Operation as QueueOperation;
 use quorate_proto::v1::queue_result::Result as QueueResult;
 
 use super::item::{ClaimedItem, ItemState, Pushed, Swept};
+use super::sync::QueueSynced;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::txn::Op;
 
@@ -73,6 +74,8 @@ pub enum QueueOpReply {
         /// It was not so before.
         changed: bool,
     },
+    /// Of [`Queue::sync_op`](crate::Queue::sync_op).
+    Synced(QueueSynced),
 }
 
 impl QueueOpReply {
@@ -81,11 +84,7 @@ impl QueueOpReply {
             Some(QueueResult::Created(created)) => Self::Created { new: created.new },
             Some(QueueResult::Deleted(_)) => Self::Deleted,
             Some(QueueResult::Enqueued(enqueued)) => {
-                let pushed = enqueued.items.into_iter().map(|item| Pushed {
-                    item: item.item,
-                    duplicate: item.duplicate,
-                });
-                Self::Pushed(pushed.collect())
+                Self::Pushed(enqueued.items.into_iter().map(Pushed::from).collect())
             }
             Some(QueueResult::Claimed(claimed)) => Self::Claimed {
                 items: claimed.items.into_iter().map(ClaimedItem::from).collect(),
@@ -104,6 +103,7 @@ impl QueueOpReply {
             Some(QueueResult::Paused(paused)) => Self::Paused {
                 changed: paused.changed,
             },
+            Some(QueueResult::Synced(synced)) => Self::Synced(QueueSynced::from_wire(synced)),
             None => {
                 let message = "an operation on a queue came back without a result";
                 return Err(Error::new(ErrorKind::Protocol, Outcome::Unknown, message));

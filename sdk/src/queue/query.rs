@@ -49,6 +49,9 @@ pub struct QueueStats {
     pub enqueued: u64,
     /// Dedupe keys remembered.
     pub dedupe_keys: u64,
+    /// Revision at which an item was last added, went, or came into another state, or the queue was made, configured,
+    /// paused or resumed. Extensions and checkpoints are no changes.
+    pub changed_revision: u64,
 }
 
 impl QueueStats {
@@ -74,6 +77,7 @@ impl From<v1::QueueStats> for QueueStats {
             oldest_ready: Duration::from_millis(stats.oldest_ready_ms),
             enqueued: stats.enqueued,
             dedupe_keys: stats.dedupe_keys,
+            changed_revision: stats.changed_revision,
         }
     }
 }
@@ -115,7 +119,7 @@ pub struct QueueItem {
 }
 
 impl QueueItem {
-    fn from_wire(item: v1::QueueItem) -> Result<Self> {
+    pub(super) fn from_wire(item: v1::QueueItem) -> Result<Self> {
         Ok(Self {
             item: item.item,
             state: ItemState::from_wire(item.state)?,

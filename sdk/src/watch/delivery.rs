@@ -10,21 +10,21 @@ const SHARE_MIN: usize = 4;
 
 /// The events of one revision, or some of them.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) revision: u64,
+pub(crate) struct Delivery {
+    pub(crate) revision: u64,
     pub(super) wall_ms: u64,
     /// Each an encoded event: decoded where the consumer takes it.
-    pub(super) events: Vec<Bytes>,
+    pub(crate) events: Vec<Bytes>,
     /// What it takes in a buffer.
     pub(super) bytes: usize,
     /// More of this revision follows.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 impl Delivery {
     /// An event keeps the message that it came in alive. What is a small part of a message of `message_bytes` is copied, so
     /// that a buffer holds no more than a few times what it counts.
-    pub(super) fn new(events: WatchEvents, message_bytes: usize) -> Self {
+    pub(crate) fn new(events: WatchEvents, message_bytes: usize) -> Self {
         let own_bytes = bytes_of(&events);
         let WatchEvents {
             revision,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
+use super::cached::CacheWatcher;
 use super::link::{Attachment, Link};
 use super::subscription::Subscription;
 use crate::endpoint::Endpoint;
@@ -39,7 +40,7 @@ impl Watches {
     }
 
     /// Whether there is a stream to this member.
-    pub(super) fn serves(&self, endpoint: &Endpoint) -> bool {
+    pub(crate) fn serves(&self, endpoint: &Endpoint) -> bool {
         let places = self.places.lock();
         places
             .get(endpoint.address())
@@ -53,12 +54,32 @@ impl Watches {
         seen: u64,
         subscription: &Arc<Subscription>,
     ) -> Result<Attachment> {
+        let link = self.link_to(endpoint).await?;
+        link.attach(self.next_id(), seen, subscription)
+            .ok_or_else(|| ended(endpoint))
+    }
+
+    /// Asks a member for the watch of a cache, as [`attach`](Self::attach). `asked` is told its id before it is asked for.
+    pub(crate) async fn attach_cache(
+        &self,
+        endpoint: &Endpoint,
+        coherent: bool,
+        cache: Arc<dyn CacheWatcher>,
+        asked: impl FnOnce(u64),
+    ) -> Result<Attachment> {
+        let link = self.link_to(endpoint).await?;
+        link.attach_cache(self.next_id(), coherent, cache, asked)
+            .ok_or_else(|| ended(endpoint))
+    }
+
+    /// Never used twice: what comes late for an earlier one finds nobody.
+    fn next_id(&self) -> u64 {
+        self.last_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    async fn link_to(&self, endpoint: &Endpoint) -> Result<Arc<Link>> {
         let place = Arc::clone(self.places.lock().entry(endpoint.address().to_owned()).or_default());
-        let link = self.link(&place, endpoint).await?;
-        // Never used twice: what comes late for an earlier one finds nobody.
-        let watch_id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        link.attach(watch_id, seen, subscription)
-            .ok_or_else(|| lost(format!("{}: the stream has just ended", endpoint.address())))
+        self.link(&place, endpoint).await
     }
 
     async fn link(&self, place: &Place, endpoint: &Endpoint) -> Result<Arc<Link>> {
@@ -111,6 +132,10 @@ impl Place {
         let link = self.link.lock();
         link.as_ref().filter(|link| link.is_alive()).cloned()
     }
+}
+
+fn ended(endpoint: &Endpoint) -> Error {
+    lost(format!("{}: the stream has just ended", endpoint.address()))
 }
 
 fn lost(message: String) -> Error {

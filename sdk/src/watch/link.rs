@@ -10,15 +10,17 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures::Stream;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use quorate_proto::v1;
 use quorate_proto::v1::watch_client::WatchClient;
+use quorate_proto::v1::watch_create::Start;
 use quorate_proto::v1::watch_message::Message;
 use quorate_proto::v1::watch_request::Request;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tonic::transport::Endpoint;
 
+use super::cached::CacheWatcher;
 use super::delivery::{Delivery, bytes_of};
 use super::outbox::Outbox;
 use super::probing::Probing;
@@ -39,15 +41,22 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    watches: HashMap<u64, Arc<Subscription>>,
+    watches: HashMap<u64, Attached>,
     outbox: Outbox,
     probing: Probing,
     /// Why nothing more can be sent.
     failed: Option<Error>,
 }
 
+/// Whom a watch is for.
+#[derive(Clone)]
+enum Attached {
+    Watch(Arc<Subscription>),
+    Cache(Arc<dyn CacheWatcher>),
+}
+
 /// A watch that is on a stream; dropping it takes it off.
-pub(super) struct Attachment {
+pub(crate) struct Attachment {
     shared: Arc<Shared>,
     watch_id: u64,
 }
@@ -85,17 +94,47 @@ impl Link {
             return None;
         }
         let create = subscription.ask(watch_id, seen);
-        state.watches.insert(watch_id, Arc::clone(subscription));
+        state
+            .watches
+            .insert(watch_id, Attached::Watch(Arc::clone(subscription)));
+        Some(self.ask(state, create))
+    }
+
+    /// The same of the watch of a cache.
+    pub(super) fn attach_cache(
+        &self,
+        watch_id: u64,
+        coherent: bool,
+        cache: Arc<dyn CacheWatcher>,
+        asked: impl FnOnce(u64),
+    ) -> Option<Attachment> {
+        let mut state = self.shared.state.lock();
+        if state.failed.is_some() {
+            return None;
+        }
+        asked(watch_id);
+        state.watches.insert(watch_id, Attached::Cache(cache));
+        let create = v1::WatchCreate {
+            watch_id,
+            start: Some(Start::Now(v1::WatchNow {})),
+            cache: Some(v1::CacheWatch { coherent }),
+            ..Default::default()
+        };
+        Some(self.ask(state, create))
+    }
+
+    fn ask(&self, mut state: MutexGuard<'_, State>, create: v1::WatchCreate) -> Attachment {
+        let watch_id = create.watch_id;
         let sender = state.outbox.push(Request::Create(create));
         // The first watch asks at once: a member that is cut off from the others is left soon.
         let probe = state.probing.first(Instant::now());
         let probed = probe.and_then(|probe| state.outbox.push(Request::Probe(probe)));
         drop(state);
         wake(sender.or(probed));
-        Some(Attachment {
+        Attachment {
             shared: Arc::clone(&self.shared),
             watch_id,
-        })
+        }
     }
 
     pub(super) fn close(&self, error: Error) {
@@ -108,6 +147,42 @@ impl Drop for Link {
     fn drop(&mut self) {
         let message = format!("{}: the stream was dropped", self.shared.address);
         self.close(lost(message));
+    }
+}
+
+impl Attachment {
+    pub(crate) fn watch_id(&self) -> u64 {
+        self.watch_id
+    }
+
+    /// Nothing is sent if the stream has failed: whoever is on it is told.
+    pub(crate) fn send(&self, request: Request) {
+        let mut state = self.shared.state.lock();
+        if state.failed.is_some() {
+            return;
+        }
+        let sender = state.outbox.push(request);
+        drop(state);
+        wake(sender);
+    }
+
+    /// Asks for a linearizable mark of this watch. `asked` is told the id before the mark can come. False if the stream has
+    /// failed.
+    pub(crate) fn probe(&self, asked: impl FnOnce(u64)) -> bool {
+        let mut state = self.shared.state.lock();
+        if state.failed.is_some() {
+            return false;
+        }
+        let probe_id = state.probing.next_id();
+        asked(probe_id);
+        let sender = state.outbox.push(Request::Probe(v1::WatchProbe {
+            probe_id,
+            watch_ids: vec![self.watch_id],
+            linearizable: true,
+        }));
+        drop(state);
+        wake(sender);
+        true
     }
 }
 
@@ -197,8 +272,8 @@ impl Shared {
         let sender = state.outbox.sender.take();
         drop(state);
         tracing::debug!(%error, watches = watches.len(), "stream of watches ended");
-        for (watch_id, subscription) in watches {
-            subscription.left(watch_id, Departure::Lost(error.clone()));
+        for (watch_id, attached) in watches {
+            attached.left(watch_id, Departure::Lost(error.clone()));
         }
         wake(sender);
     }
@@ -208,36 +283,82 @@ impl State {
     fn accept(&mut self, message: v1::WatchMessage, message_bytes: usize, wakers: &mut Vec<Waker>) -> Result<()> {
         match message.message {
             Some(Message::Created(created)) => {
-                self.each(&[created.watch_id], |subscription| subscription.created(&created));
+                self.each(&[created.watch_id], |attached| match attached {
+                    Attached::Watch(subscription) => subscription.created(&created),
+                    Attached::Cache(cache) => cache.created(&created),
+                });
             }
             Some(Message::Events(mut events)) => {
                 let watch_ids = std::mem::take(&mut events.watch_ids);
                 let delivery = Arc::new(Delivery::new(events, message_bytes));
                 self.probing.moved();
-                self.each(&watch_ids, |subscription| subscription.deliver(&delivery, wakers));
+                let mut replies = Vec::new();
+                self.each(&watch_ids, |attached| match attached {
+                    Attached::Watch(subscription) => subscription.deliver(&delivery, wakers),
+                    Attached::Cache(cache) => cache.events(&delivery, &mut replies),
+                });
+                wakers.extend(replies.into_iter().filter_map(|reply| match reply {
+                    Request::CacheApplied(applied) => self.outbox.push_applied(applied),
+                    reply => self.outbox.push(reply),
+                }));
             }
             Some(Message::Mark(mark)) => {
-                self.probing.answered(mark.probe_id, mark.error)?;
-                self.each(&mark.watch_ids, |subscription| subscription.mark(mark.revision, wakers));
+                if mark.error.is_none() || !self.is_of_cache(mark.probe_id) {
+                    self.probing.answered(mark.probe_id, mark.error)?;
+                }
+                self.each(&mark.watch_ids, |attached| match attached {
+                    Attached::Watch(subscription) => subscription.mark(mark.revision, wakers),
+                    Attached::Cache(cache) => cache.mark(mark.probe_id, mark.revision),
+                });
             }
             Some(Message::Canceled(canceled)) => {
-                if let Some(subscription) = self.watches.remove(&canceled.watch_id) {
-                    subscription.left(canceled.watch_id, departure(canceled.error));
+                if let Some(attached) = self.watches.remove(&canceled.watch_id) {
+                    attached.left(canceled.watch_id, departure(canceled.error));
                 }
             }
-            // Of caches, or of a later version.
-            Some(Message::CacheKeysChanged(_) | Message::CacheInvalidate(_)) | None => {}
+            Some(Message::CacheKeysChanged(changed)) => {
+                self.each(&[changed.watch_id], |attached| match attached {
+                    Attached::Watch(_) => true,
+                    Attached::Cache(cache) => cache.keys_changed(&changed),
+                });
+            }
+            Some(Message::CacheInvalidate(invalidate)) => wakers.extend(self.invalidate(&invalidate)),
+            // Of a later version.
+            None => {}
         }
         Ok(())
     }
 
+    /// Whether a cache asked this question, which could not be answered: it asks again, and nobody else is concerned.
+    fn is_of_cache(&self, probe_id: u64) -> bool {
+        self.watches.values().any(|attached| match attached {
+            Attached::Watch(_) => false,
+            Attached::Cache(cache) => cache.probe_failed(probe_id),
+        })
+    }
+
+    fn invalidate(&mut self, invalidate: &v1::CacheInvalidate) -> Option<Waker> {
+        let mut sender = None;
+        for watch_id in &invalidate.watch_ids {
+            let Some(Attached::Cache(cache)) = self.watches.get(watch_id) else {
+                continue;
+            };
+            if let Some(what) = &invalidate.what {
+                cache.invalidate(what);
+            }
+            let done = v1::CacheInvalidated {
+                watch_id: *watch_id,
+                invalidation_id: invalidate.invalidation_id,
+            };
+            sender = self.outbox.push(Request::CacheInvalidated(done)).or(sender);
+        }
+        sender
+    }
+
     /// Those who answer false are taken off. One that was taken off before is not known, though events of it may come.
-    fn each(&mut self, watch_ids: &[u64], mut answer: impl FnMut(&Subscription) -> bool) {
+    fn each(&mut self, watch_ids: &[u64], mut answer: impl FnMut(&Attached) -> bool) {
         for watch_id in watch_ids {
-            let stays = self
-                .watches
-                .get(watch_id)
-                .is_none_or(|subscription| answer(subscription));
+            let stays = self.watches.get(watch_id).is_none_or(&mut answer);
             if !stays {
                 wake(self.take_off(*watch_id));
             }
@@ -247,6 +368,15 @@ impl State {
     fn take_off(&mut self, watch_id: u64) -> Option<Waker> {
         let known = self.watches.remove(&watch_id).is_some();
         known.then(|| self.outbox.cancel(watch_id)).flatten()
+    }
+}
+
+impl Attached {
+    fn left(&self, watch_id: u64, departure: Departure) {
+        match self {
+            Self::Watch(subscription) => subscription.left(watch_id, departure),
+            Self::Cache(cache) => cache.left(watch_id, departure),
+        }
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod buffer;
 mod builder;
+mod cached;
 mod delivery;
 mod event;
 mod follow;
@@ -24,12 +25,16 @@ mod subscription;
 mod wait_for;
 
 pub use builder::OpenWatch;
+pub(crate) use cached::CacheWatcher;
+pub(crate) use delivery::Delivery;
 pub use event::{
     ClaimEnd, KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, LockEventKind, LockFreed, QueueEvent,
     QueueEventKind, TaskEvent, TaskEventKind, TaskWait, WatchEvent, WorkerEvent, WorkerEventKind,
 };
 pub(crate) use hub::Watches;
 pub use item::{WatchBatch, WatchItem};
+pub(crate) use link::Attachment;
 pub use selector::Watched;
 pub use stream::Watch;
+pub(crate) use subscription::Departure;
 pub use wait_for::WaitFor;

@@ -23,6 +23,22 @@ impl Outbox {
         self.sender.take()
     }
 
+    /// The same, of what an earlier request of its kind that still waits says already, or less of.
+    #[must_use]
+    pub(super) fn push_applied(&mut self, applied: v1::CacheApplied) -> Option<Waker> {
+        let waiting = self.requests.iter_mut().find_map(|request| match request {
+            Request::CacheApplied(waiting) if waiting.watch_id == applied.watch_id => Some(waiting),
+            _ => None,
+        });
+        match waiting {
+            Some(waiting) => {
+                waiting.revision = waiting.revision.max(applied.revision);
+                None
+            }
+            None => self.push(Request::CacheApplied(applied)),
+        }
+    }
+
     /// Asks for the end of a watch, unless the member was not asked for it yet.
     #[must_use]
     pub(super) fn cancel(&mut self, watch_id: u64) -> Option<Waker> {

@@ -44,6 +44,12 @@ impl Probing {
         Ok(self.ask(now))
     }
 
+    /// An id for a question of somebody else's: it is answered there.
+    pub(super) fn next_id(&mut self) -> u64 {
+        self.last_id += 1;
+        self.last_id
+    }
+
     fn ask(&mut self, now: Instant) -> v1::WatchProbe {
         self.last_id += 1;
         self.asked = Some(Asked {

@@ -23,7 +23,7 @@ pub(super) struct Asked {
 
 /// Why a watch is no longer at the member where it was.
 #[derive(Debug)]
-pub(super) enum Departure {
+pub(crate) enum Departure {
     /// The consumer has not taken what came.
     Lagging,
     /// The member's answer to this watch.

@@ -23,8 +23,8 @@ pub struct ListWorkers<'a> {
 /// A list of tasks to be read.
 #[must_use = "a call is made when it is awaited"]
 pub struct ListAssignments<'a> {
-    client: &'a Client,
-    request: v1::AssignmentList,
+    pub(super) client: &'a Client,
+    pub(super) request: v1::AssignmentList,
 }
 
 impl Client {

@@ -12,6 +12,8 @@ mod op;
 mod plan;
 mod record;
 mod register;
+mod snapshot;
+mod sync;
 
 pub use assign::{Assign, TaskAssigned};
 pub use changes::{AssignmentChanges, Assignments};
@@ -19,4 +21,7 @@ pub use list::{ListAssignments, ListWorkers};
 pub use op::{AssignOp, PlacedTask, WorkerOp, WorkerOpReply};
 pub use plan::{Plan, PlanApplied, PlanTasks, PlannedMove};
 pub use record::{Assignment, WorkerRecord, WorkerState};
+pub(crate) use register::capacity_op;
 pub use register::{RegisterWorker, Worker};
+pub use snapshot::AssignmentsSnapshot;
+pub use sync::{AssignmentsSynced, SyncAssignments};

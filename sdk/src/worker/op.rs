@@ -8,6 +8,7 @@ use quorate_proto::v1::worker_operation::Operation as WorkerOperation;
 use quorate_proto::v1::worker_result::Result as WorkerResult;
 
 use super::record::named;
+use super::sync::AssignmentsSynced;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::record::IntoBytes;
 use crate::txn::Op;
@@ -193,6 +194,8 @@ pub enum WorkerOpReply {
         /// Where to go on; empty: every waiting task was looked at.
         next: Bytes,
     },
+    /// Of [`WorkerOp::sync`].
+    Synced(AssignmentsSynced),
 }
 
 impl WorkerOpReply {
@@ -225,6 +228,7 @@ impl WorkerOpReply {
                 placed: assigned.placed.into_iter().map(PlacedTask::from).collect(),
                 next: assigned.next,
             },
+            WorkerResult::Synced(synced) => Self::Synced(synced.into()),
         })
     }
 }

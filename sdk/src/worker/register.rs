@@ -194,6 +194,16 @@ impl Worker {
     }
 }
 
+/// Changes how many tasks a worker may have at a time; refused unless it is registered under this lease.
+pub(crate) fn capacity_op(worker: &str, lease: u64, tasks: u32) -> WorkerOp {
+    WorkerOp::of(WorkerOperation::Update(v1::WorkerUpdate {
+        worker: worker.to_owned(),
+        lease,
+        capacity: Some(tasks),
+        labels: None,
+    }))
+}
+
 impl fmt::Debug for Worker {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")

@@ -201,3 +201,47 @@ async fn what_becomes_of_strong_calls_does_not_move_the_client() {
     assert_eq!(client.eventual().get("k").await.unwrap().member, 1);
     assert_eq!(cluster.members[1].eventual_traffic(), (0, 0), "it went there at once");
 }
+
+#[tokio::test]
+async fn the_token_of_one_answer_makes_another_client_wait_for_that_and_no_more() {
+    let cluster = FakeCluster::start(2).await;
+    let at = |index: usize| {
+        let builder = Client::builder().endpoints([&cluster.members[index].address]);
+        builder.call_timeout(Duration::from_millis(300)).connect()
+    };
+    let (writer, reader, other) = (at(1).await.unwrap(), at(0).await.unwrap(), at(0).await.unwrap());
+    let first = writer.eventual().put("k", "1").await.unwrap().token();
+    {
+        let second = cluster.members[1].eventual();
+        cluster.members[0].eventual().learn_from(&second);
+    }
+    writer.eventual().put("k", "2").await.unwrap();
+    let read = writer.eventual().get("k").await.unwrap().token();
+
+    reader.observe(&first);
+    assert_eq!(reader.eventual().get("k").await.unwrap().entry.unwrap().value, "1");
+    other.observe(&read.to_string().parse().unwrap());
+    let error = other.eventual().get("k").await.unwrap_err();
+    assert!(matches!(error.kind(), ErrorKind::Stale { .. }), "{error:?}");
+    cluster.replicate();
+    assert_eq!(other.eventual().get("k").await.unwrap().entry.unwrap().value, "2");
+}
+
+#[tokio::test]
+async fn each_answer_of_the_strong_tier_has_a_token_too() {
+    let cluster = FakeCluster::start(1).await;
+    let (writer, reader) = (cluster.client().await, cluster.client().await);
+    let put = writer.put("k", "v").await.unwrap();
+    let get = writer.get("k").await.unwrap();
+    let page = writer.range(quorate::Keys::prefix("k")).await.unwrap();
+    let txn = writer.txn().then(quorate::Op::put("j", "w")).await.unwrap();
+    let deleted = writer.delete("j").await.unwrap();
+    let tokens = [put.token(), get.token(), page.token(), txn.token(), deleted.token()];
+    assert_eq!(tokens.each_ref().map(CausalToken::revision), [2, 2, 2, 3, 4]);
+    // A local read of another client waits for what the token names.
+    reader.observe(&deleted.token().to_string().parse().unwrap());
+    let _ = reader.get("k").consistency(Consistency::Local).await.unwrap();
+    let asked = cluster.store.lock().requests.last().cloned();
+    let Some(v1::call::Request::Get(asked)) = asked else { panic!("{asked:?}") };
+    assert_eq!(asked.read.unwrap().min_revision, 4);
+}

@@ -8,6 +8,10 @@
 mod fake;
 
 mod batching;
+mod cache;
+mod cache_coherence;
+mod cache_faults;
+mod cache_invalidation;
 mod calls;
 mod cluster;
 mod eventual_batch;
@@ -16,6 +20,11 @@ mod eventual_retries;
 mod eventual_session;
 mod eventual_watch;
 mod failures;
+mod memory;
+mod memory_agents;
+mod memory_batch;
+mod memory_life;
+mod memory_subscriptions;
 mod retries;
 mod wait_for;
 mod watch;

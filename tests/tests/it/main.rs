@@ -6,13 +6,16 @@
 )]
 
 mod basics;
+mod cache_members;
 mod domains;
 mod durability;
 mod eventual;
+mod eventual_cold;
 mod eventual_peers;
 mod eventual_restart;
 mod eventual_rounds;
 mod eventual_watch;
+mod examples;
 mod faults;
 mod integrity;
 mod leases;
@@ -20,6 +23,8 @@ mod limits;
 mod locks;
 mod many_clients;
 mod membership;
+mod memory;
+mod memory_keys;
 mod partitions;
 mod queues;
 mod reads;

@@ -3,10 +3,14 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use quorate::{Claimed, Client, ErrorKind, ItemState, NewItem, Op, OpReply, Queue, QueueConfig, QueueOpReply};
+use futures::future::join_all;
+use quorate::{
+    Claimed, Client, ErrorKind, ItemState, NewItem, Op, OpReply, Queue, QueueConfig, QueueOpReply, SyncQueue,
+};
 use quorate_tests::cluster::{Cluster, server_binary};
 use quorate_tests::scenarios::QueueRounds;
 use quorate_tests::wait;
+use tokio::sync::Barrier;
 use tokio::time::Instant;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -228,6 +232,139 @@ async fn a_shell_works_through_a_queue_and_failures_are_tried_again() {
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(report, serde_json::json!({ "acked": 3, "failed": 1, "lost": 0 }));
     assert_eq!(queue.stats().await.unwrap().unwrap().depth(), 0);
+}
+
+#[tokio::test]
+async fn a_snapshot_is_of_one_revision_though_it_takes_several_pages_and_the_queue_changes() {
+    const ITEMS: usize = 2_500;
+    const CHANGES: u64 = 20;
+    let cluster = Cluster::start(3).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let queue = client.queue("q");
+    let all = (0..ITEMS).fold(SyncQueue::new(0), |wanted, number| {
+        wanted.enqueue(NewItem::new(number.to_string()))
+    });
+    let made = queue.sync(all).await.unwrap();
+    assert!(made.new && made.pushed.len() == ITEMS);
+    let changer = cluster.client().await.unwrap().queue("q");
+    let changing = tokio::spawn(async move {
+        let mut revision = made.revision;
+        // One goes and one comes: a snapshot that is a mixture has one too many or too few, or one that is gone.
+        for change in 0..CHANGES {
+            let first = changer.peek(ItemState::Ready, 1).await.unwrap().items.remove(0);
+            let wanted = SyncQueue::new(revision).remove(&first);
+            let wanted = wanted.enqueue(NewItem::new(format!("new {change}")));
+            revision = changer.sync(wanted).await.unwrap().revision;
+        }
+        revision
+    });
+    let mut last = 0;
+    while !changing.is_finished() {
+        match queue.snapshot().await {
+            Ok(snapshot) => {
+                let ids: Vec<u64> = snapshot.items.iter().map(|item| item.item).collect();
+                let first = ids[0];
+                let expected: Vec<u64> = (first..first + ITEMS as u64).collect();
+                assert_eq!(ids, expected, "at {}", snapshot.revision);
+                assert!(snapshot.revision >= last);
+                last = snapshot.revision;
+            }
+            // It changed faster than it could be read.
+            Err(changed) => assert_eq!(*changed.kind(), ErrorKind::Conflict),
+        }
+    }
+    let revision = changing.await.unwrap();
+    let snapshot = queue.snapshot().await.unwrap();
+    assert_eq!((snapshot.revision, snapshot.items[0].item), (revision, CHANGES + 1));
+    assert_eq!(snapshot.stats.unwrap().changed_revision, revision);
+    let nothing = client.queue("none").snapshot().await.unwrap();
+    assert_eq!((nothing.revision, nothing.stats, nothing.items.len()), (0, None, 0));
+    cluster.wait_for_equal_state().await.unwrap();
+}
+
+#[tokio::test]
+async fn of_programs_that_sync_what_they_read_one_wins_each_time_and_none_undoes_another() {
+    const PROGRAMS: usize = 6;
+    let cluster = Cluster::start(3).await.unwrap();
+    let all_have_read = Barrier::new(PROGRAMS);
+    let programs = (0..PROGRAMS).map(async |program| {
+        let queue = cluster.client().await.unwrap().queue("q");
+        for attempt in 1.. {
+            let snapshot = queue.snapshot().await.unwrap();
+            if attempt == 1 {
+                all_have_read.wait().await;
+            }
+            let wanted = SyncQueue::new(snapshot.revision).worker(format!("p{program}"));
+            // Everybody wants what it saw, claimed, and one item more.
+            let wanted = snapshot.in_state(ItemState::Ready).fold(wanted, SyncQueue::claim);
+            match queue.sync(wanted.enqueue(NewItem::new(format!("{program}")))).await {
+                Ok(synced) => return (attempt, synced.claimed),
+                Err(changed) => assert_eq!(*changed.kind(), ErrorKind::Conflict, "{changed}"),
+            }
+        }
+        unreachable!()
+    });
+    let done = join_all(programs).await;
+    let at_once = done.iter().filter(|(attempts, _)| *attempts == 1).count();
+    assert_eq!(at_once, 1, "all had read the same");
+    let queue = cluster.client().await.unwrap().queue("q");
+    let stats = queue.stats().await.unwrap().unwrap();
+    // Each claimed what the one before had added; nobody claimed the last one's.
+    assert_eq!(
+        (stats.depth(), stats.ready, stats.claimed),
+        (PROGRAMS as u64, 1, PROGRAMS as u64 - 1)
+    );
+    let claimed: usize = done.iter().map(|(_, claimed)| claimed.len()).sum();
+    assert_eq!(claimed, PROGRAMS - 1);
+    for receipt in done.into_iter().flat_map(|(_, claimed)| claimed) {
+        queue.ack(receipt).await.unwrap();
+    }
+    cluster.wait_for_equal_state().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_sync_in_a_transaction_takes_items_from_their_workers_or_does_nothing() {
+    let cluster = Cluster::start(3).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let queue = queue_of(&client, "q").await;
+    queue.push_all(["a", "b", "c"].map(NewItem::new)).await.unwrap();
+    let (first, second) = (claim_one(&queue).await, claim_one(&queue).await);
+    let snapshot = queue.snapshot().await.unwrap();
+    let third = snapshot.in_state(ItemState::Ready).next().unwrap();
+    let wanted = SyncQueue::new(snapshot.revision)
+        .remove(first.item())
+        .give_back(second.id())
+        .claim(third)
+        .enqueue_claimed(NewItem::new("d"))
+        .visibility(PATIENCE);
+    let plan = || {
+        client
+            .txn()
+            .then(queue.sync_op(wanted.clone()))
+            .then(Op::put("plan", "done"))
+    };
+    let reply = plan().await.unwrap();
+    let OpReply::Queue(QueueOpReply::Synced(synced)) = &reply.results[0] else {
+        panic!("{reply:?}");
+    };
+    assert_eq!((synced.revision, synced.visibility), (reply.revision, PATIENCE));
+    assert_eq!(
+        synced.claimed.iter().map(|one| one.item).collect::<Vec<_>>(),
+        [third.item, 4]
+    );
+    assert_eq!(*first.ack().await.unwrap_err().kind(), ErrorKind::UnknownItem);
+    assert_eq!(*second.ack().await.unwrap_err().kind(), ErrorKind::Fenced);
+    let refused = plan().await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::Conflict);
+    let (expected, now) = (snapshot.revision.to_string(), reply.revision.to_string());
+    assert!(
+        refused.message().contains(&expected) && refused.message().contains(&now),
+        "{refused}"
+    );
+    assert_eq!(claim_one(&queue).await.id(), second.id());
+    for receipt in &synced.claimed {
+        queue.ack(*receipt).await.unwrap();
+    }
 }
 
 #[tokio::test]

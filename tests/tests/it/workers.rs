@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt, stream};
-use quorate::{Client, ErrorKind, Op, Worker, WorkerState};
+use quorate::{Client, ErrorKind, Op, SyncAssignments, Worker, WorkerOp, WorkerState};
 use quorate_tests::cluster::{Cluster, server_binary};
 use quorate_tests::wait;
 use serde_json::{Value, json};
@@ -108,6 +108,73 @@ async fn a_worker_is_told_of_its_tasks_and_does_each_under_its_assignment() {
     assert_eq!(*refused.kind(), ErrorKind::WorkerDraining);
     assert_eq!(worker.deregister().await.unwrap(), 0);
     assert_eq!(assignments.next().await.unwrap(), None);
+    cluster.wait_for_equal_state().await.unwrap();
+}
+
+#[tokio::test]
+async fn assignments_are_made_what_a_planner_wants_of_them_and_workers_are_told() {
+    let cluster = Cluster::start(3).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let (v, w) = (register(&client, "v", 2).await, register(&client, "w", 2).await);
+    let snapshot = client.assignments().snapshot().await.unwrap();
+    assert_eq!((snapshot.revision, snapshot.assignments.len()), (0, 0));
+    let wanted = SyncAssignments::new(0).worker("v", ["t1", "t2"]).worker("w", ["t3"]);
+    let first = client.sync_assignments(wanted.clone()).await.unwrap();
+    assert_eq!(
+        (first.assigned, first.moved, first.unassigned, first.kept),
+        (3, 0, 0, 0)
+    );
+    let (mut of_v, mut of_w) = (v.assignments(), w.assignments());
+    assert_eq!(of_v.next().await.unwrap().unwrap().gained.len(), 2);
+    assert_eq!(of_w.next().await.unwrap().unwrap().gained.len(), 1);
+
+    // Somebody has planned meanwhile.
+    let refused = client.sync_assignments(wanted).await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::Conflict);
+    let snapshot = client.assignments().snapshot().await.unwrap();
+    assert_eq!(snapshot.revision, first.revision);
+    assert_eq!(
+        snapshot.by_worker(),
+        [("v", vec!["t1", "t2"]), ("w", vec!["t3"])].into()
+    );
+    let anew = || SyncAssignments::new(snapshot.revision);
+    let too_many = anew().worker("v", ["t1", "t2", "t3"]);
+    let refused = client.sync_assignments(too_many).await.unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::NoCapacity { limit: 2, value: 3 });
+    assert!(refused.message().contains("\"v\""), "{refused}");
+    let refused = client
+        .sync_assignments(anew().worker("nobody", ["t1"]))
+        .await
+        .unwrap_err();
+    assert_eq!(*refused.kind(), ErrorKind::UnknownWorker);
+
+    // With what else is planned in the same transaction.
+    let wanted = anew().worker("v", ["t1"]).worker("w", ["t2", "t4"]);
+    let reply = client
+        .txn()
+        .then(WorkerOp::sync(wanted))
+        .then(Op::put("plan", "2"))
+        .await
+        .unwrap();
+    let changes = of_v.next().await.unwrap().unwrap();
+    assert_eq!((changes.gained.len(), changes.ended[0].task.as_str()), (0, "t2"));
+    let changes = of_w.next().await.unwrap().unwrap();
+    let gained: Vec<_> = changes.gained.iter().map(|task| task.task.as_str()).collect();
+    assert_eq!((gained, changes.ended[0].task.as_str()), (vec!["t2", "t4"], "t3"));
+    let t1 = client.task("t1").await.unwrap().unwrap();
+    assert_eq!(t1.generation, first.generation, "it is where it was");
+    client.complete(&changes.gained[0]).await.unwrap();
+    let snapshot = client.assignments().snapshot().await.unwrap();
+    assert!(snapshot.revision > reply.revision);
+    let waiting: Vec<_> = snapshot.pending().map(|task| task.task.as_str()).collect();
+    assert_eq!(waiting, ["t3"]);
+
+    let only = SyncAssignments::new(snapshot.revision)
+        .worker("w", Vec::<String>::new())
+        .only_workers();
+    let left = client.sync_assignments(only).await.unwrap();
+    assert_eq!((left.unassigned, left.kept), (1, 0));
+    assert_eq!(client.task("t1").await.unwrap().unwrap().worker.as_deref(), Some("v"));
     cluster.wait_for_equal_state().await.unwrap();
 }
 

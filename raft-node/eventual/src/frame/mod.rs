@@ -30,7 +30,7 @@ use crate::kind::Strategy;
 use crate::shard::ShardNumber;
 use crate::wire::{self, Damaged, Reader};
 
-pub use ops::Forgotten;
+pub use ops::{Forgotten, NotEncoded};
 pub use receive::{Frame, Unusable, split};
 
 const VERSION: u8 = 1;
@@ -102,13 +102,13 @@ impl Body {
         }
     }
 
-    fn value(&mut self, sibling: &Sibling) {
+    fn value(&mut self, sibling: &Sibling, value: &Value) {
         self.rest.extend_from_slice(&sibling.hlc.0.to_le_bytes());
         self.rest.push(sibling.life.strategy() as u8);
         if sibling.life.ends() {
             wire::put_number(&mut self.rest, sibling.life.expires_at_ms());
         }
-        wire::put_bytes(&mut self.rest, sibling.value.bytes());
+        wire::put_bytes(&mut self.rest, value.bytes());
     }
 
     /// Appends the frame.

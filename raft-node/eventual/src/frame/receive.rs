@@ -32,21 +32,21 @@ impl From<ReadError> for Unusable {
 
 /// A frame that was checked and decoded, so that only what has to be is done under the lock.
 #[derive(Debug)]
-pub struct Frame {
+pub struct Frame<'a> {
     /// Of which shard.
     pub shard: ShardNumber,
-    content: Content,
+    content: Content<'a>,
 }
 
 #[derive(Debug)]
-enum Content {
-    Ops(Vec<RemoteOp>),
+enum Content<'a> {
+    Ops(Vec<RemoteOp<'a>>),
     State(Box<RemoteState>),
 }
 
-impl Frame {
+impl<'a> Frame<'a> {
     /// Checks and decodes the body of a frame.
-    pub fn decode(body: &[u8], actors: &Actors) -> Result<Self, Unusable> {
+    pub fn decode(body: &'a [u8], actors: &Actors) -> Result<Self, Unusable> {
         let mut reader = Reader::new(body);
         let version = reader.byte()?;
         if version != VERSION {
@@ -101,7 +101,7 @@ impl Frame {
 
 /// What tests break.
 #[cfg(test)]
-impl Frame {
+impl Frame<'_> {
     pub(crate) fn state_mut(&mut self) -> Option<&mut RemoteState> {
         match &mut self.content {
             Content::State(state) => Some(state),
@@ -132,7 +132,7 @@ impl Frame {
 }
 
 /// A range that does not follow what is here must not be applied even in part.
-fn check_gaps(shard: &Shard, ops: &[RemoteOp]) -> Result<(), Gap> {
+fn check_gaps(shard: &Shard, ops: &[RemoteOp<'_>]) -> Result<(), Gap> {
     // As far as each actor is when the operations so far are applied. A frame is of few actors, each in one range.
     let mut reached: SmallVec<[(ActorIndex, u64); 4]> = SmallVec::new();
     for op in ops {
@@ -154,7 +154,7 @@ fn check_gaps(shard: &Shard, ops: &[RemoteOp]) -> Result<(), Gap> {
     Ok(())
 }
 
-impl Content {
+impl Content<'_> {
     fn keys_are_of(&self, shard: ShardNumber) -> bool {
         let volatile = shard.is_volatile();
         match self {

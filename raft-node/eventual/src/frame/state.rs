@@ -2,13 +2,25 @@
 
 use super::{Body, BodyReader, HAS_END, KIND_STATE, ReadError};
 use crate::clock::Clock;
+use crate::entry::Entry;
 use crate::key::{KEY_BYTES_MIN, Key};
-use crate::shard::{RemoteState, Shard, ShardNumber};
+use crate::shard::{Cold, Fetched, RemoteState, Shard, ShardNumber};
 use crate::wire::{self, Damaged};
 
 impl Shard {
-    /// Appends a frame of the state, without the values that a member with this clock has had.
-    pub fn encode_state(&self, number: ShardNumber, have: &Clock, out: &mut Vec<u8>) {
+    /// Appends a frame of the state, without the values that a member with this clock has had. Those that are on the disk alone
+    /// have to be among `fetched`; where some are not, nothing is appended, and they are what is returned.
+    pub fn encode_state(
+        &self,
+        number: ShardNumber,
+        have: &Clock,
+        fetched: &Fetched,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Vec<Cold>> {
+        let cold = self.cold_of_state(have, fetched);
+        if !cold.is_empty() {
+            return Err(cold);
+        }
         let actors = self.actors();
         let mut body = Body::new();
         body.numbers(self.clock().iter(), actors);
@@ -17,6 +29,7 @@ impl Shard {
         let siblings = || {
             self.entries()
                 .flat_map(|entry| entry.siblings().map(move |sibling| (entry, sibling)))
+                .filter(|(_, sibling)| self.is_sent(sibling))
         };
         let known = siblings()
             .map(|(_, sibling)| sibling.dot)
@@ -28,9 +41,28 @@ impl Shard {
             wire::put_bytes(&mut body.rest, entry.key.bytes());
             body.dot(sibling.dot, actors);
             body.rest.push(if sibling.life.ends() { HAS_END } else { 0 });
-            body.value(sibling);
+            match fetched.value_of(sibling) {
+                Some(value) => body.value(sibling, value),
+                None => return Err(vec![Cold::of(&entry.key, sibling.dot)]),
+            }
         }
         body.finish(KIND_STATE, number, out);
+        Ok(())
+    }
+
+    fn cold_of_state(&self, have: &Clock, fetched: &Fetched) -> Vec<Cold> {
+        if !self.has_cold() {
+            return Vec::new();
+        }
+        let lacking = |entry: &Entry| {
+            let cold = entry
+                .siblings()
+                .filter(|sibling| self.is_sent(sibling) && !have.covers(sibling.dot));
+            let cold = cold.filter(|sibling| fetched.value_of(sibling).is_none());
+            cold.map(|sibling| Cold::of(&entry.key, sibling.dot))
+                .collect::<Vec<_>>()
+        };
+        self.entries().flat_map(lacking).collect()
     }
 }
 

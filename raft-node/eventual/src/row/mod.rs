@@ -25,7 +25,7 @@ use crate::actor::TooManyActors;
 use crate::shard::ShardNumber;
 use crate::wire::Damaged;
 
-pub use read::{Stored, StoredShard};
+pub use read::{Stored, StoredEntry, StoredShard};
 pub use write::Rows;
 
 const VERSION: u8 = 1;

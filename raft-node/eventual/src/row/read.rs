@@ -1,6 +1,6 @@
 //! Rows, as they come from the disk.
 
-use super::{CHECKSUM_BYTES, KIND_ENTRY, KIND_HEAD, SHARD_BYTES, Unreadable, VERSION, checksum};
+use super::{CHECKSUM_BYTES, KIND_ENTRY, KIND_HEAD, SHARD_BYTES, Unreadable, VERSION, checksum, entry_key};
 use crate::actor::{ActorId, ActorIndex, Actors};
 use crate::clock::Clock;
 use crate::dot::{Dot, NUMBER_MAX};
@@ -95,6 +95,37 @@ impl Stored {
             digest: head.digest,
             entries: self.entries,
         }))
+    }
+}
+
+/// One entry, as its row on the disk says. Nothing else makes one: a value that leaves the memory is on the disk.
+#[derive(Clone, Debug)]
+pub struct StoredEntry {
+    pub(crate) key: Key,
+    siblings: Siblings,
+}
+
+impl StoredEntry {
+    /// What the row of a key holds.
+    pub fn read(shard: ShardNumber, key: Key, row: &[u8], actors: &Actors) -> Result<Self, Unreadable> {
+        let body = open(&entry_key(shard, key.bytes()), row)?;
+        let siblings = siblings(body, actors)?;
+        Ok(StoredEntry { key, siblings })
+    }
+
+    /// What the operation wrote, if the row still has it.
+    pub fn value(&self, dot: Dot) -> Option<&Value> {
+        let found = self.siblings.iter().find(|sibling| sibling.dot == dot);
+        found.map(|sibling| &sibling.value)
+    }
+
+    /// What a disk would say that has all of this.
+    #[cfg(test)]
+    pub(crate) fn of(key: &Key, siblings: Siblings) -> Self {
+        StoredEntry {
+            key: key.clone(),
+            siblings,
+        }
     }
 }
 

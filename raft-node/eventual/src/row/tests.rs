@@ -56,7 +56,7 @@ impl Member {
 
     fn restore(&mut self, rows: &[(Vec<u8>, Vec<u8>)]) -> Result<(), Unreadable> {
         match read(rows, &self.actors)? {
-            Some(stored) => self.shard.restore(stored),
+            Some(stored) => self.shard.restore(stored, &[]),
             None => Ok(()),
         }
     }

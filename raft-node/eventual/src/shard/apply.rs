@@ -4,7 +4,7 @@ use super::Shard;
 use crate::actor::ActorIndex;
 use crate::dot::Dot;
 use crate::entry::Sibling;
-use crate::key::Key;
+use crate::key::{Key, KeyRef};
 use crate::kind::{Space, Strategy};
 use crate::log::Removed;
 
@@ -60,11 +60,11 @@ pub struct Gap {
 
 /// An operation of another process.
 #[derive(Clone, Debug)]
-pub struct RemoteOp {
+pub struct RemoteOp<'a> {
     /// Its name.
     pub dot: Dot,
     /// What it changes.
-    pub key: Key,
+    pub key: KeyRef<'a>,
     /// What it supersedes.
     pub removed: Removed,
     /// What it writes. None if it takes away, or if what it wrote is superseded in the same frame.
@@ -73,7 +73,7 @@ pub struct RemoteOp {
 
 impl Shard {
     /// Applies the next operation of its actor; one that was applied already changes nothing.
-    pub(crate) fn apply(&mut self, op: RemoteOp, applied: &mut Applied) -> Result<(), Gap> {
+    pub(crate) fn apply(&mut self, op: RemoteOp<'_>, applied: &mut Applied) -> Result<(), Gap> {
         let RemoteOp {
             dot,
             key,
@@ -94,13 +94,17 @@ impl Shard {
         let sibling = match (slot, sibling) {
             (Some(slot), Some(sibling)) if self.supersedes_the_only(slot, &removed) && !self.pending.contains(&dot) => {
                 let key = self.apply_to_only(slot, sibling);
-                self.remember(dot, key.clone(), removed);
                 self.touched(&key);
+                self.remember(dot, key, removed);
                 applied.operations += 1;
                 applied.merged += 1;
                 return Ok(());
             }
             (_, sibling) => sibling,
+        };
+        let key = match slot {
+            Some(slot) => self.entries[slot as usize].key.clone(),
+            None => key.keep(),
         };
         let mut changed = false;
         let before = self.usage_before(&key);
@@ -114,12 +118,12 @@ impl Shard {
             self.admit(&key, sibling, applied);
             self.carry_usage(&key, before);
         }
-        self.remember(dot, key.clone(), removed);
         applied.operations += 1;
         if changed {
             applied.merged += 1;
             self.touched(&key);
         }
+        self.remember(dot, key, removed);
         Ok(())
     }
 

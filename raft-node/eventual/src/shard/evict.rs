@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Action, Moment, Shard, Write};
 use crate::counts::Held;
+use crate::entry::Entry;
 use crate::key::Place;
 use crate::policy::{SAMPLE_SIZE, Sampled};
 
@@ -54,6 +55,15 @@ impl Shard {
 
     /// Slots of some entries of the domain, none of them twice.
     fn sample(&mut self, domain: u32) -> SmallVec<[usize; SAMPLE_SIZE]> {
+        self.sample_where(domain, |_, _| true)
+    }
+
+    /// The same, of entries of which more is wanted.
+    pub(super) fn sample_where(
+        &mut self,
+        domain: u32,
+        wanted: impl Fn(&Self, &Entry) -> bool,
+    ) -> SmallVec<[usize; SAMPLE_SIZE]> {
         let mut sample = SmallVec::new();
         let places = self.entries.capacity();
         if places == 0 || self.uses.of(domain).is_none() {
@@ -61,7 +71,7 @@ impl Shard {
         }
         let is_one = |shard: &Self, slot: usize| {
             let entry = shard.entries.get(slot);
-            entry.is_some_and(|entry| entry.key.domain() == domain)
+            entry.is_some_and(|entry| entry.key.domain() == domain && wanted(shard, entry))
         };
         for _ in 0..DRAWS_MAX {
             let slot = self.uses.words.below(places as u64) as usize;
@@ -80,7 +90,7 @@ impl Shard {
         sample
     }
 
-    fn sampled(&self, slot: usize) -> Sampled {
+    pub(super) fn sampled(&self, slot: usize) -> Sampled {
         let entry = &self.entries[slot];
         let ends = entry.siblings().map(|sibling| sibling.life.expires_at_ms());
         Sampled {

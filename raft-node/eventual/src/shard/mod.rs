@@ -10,6 +10,7 @@
 //! ```
 
 mod apply;
+mod cold;
 mod drop;
 mod evict;
 mod expire;
@@ -40,6 +41,7 @@ use crate::log::{Log, Op, Removed};
 
 pub(crate) use apply::RemoteOp;
 pub use apply::{Applied, Gap};
+pub use cold::{Cold, Fetched};
 pub use drop::Dropping;
 #[cfg(test)]
 use expire::DROP_AFTER_MS;
@@ -112,6 +114,8 @@ pub struct ShardLimits {
     /// Bytes of a value that a write of this process makes of what it found and what the client gave. What comes from others
     /// is taken as it is, and values that stand beside each other may resolve to more.
     pub value_bytes_max: usize,
+    /// Bytes of the smallest value that goes to the disk alone: of a smaller one, little memory would be won.
+    pub cold_bytes_min: usize,
 }
 
 impl Default for ShardLimits {
@@ -120,6 +124,7 @@ impl Default for ShardLimits {
             log_ops_max: 8_192,
             orphan_bytes_max: 128 << 10,
             value_bytes_max: 1 << 20,
+            cold_bytes_min: 64,
         }
     }
 }
@@ -164,6 +169,8 @@ pub struct Shard {
     /// Entries with an end, by when the first of their values ends.
     endings: BTreeSet<(u64, u32)>,
     counts: Counts,
+    /// Operations whose values are on the disk alone, and how long those are.
+    cold: BTreeMap<Dot, u32>,
     /// Keys that changed since they were last written to disk.
     unflushed: Option<Changed>,
     uses: Uses,
@@ -195,6 +202,7 @@ impl Shard {
             digest: 0,
             endings: BTreeSet::new(),
             counts,
+            cold: BTreeMap::new(),
             unflushed: None,
             unseen: None,
             rules: Rules::ALL,
@@ -331,6 +339,7 @@ impl Shard {
             }
         };
         self.digest ^= self.sibling_digest(key.hash(), &sibling);
+        self.forget_cold(key.domain(), &sibling);
         Some(sibling)
     }
 
@@ -387,7 +396,8 @@ impl Shard {
         if !self.rules.keep_orphans() {
             return;
         }
-        if sibling.dot.number() <= self.acknowledged {
+        // The disk forgets what stands in no entry any more.
+        if sibling.dot.number() <= self.acknowledged || sibling.value.is_cold() {
             self.orphans_gone_to = self.orphans_gone_to.max(sibling.dot.number());
             return;
         }
@@ -446,6 +456,7 @@ impl Shard {
 
     fn remember(&mut self, dot: Dot, key: Key, removed: Removed) {
         self.clock_is_unflushed();
+        let removed = removed.into();
         self.log.push(dot.actor(), dot.number(), Op { key, removed });
     }
 }

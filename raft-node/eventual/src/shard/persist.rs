@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 
-use super::Shard;
+use super::{Cold, Fetched, Shard};
 use crate::clock::Clock;
 use crate::dot::Dot;
 use crate::entry::{Entry, Sibling};
@@ -69,6 +69,25 @@ pub struct Unflushed {
     pub(crate) changed: Vec<(Key, Siblings)>,
 }
 
+impl Unflushed {
+    /// Values that a row needs though they did not change, since they stand beside something that did, and that are on the
+    /// disk alone.
+    pub fn cold(&self) -> Vec<Cold> {
+        let cold = |(key, siblings): &(Key, Siblings)| {
+            let dots = siblings.iter().filter(|sibling| sibling.value.is_cold());
+            dots.map(|sibling| Cold::of(key, sibling.dot)).collect::<Vec<_>>()
+        };
+        self.changed.iter().flat_map(cold).collect()
+    }
+
+    /// Puts these values in their places.
+    pub fn fill(&mut self, fetched: &Fetched) {
+        for (_, siblings) in &mut self.changed {
+            fetched.fill(siblings.iter_mut());
+        }
+    }
+}
+
 impl Shard {
     /// From now on, keys that change are kept until [`Shard::take_unflushed`].
     pub fn track_unflushed(&mut self) {
@@ -120,7 +139,7 @@ impl Shard {
     /// A value was written that is not on disk.
     pub(super) fn count_unflushed(&mut self, sibling: &Sibling) {
         if let Some(changed) = &mut self.unflushed {
-            changed.bytes += sibling.value.bytes().len();
+            changed.bytes += sibling.bytes() as usize;
         }
     }
 
@@ -129,8 +148,9 @@ impl Shard {
         self.unflushed.as_ref().map_or(0, |changed| changed.bytes)
     }
 
-    /// Takes over what was on disk. The shard must be as it was made: nothing written, nothing applied.
-    pub fn restore(&mut self, stored: StoredShard) -> Result<(), Unreadable> {
+    /// Takes over what was on disk. The shard must be as it was made: nothing written, nothing applied. Values of `cold_domains`
+    /// stay on the disk.
+    pub fn restore(&mut self, stored: StoredShard, cold_domains: &[u32]) -> Result<(), Unreadable> {
         if stored.clock.get(self.me) > 0 || stored.clock.is_retired(self.me) {
             return Err(Unreadable::UsedActor);
         }
@@ -152,6 +172,9 @@ impl Shard {
         for (key, siblings) in stored.entries {
             for sibling in siblings {
                 self.insert(&key, sibling);
+            }
+            if cold_domains.contains(&key.domain()) {
+                self.chill_key(&key, |_| true);
             }
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! What a key holds now.
 
-use super::Shard;
+use super::{Fetched, Shard};
 use crate::actor::ActorId;
 use crate::context::Context;
 use crate::entry::{Entry, Sibling};
@@ -9,10 +9,23 @@ use crate::key::Place;
 /// What a key holds: copies that cost a count each, so that nothing is decided under the shard's lock.
 #[derive(Clone, Debug)]
 pub struct Held {
-    /// The values that have not ended, each with the actor that wrote it.
+    /// The values that have not ended, each with the actor that wrote it. Some may be cold: see [`Held::fill`].
     pub siblings: Vec<(ActorId, Sibling)>,
     /// To replace exactly what was read.
     pub context: Context,
+}
+
+impl Held {
+    /// Some value is on the disk alone.
+    pub fn is_cold(&self) -> bool {
+        self.siblings.iter().any(|(_, sibling)| sibling.value.is_cold())
+    }
+
+    /// Puts these values in their places. False if some value is still missing.
+    pub fn fill(&mut self, fetched: &Fetched) -> bool {
+        fetched.fill(self.siblings.iter_mut().map(|(_, sibling)| sibling));
+        !self.is_cold()
+    }
 }
 
 impl Shard {

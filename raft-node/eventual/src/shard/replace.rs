@@ -17,11 +17,13 @@ impl Shard {
         let (dot, expires_at_ms) = (sibling.dot, sibling.life.expires_at_ms());
         let ends = sibling.life.ends();
         self.count_unflushed(&sibling);
+        // What else the entry costs stays as it is.
+        let after = sibling.bytes();
         let entry = &mut self.entries[slot as usize];
-        let before = entry.bytes();
         let old = entry.replace_only(sibling);
-        let (key, after) = (entry.key.clone(), entry.bytes());
-        self.counts.resize(key.domain(), before, after);
+        let key = entry.key.clone();
+        self.counts.resize(key.domain(), old.bytes(), after);
+        self.forget_cold(key.domain(), &old);
         self.digest ^= self.dot_digest(key.hash(), old.dot, old.life.ends()) ^ self.dot_digest(key.hash(), dot, ends);
         if old.life.ends() {
             self.endings.remove(&(old.life.expires_at_ms(), slot));

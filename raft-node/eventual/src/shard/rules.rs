@@ -31,6 +31,8 @@ pub enum Rule {
     SendOwnWithOrphans,
     /// Shares of counters are taken over only from processes that are retired here, all of them.
     InheritWhenRetired,
+    /// A state lists values that are on the disk alone like any others.
+    SendCold,
 }
 
 impl Rules {
@@ -67,4 +69,5 @@ rules! {
     keep_orphans_of_joins => KeepOrphansOfJoins,
     send_own_with_orphans => SendOwnWithOrphans,
     inherit_when_retired => InheritWhenRetired,
+    send_cold => SendCold,
 }

@@ -109,6 +109,9 @@ pub enum Refused {
     /// The counter would go beyond what it can hold.
     #[error(transparent)]
     Counter(#[from] ShareError),
+    /// The strategy needs what is there, and some of it is on the disk alone: it has to be warmed first.
+    #[error("what is there has to be brought from the disk first")]
+    Cold,
 }
 
 /// What becomes of an entry.
@@ -195,7 +198,30 @@ impl Shard {
         (key, left)
     }
 
+    /// The most frequent write by far looks at no value that is there, and need not bring any to the processor.
+    fn plan_last_write(&self, entry: Option<&Entry>, value: &[u8]) -> Result<Plan, Refused> {
+        let value = self.fit(value)?;
+        let removed = match entry {
+            Some(entry) => entry.siblings().map(|sibling| sibling.dot).collect(),
+            None => Removed::new(),
+        };
+        Ok(Plan::Op {
+            removed,
+            value: Some((value, Strategy::LastWrite)),
+            hlc: None,
+        })
+    }
+
     fn plan(&self, entry: Option<&Entry>, write: &Write<'_>, moment: Moment<'_>) -> Result<Plan, Refused> {
+        if let Action::Put {
+            value,
+            strategy: Strategy::LastWrite,
+            written: None,
+        } = write.action
+            && write.context.is_none()
+        {
+            return self.plan_last_write(entry, value);
+        }
         let siblings: SmallVec<[&Sibling; 2]> = entry.into_iter().flat_map(Entry::siblings).collect();
         let mut removed = Removed::new();
         if let Some(context) = write.context.filter(|_| write.action.replaces_what_was_read()) {
@@ -226,6 +252,10 @@ impl Shard {
                 strategy,
                 written,
             } => {
+                // The last write looks at no value.
+                if strategy != Strategy::LastWrite && siblings.iter().any(|sibling| sibling.value.is_cold()) {
+                    return Err(Refused::Cold);
+                }
                 // What has ended takes part in nothing any more.
                 let candidates: SmallVec<[Candidate<'_>; 2]> = siblings
                     .iter()
@@ -322,7 +352,8 @@ impl Shard {
 
     pub(super) fn candidate<'s>(&self, sibling: &'s Sibling) -> Candidate<'s> {
         Candidate {
-            value: sibling.value.bytes(),
+            // Where values matter, none is cold.
+            value: sibling.value.in_memory().unwrap_or_default(),
             strategy: sibling.life.strategy(),
             hlc: sibling.hlc,
             actor: self.actors.id(sibling.dot.actor()).0,

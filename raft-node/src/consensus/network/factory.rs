@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use openraft::network::RaftNetworkFactory;
+use quorate_proto::internal::caches_client::CachesClient;
 use quorate_proto::internal::eventual_client::EventualClient;
 use tonic::transport::Channel;
 
@@ -33,6 +34,12 @@ impl PeerNetwork {
     pub fn eventual_client(&self, member: &Member) -> Option<EventualClient<Channel>> {
         let channel = transport::channel(&self.transport, &member.peer_address).ok()?;
         Some(EventualClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX))
+    }
+
+    /// A connection of its own to the caches of `member`; none if the member's address is none.
+    pub fn caches_client(&self, member: &Member) -> Option<CachesClient<Channel>> {
+        let channel = transport::channel(&self.transport, &member.peer_address).ok()?;
+        Some(CachesClient::new(channel))
     }
 }
 

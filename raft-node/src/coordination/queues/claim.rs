@@ -61,14 +61,7 @@ impl Claimed {
 /// because an answer has a limit. A first item that does not fit in what is left of the transaction's answer is refused.
 pub fn claim(edit: &mut Edit<'_>, claim: &Claim) -> Result<QueueReply, Failure> {
     let mut queue = Queue::require(edit, &claim.queue)?;
-    if let Some(lease) = claim.lease {
-        if let Err(refusal) = leases::require(edit.stage, lease)? {
-            return Err(edit.refused(refusal));
-        }
-        if let Err(refusal) = workers::may_claim(edit.stage, lease)? {
-            return Err(edit.refused(refusal));
-        }
-    }
+    check_lease(edit, claim.lease)?;
     let visibility_ms = claim.visibility_ms.unwrap_or(queue.row.config.visibility_ms);
     let mut items = Vec::new();
     while items.len() < claim.count as usize && queue.row.claimable() > 0 {
@@ -80,7 +73,8 @@ pub fn claim(edit: &mut Edit<'_>, claim: &Claim) -> Result<QueueReply, Failure> 
             break;
         }
         edit.charge_reply(claimed.bytes())?;
-        take(edit, &mut queue, &head, claim, visibility_ms)?;
+        order::claim(edit.stage, &mut queue, &head)?;
+        keep(edit, &mut queue, head.item, head.standing, claim)?;
         items.push(claimed);
     }
     if !items.is_empty() {
@@ -96,27 +90,45 @@ pub fn claim(edit: &mut Edit<'_>, claim: &Claim) -> Result<QueueReply, Failure> 
     Ok(QueueReply::Claimed { items, visibility_ms })
 }
 
-/// Moves the head to the claimed items.
-fn take(edit: &mut Edit<'_>, queue: &mut Queue, head: &Head, claim: &Claim, visibility_ms: u64) -> Result<(), Failure> {
-    order::claim(edit.stage, queue, head)?;
+/// Refuses a lease that has ended, and that of a worker that takes nothing new.
+pub fn check_lease(edit: &Edit<'_>, lease: Option<LeaseId>) -> Result<(), Failure> {
+    let Some(lease) = lease else { return Ok(()) };
+    if let Err(refusal) = leases::require(edit.stage, lease)? {
+        return Err(edit.refused(refusal));
+    }
+    if let Err(refusal) = workers::may_claim(edit.stage, lease)? {
+        return Err(edit.refused(refusal));
+    }
+    Ok(())
+}
+
+/// Keeps an item that is in no state as claimed. Its group has counted the claim.
+pub fn keep(
+    edit: &mut Edit<'_>,
+    queue: &mut Queue,
+    item: u64,
+    standing: Standing,
+    claim: &Claim,
+) -> Result<(), Failure> {
+    let visibility_ms = claim.visibility_ms.unwrap_or(queue.row.config.visibility_ms);
     let row = ClaimRow {
         standing: Standing {
-            attempts: head.standing.attempts.saturating_add(1),
-            ..head.standing.clone()
+            attempts: standing.attempts.saturating_add(1),
+            ..standing
         },
         token: edit.revision,
         deadline: edit.log_time.after(visibility_ms),
         lease: claim.lease,
         worker: claim.worker.clone(),
     };
-    let key = claimed_key(queue.id(), head.item);
+    let key = claimed_key(queue.id(), item);
     rows::write(edit.stage, Table::Coordination, key, &row)?;
-    timers::set(edit.stage, receipt::timer(queue, head.item, &row), &TimerRow::default())?;
+    timers::set(edit.stage, receipt::timer(queue, item, &row), &TimerRow::default())?;
     queue.row.claimed += 1;
     if let Some(lease) = claim.lease {
         let attachment = Attachment::Receipt {
             queue: queue.id(),
-            item: head.item,
+            item,
         };
         if let Err(refusal) = leases::attach(edit.stage, lease, &attachment)? {
             return Err(edit.refused(refusal));

@@ -16,6 +16,8 @@ pub const CHECKPOINT_BYTES_MAX: usize = 65_536;
 pub const BATCH_MAX: u32 = 128;
 /// Items that one operation redrives or purges.
 pub const SWEEP_MAX: u32 = 1000;
+/// Items that one operation makes a queue what is wanted of it with.
+pub const SYNC_MAX: u32 = 10_000;
 /// The shortest visibility, in milliseconds.
 pub const VISIBILITY_MS_MIN: u64 = 100;
 /// The longest visibility, in milliseconds: a week.

@@ -7,9 +7,6 @@ use super::tell::tell;
 use crate::mvcc::{Edit, Failure};
 use crate::types::{QueueEvent, QueueRefusal};
 
-/// Ids of queues are made of the revision and the number of the operation.
-const OPERATIONS_PER_REVISION: u64 = 4096;
-
 /// Makes the queue, or gives it this configuration if it is there. Its items stay as they are.
 pub fn create(edit: &mut Edit<'_>, name: String, config: QueueConfig) -> Result<QueueReply, Failure> {
     if let Some(mut found) = Queue::find(edit.stage, &name)? {
@@ -23,8 +20,8 @@ pub fn create(edit: &mut Edit<'_>, name: String, config: QueueConfig) -> Result<
     if queue::count(edit.stage)? >= QUEUES_MAX {
         return Err(edit.refused(QueueRefusal::TooManyQueues { queues_max: QUEUES_MAX }));
     }
-    let id = edit.revision.0.saturating_mul(OPERATIONS_PER_REVISION) + u64::from(edit.operation);
+    let id = queue::id(edit.revision, edit.operation);
     tell(edit, &name, QueueEvent::Created);
-    queue::insert(edit, name, &QueueRow::new(id, config))?;
+    queue::insert(edit, name, &QueueRow::new(id, config, edit.revision))?;
     Ok(QueueReply::Created { new: true })
 }

@@ -56,10 +56,21 @@ pub fn enqueue(edit: &mut Edit<'_>, name: &str, items: Vec<NewItem>) -> Result<Q
 }
 
 fn one(edit: &mut Edit<'_>, queue: &mut Queue, new: NewItem) -> Result<Enqueued, Failure> {
+    let delay_ms = new.delay_ms;
+    let (enqueued, standing) = admit(edit, queue, new)?;
+    if let Some(standing) = standing {
+        put_back::place(edit, queue, enqueued.item, standing, delay_ms)?;
+    }
+    Ok(enqueued)
+}
+
+/// Stores what an item holds. It is in no state yet, and the caller puts it into one with its standing; a duplicate has
+/// none, and nothing is stored of it.
+pub fn admit(edit: &mut Edit<'_>, queue: &mut Queue, new: NewItem) -> Result<(Enqueued, Option<Standing>), Failure> {
     if let Some(key) = &new.dedupe_key
         && let Some(item) = dedupe::seen(edit, queue, key)?
     {
-        return Ok(Enqueued { item, duplicate: true });
+        return Ok((Enqueued { item, duplicate: true }, None));
     }
     let (depth, depth_max) = (queue.row.depth(), queue.row.config.depth_max);
     if depth >= depth_max {
@@ -87,6 +98,5 @@ fn one(edit: &mut Edit<'_>, queue: &mut Queue, new: NewItem) -> Result<Enqueued,
         attempts: 0,
         checkpoint: false,
     };
-    put_back::place(edit, queue, item, standing, new.delay_ms)?;
-    Ok(Enqueued { item, duplicate: false })
+    Ok((Enqueued { item, duplicate: false }, Some(standing)))
 }

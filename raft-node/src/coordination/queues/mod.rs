@@ -1,7 +1,7 @@
 //! Work queues: items wait, are claimed for a while, and are acknowledged or come back.
 //!
 //! ```text
-//! queue       20 | name                                    -> id, configuration, paused, counts
+//! queue       20 | name                                    -> id, configuration, paused, counts, last change
 //! name        21 | queue u64                               -> its name
 //! count       22                                           -> how many queues there are
 //! ready       23 | queue | 255 - priority u8 | group | item -> claims so far, since when
@@ -23,6 +23,8 @@
 //! Invariants
 //! * An item that was enqueued and neither acknowledged nor purged is in exactly one state.
 //! * The counts of a queue are the numbers of its rows.
+//! * A queue's last change is the revision at which an item of it came, went, or came into another state, or at which it
+//!   was made, configured, paused or resumed.
 //! * A delayed or claimed item has exactly one timer; a dedupe key has one.
 //! * A lane has a turn exactly if its group may have more claims, as far as the group was looked at since the limit was
 //!   changed.
@@ -51,6 +53,7 @@ pub mod query;
 mod queue;
 mod receipt;
 mod redrive;
+mod sync;
 mod tell;
 mod timers;
 
@@ -60,7 +63,7 @@ pub(crate) mod tests;
 pub use claim::{Claim, Claimed};
 pub use config::{
     ATTEMPTS_MAX, BATCH_MAX, CHECKPOINT_BYTES_MAX, DEDUPE_KEYS_MAX, DEDUPE_WINDOW_MS_MAX, DELAY_MS_MAX, DEPTH_MAX,
-    NAME_BYTES_MAX, QUEUES_MAX, QueueConfig, REASON_BYTES_MAX, SWEEP_MAX, TEXT_BYTES_MAX, VISIBILITY_MS_MAX,
+    NAME_BYTES_MAX, QUEUES_MAX, QueueConfig, REASON_BYTES_MAX, SWEEP_MAX, SYNC_MAX, TEXT_BYTES_MAX, VISIBILITY_MS_MAX,
     VISIBILITY_MS_MIN,
 };
 pub use enqueue::{Enqueued, NewItem};
@@ -69,4 +72,5 @@ pub use operation::{QueueOperation, QueueReply, operate};
 pub use put_back::lease_ended;
 pub use queue::QueueRow;
 pub use receipt::Receipt;
+pub use sync::{ItemPlace, SyncItem, SyncQueue};
 pub use timers::{next_timer, run_timers};

@@ -17,8 +17,9 @@ use super::purge::purge;
 use super::put_back::Back;
 use super::receipt::Receipt;
 use super::redrive::redrive;
+use super::sync::{SyncQueue, sync};
 use crate::mvcc::{Edit, Failure};
-use crate::types::ClaimEnd;
+use crate::types::{ClaimEnd, Revision};
 
 /// An operation on queues.
 ///
@@ -109,15 +110,18 @@ pub enum QueueOperation {
         /// Which of the two.
         paused: bool,
     },
+    /// Makes the queue what is wanted of it.
+    Sync(SyncQueue),
 }
 
 impl QueueOperation {
     /// It needs room on the disks. Whatever helps to empty a queue is always allowed.
     pub fn grows(&self) -> bool {
-        matches!(
-            self,
-            QueueOperation::Create { .. } | QueueOperation::Enqueue { .. } | QueueOperation::Checkpoint { .. }
-        )
+        match self {
+            QueueOperation::Create { .. } | QueueOperation::Enqueue { .. } | QueueOperation::Checkpoint { .. } => true,
+            QueueOperation::Sync(wanted) => !wanted.enqueue.is_empty(),
+            _ => false,
+        }
     }
 }
 
@@ -178,6 +182,19 @@ pub enum QueueReply {
         /// It was not before.
         changed: bool,
     },
+    /// The queue is what was wanted of it.
+    Synced {
+        /// One for each item that was to be added, in their order.
+        enqueued: Vec<Enqueued>,
+        /// What was claimed: those that were there, then those that were added.
+        claimed: Vec<u64>,
+        /// How long the claims last, in milliseconds.
+        visibility_ms: u64,
+        /// The queue was not there before.
+        new: bool,
+        /// When the queue last changed; the token of what was claimed.
+        changed: Revision,
+    },
 }
 
 /// Does the operation.
@@ -212,5 +229,6 @@ pub fn operate(edit: &mut Edit<'_>, operation: QueueOperation) -> Result<QueueRe
         QueueOperation::Redrive { queue, count, item } => redrive(edit, &queue, count, item),
         QueueOperation::Purge { queue, state, count } => purge(edit, &queue, state, count),
         QueueOperation::SetPaused { queue, paused } => set_paused(edit, &queue, paused),
+        QueueOperation::Sync(wanted) => sync(edit, wanted),
     }
 }

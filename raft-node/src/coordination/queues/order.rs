@@ -122,7 +122,7 @@ pub fn head(stage: &mut dyn Stage, queue: &mut Queue) -> Result<Option<Head>, St
     Ok(None)
 }
 
-/// Takes the head, counts it as a claim of its group, and moves its lane behind the others.
+/// Takes a ready item, mostly the head; counts it as a claim of its group, and moves its lane behind the others.
 pub fn claim(stage: &mut dyn Stage, queue: &mut Queue, head: &Head) -> Result<(), StorageError> {
     let Standing { priority, group, .. } = &head.standing;
     let mut row = load(stage, queue.id(), group)?;
@@ -130,6 +130,18 @@ pub fn claim(stage: &mut dyn Stage, queue: &mut Queue, head: &Head) -> Result<()
     let at = row.lane_at(*priority);
     row.lanes[at].leave(stage, queue.id());
     leave_lane(stage, queue, head.item, &head.standing, row)
+}
+
+/// Counts one claim of a group more, of an item that was not ready.
+pub fn hold(stage: &mut dyn Stage, queue: &mut Queue, standing: &Standing) -> Result<(), StorageError> {
+    let mut group = load(stage, queue.id(), &standing.group)?;
+    group.claimed += 1;
+    place(stage, queue, &standing.group, group, standing.priority)
+}
+
+/// Items of a group that are claimed.
+pub fn claims_of(view: &dyn View, queue: u64, group: &str) -> Result<u64, StorageError> {
+    Ok(load(view, queue, group)?.claimed)
 }
 
 /// Takes a ready item away, wherever it stands.

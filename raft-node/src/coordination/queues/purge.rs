@@ -41,7 +41,7 @@ pub fn purge(edit: &mut Edit<'_>, name: &str, state: ItemState, count: u32) -> R
 }
 
 /// Takes an item out of its state; says whether it has a checkpoint.
-fn take_out(
+pub fn take_out(
     edit: &mut Edit<'_>,
     queue: &mut Queue,
     item: u64,

@@ -5,15 +5,18 @@ use std::ops::{Bound, ControlFlow};
 use bincode::{Decode, Encode};
 
 use super::config::QueueConfig;
-use crate::codec::Record;
+use crate::codec::{self, CodecError, Record};
 use crate::mvcc::{Edit, Failure};
 use crate::rows::{self, Key, Parts};
 use crate::storage::{StorageError, Table, View, corrupt};
-use crate::types::{QueueRefusal, Signal};
+use crate::types::{QueueRefusal, Revision, Signal};
 
 const QUEUE: u8 = 20;
 const NAME: u8 = 21;
 const COUNT: u8 = 22;
+
+/// Ids of queues are made of the revision and the number of the operation.
+const OPERATIONS_PER_REVISION: u64 = 4096;
 
 /// What is stored of a queue.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -42,11 +45,31 @@ pub struct QueueRow {
     pub turns: u64,
     /// Dedupe keys remembered.
     pub dedupe_keys: u64,
+    /// Revision at which what somebody who reads the queue may act on last changed: its items and their states, what it
+    /// promises, and whether it is paused.
+    pub changed: Revision,
 }
 
 impl Record for QueueRow {
     const ID: u16 = 0x0230;
-    const VERSION: u8 = 1;
+    const VERSION: u8 = 2;
+}
+
+/// Version 1 of the row, from before its changes were noted.
+#[derive(Decode)]
+struct UnmarkedRow {
+    id: u64,
+    config: QueueConfig,
+    paused: bool,
+    ready: u64,
+    delayed: u64,
+    claimed: u64,
+    dead: u64,
+    held_back: u64,
+    groups_waiting: u64,
+    items: u64,
+    turns: u64,
+    dedupe_keys: u64,
 }
 
 /// The name of a queue, found by its id.
@@ -75,7 +98,7 @@ impl Record for CountRow {
 
 impl QueueRow {
     /// Of a new queue.
-    pub fn new(id: u64, config: QueueConfig) -> QueueRow {
+    pub fn new(id: u64, config: QueueConfig, created: Revision) -> QueueRow {
         QueueRow {
             id,
             config,
@@ -89,7 +112,24 @@ impl QueueRow {
             items: 0,
             turns: 0,
             dedupe_keys: 0,
+            changed: created,
         }
+    }
+
+    /// The queue in a row of any version.
+    pub fn from_row(row: &[u8]) -> Result<QueueRow, CodecError> {
+        let (header, payload, rest) = codec::open(row)?;
+        match (header.id, header.version, rest) {
+            (<QueueRow as Record>::ID, 2, []) => codec::payload_as(header.id, payload),
+            (<QueueRow as Record>::ID, 1, []) => Ok(codec::payload_as::<UnmarkedRow>(header.id, payload)?.marked()),
+            (id, version, _) => Err(CodecError::Unknown { id, version }),
+        }
+    }
+
+    /// What somebody who reads the queue may act on is the same.
+    fn looks_like(&self, other: &QueueRow) -> bool {
+        let seen = |row: &QueueRow| (row.paused, row.ready, row.delayed, row.claimed, row.dead, row.items);
+        seen(self) == seen(other) && self.config == other.config
     }
 
     /// Items it holds, in whatever state.
@@ -107,6 +147,27 @@ impl QueueRow {
             most => most.saturating_sub(self.claimed),
         };
         self.ready.saturating_sub(self.held_back).min(allowed)
+    }
+}
+
+impl UnmarkedRow {
+    /// With its creation as the last change that is known.
+    fn marked(self) -> QueueRow {
+        QueueRow {
+            id: self.id,
+            config: self.config,
+            paused: self.paused,
+            ready: self.ready,
+            delayed: self.delayed,
+            claimed: self.claimed,
+            dead: self.dead,
+            held_back: self.held_back,
+            groups_waiting: self.groups_waiting,
+            items: self.items,
+            turns: self.turns,
+            dedupe_keys: self.dedupe_keys,
+            changed: created(self.id),
+        }
     }
 }
 
@@ -151,9 +212,12 @@ impl Queue {
     }
 
     /// Writes the row if it has changed, and tells of what can be claimed now and could not before.
-    pub fn store(self, edit: &mut Edit<'_>) -> Result<(), Failure> {
+    pub fn store(mut self, edit: &mut Edit<'_>) -> Result<(), Failure> {
         if self.row == self.before {
             return Ok(());
+        }
+        if !self.row.looks_like(&self.before) {
+            self.row.changed = edit.revision;
         }
         rows::write(edit.stage, Table::Coordination, key(&self.name), &self.row)?;
         let more = self.row.claimable().saturating_sub(self.before.claimable());
@@ -169,7 +233,22 @@ impl Queue {
 
 /// The row of a queue.
 pub fn find(view: &dyn View, name: &str) -> Result<Option<QueueRow>, StorageError> {
-    rows::read(view, Table::Coordination, &key(name))
+    let row = view.get(Table::Coordination, &key(name))?;
+    row.map(|row| value(&row)).transpose()
+}
+
+fn value(row: &[u8]) -> Result<QueueRow, StorageError> {
+    QueueRow::from_row(row).map_err(|error| corrupt("reading a queue", &error))
+}
+
+/// The id of a queue that an operation of this number makes at this revision.
+pub fn id(created: Revision, operation: u32) -> u64 {
+    created.0.saturating_mul(OPERATIONS_PER_REVISION) + u64::from(operation)
+}
+
+/// The revision at which the queue of this id was made.
+fn created(id: u64) -> Revision {
+    Revision(id / OPERATIONS_PER_REVISION)
 }
 
 /// Writes a queue that is new.
@@ -208,7 +287,7 @@ pub fn scan(
         bounds.0,
         bounds.1,
         false,
-        &mut |stored, row| match (decode(stored), rows::value(row)) {
+        &mut |stored, row| match (decode(stored), value(row)) {
             (Some(name), Ok(row)) => visit(name, row),
             (_, Err(error)) => {
                 failed = Some(error);

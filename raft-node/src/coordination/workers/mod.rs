@@ -15,6 +15,7 @@
 //! tasks of a worker 45 | worker | task                   -> nothing
 //! waiting task      46 | generation u64 | task           -> nothing
 //! data of a task    47 | task                            -> data, as it was given     (in the table of items)
+//! last change       48                                   -> revision
 //! ```
 //!
 //! Invariants
@@ -22,6 +23,7 @@
 //! * A worker stands in the rows of kind 43 if, and only if, it can take a task: it is active and has room. Loads compare
 //!   as fractions do, without a float; see `load.rs`.
 //! * A task is either waiting (a row of kind 46) or with a worker that is not offline (a row of kind 45).
+//! * The last change is the revision at which a task last came, went, or was assigned or unassigned.
 //! * A generation is the place of its operation in the history of the store: no two assignments of a task, even of a task
 //!   that was completed and assigned anew, have the same one.
 //!
@@ -45,6 +47,7 @@ mod plan;
 mod query;
 mod register;
 mod rows;
+mod sync;
 mod tell;
 mod unassign;
 mod update;
@@ -57,7 +60,8 @@ pub use end::lease_ended;
 pub use operation::{Destination, Placed, WorkerOperation, WorkerReply, operate};
 pub use plan::{Plan, PlannedMove, plan};
 pub use query::{Filter, Page, Which, assignments, list};
-pub use rows::{Cursor, Labels, TaskRow, WorkerRow, WorkerState, find_task, find_worker, read_data};
+pub use rows::{Cursor, Labels, TaskRow, WorkerRow, WorkerState, changed, find_task, find_worker, read_data};
+pub use sync::{SyncAssignments, Synced};
 
 /// Workers that may be registered, those that are offline included.
 pub const WORKERS_MAX: u64 = 100_000;
@@ -77,5 +81,7 @@ pub const LABELS_MAX: usize = 16;
 pub const LABEL_BYTES_MAX: usize = 128;
 /// Waiting tasks that one operation may place.
 pub const ASSIGN_PENDING_MAX: u32 = 128;
+/// Tasks that one operation makes the assignments what is wanted of them with, and as many that it makes wait.
+pub const SYNC_MAX: u32 = 10_000;
 /// Workers and tasks that one operation may look at to find a place.
 pub const STEPS_MAX: u32 = 10_000;

@@ -3,6 +3,7 @@
 use bincode::{Decode, Encode};
 
 use super::rows::{Cursor, Labels};
+use super::sync::{SyncAssignments, Synced, sync};
 use super::{
     assign, assign_pending, cancel, complete, deregister, drain, fence, move_task, register, unassign, update,
 };
@@ -115,6 +116,8 @@ pub enum WorkerOperation {
         /// Those after this one only: where the last such operation stopped.
         after: Option<Cursor>,
     },
+    /// Makes the assignments what is wanted of them.
+    Sync(SyncAssignments),
 }
 
 /// To whom a task is assigned.
@@ -176,6 +179,15 @@ pub enum WorkerReply {
         /// Where to go on, if not every waiting task was looked at.
         next: Option<Cursor>,
     },
+    /// The assignments are what was wanted of them.
+    Synced {
+        /// What was done.
+        synced: Synced,
+        /// Of what was assigned, moved, or waits; 0: nothing was.
+        generation: u64,
+        /// When an assignment last changed.
+        changed: Revision,
+    },
 }
 
 /// A task that found a worker.
@@ -192,7 +204,10 @@ pub struct Placed {
 impl WorkerOperation {
     /// It needs room on the disks.
     pub fn grows(&self) -> bool {
-        matches!(self, WorkerOperation::Register { .. } | WorkerOperation::Assign { .. })
+        matches!(
+            self,
+            WorkerOperation::Register { .. } | WorkerOperation::Assign { .. } | WorkerOperation::Sync(_)
+        )
     }
 }
 
@@ -240,5 +255,6 @@ pub fn operate(edit: &mut Edit<'_>, operation: WorkerOperation) -> Result<Worker
             to,
         } => move_task::move_task(edit, &task, &from, generation, &to),
         O::AssignPending { count, after } => assign_pending::assign_pending(edit, count, after.as_ref()),
+        O::Sync(wanted) => sync(edit, &wanted),
     }
 }

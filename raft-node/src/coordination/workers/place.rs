@@ -52,11 +52,22 @@ pub fn give(
     to: &str,
 ) -> Result<u64, Failure> {
     count(edit, to, |assigned| assigned.saturating_add(1))?;
+    assign(edit, name, before, task, to)
+}
+
+/// The same, of a worker that the caller [recounts](recount), and of a task that another worker may have.
+pub fn assign(
+    edit: &mut Edit<'_>,
+    name: &str,
+    before: Option<&TaskRow>,
+    task: TaskRow,
+    to: &str,
+) -> Result<u64, Failure> {
     let after = TaskRow {
         worker: Some(to.to_owned()),
         ..moved(edit, task)
     };
-    rows::set_task_rows(edit.stage, name, before, Some(&after))?;
+    rows::set_task_rows(edit.stage, edit.revision, name, before, Some(&after))?;
     Ok(after.generation)
 }
 
@@ -66,7 +77,7 @@ pub fn wait(edit: &mut Edit<'_>, name: &str, before: Option<&TaskRow>, task: Tas
         worker: None,
         ..moved(edit, task)
     };
-    rows::set_task_rows(edit.stage, name, before, Some(&after))?;
+    rows::set_task_rows(edit.stage, edit.revision, name, before, Some(&after))?;
     Ok(after)
 }
 
@@ -85,7 +96,7 @@ pub fn remove(edit: &mut Edit<'_>, name: &str, task: &TaskRow) -> Result<(), Fai
         count(edit, worker, |assigned| assigned.saturating_sub(1))?;
     }
     rows::set_data(edit.stage, name, task.data_bytes, Vec::new())?;
-    rows::set_task_rows(edit.stage, name, Some(task), None)?;
+    rows::set_task_rows(edit.stage, edit.revision, name, Some(task), None)?;
     Ok(())
 }
 
@@ -94,6 +105,13 @@ pub fn tell(edit: &mut Edit<'_>, worker: &str) {
     edit.signals.push(Signal::Assignments {
         worker: worker.to_owned(),
     });
+}
+
+/// A worker has so many tasks more, or less, than are counted. Its assignments have changed, even if it has as many.
+pub fn recount(edit: &mut Edit<'_>, name: &str, more: i64) -> Result<(), Failure> {
+    count(edit, name, |assigned| {
+        u32::try_from(i64::from(assigned) + more).unwrap_or_default()
+    })
 }
 
 fn count(edit: &mut Edit<'_>, name: &str, change: impl FnOnce(u32) -> u32) -> Result<(), Failure> {

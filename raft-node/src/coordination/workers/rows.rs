@@ -21,6 +21,7 @@ const TASK_OF_WORKER: u8 = 45;
 const WAITING: u8 = 46;
 /// In the table of items.
 const DATA: u8 = 47;
+const CHANGED: u8 = 48;
 
 /// What a worker can do, or what a task asks for.
 pub type Labels = BTreeMap<String, String>;
@@ -103,6 +104,13 @@ pub struct WorkerOfLease {
     pub worker: String,
 }
 
+/// When an assignment last changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct LastChange {
+    /// At this revision.
+    pub revision: Revision,
+}
+
 impl Record for WorkerRow {
     const ID: u16 = 0x0240;
     const VERSION: u8 = 1;
@@ -125,6 +133,11 @@ impl Record for TaskData {
 
 impl Record for WorkerOfLease {
     const ID: u16 = 0x0244;
+    const VERSION: u8 = 1;
+}
+
+impl Record for LastChange {
+    const ID: u16 = 0x0245;
     const VERSION: u8 = 1;
 }
 
@@ -205,13 +218,20 @@ pub fn find_task(view: &dyn View, task: &str) -> Result<Option<TaskRow>, Storage
 }
 
 /// Changes what is stored of a task from `before` to `after`, and its place among the tasks of its worker, or among those
-/// that wait, with it. Workers are not touched, and neither is its data.
+/// that wait, with it; notes the revision as that of the last change. Workers are not touched, and neither is its data.
 pub fn set_task_rows(
     stage: &mut dyn Stage,
+    revision: Revision,
     task: &str,
     before: Option<&TaskRow>,
     after: Option<&TaskRow>,
 ) -> Result<(), StorageError> {
+    rows::write(
+        stage,
+        Table::Coordination,
+        Key::of(CHANGED).done(),
+        &LastChange { revision },
+    )?;
     let (old, new) = (
         before.map(|row| place_key(task, row)),
         after.map(|row| place_key(task, row)),
@@ -258,6 +278,15 @@ pub fn set_data(stage: &mut dyn Stage, task: &str, before_bytes: u32, data: Vec<
         stage.delete(Table::Items, data_key(task));
     }
     Ok(())
+}
+
+/// The revision at which an assignment last changed; 0: there never was a task. Tasks from before this was noted have
+/// changed at the first revision.
+pub fn changed(view: &dyn View) -> Result<Revision, StorageError> {
+    match rows::read::<LastChange>(view, Table::Coordination, &Key::of(CHANGED).done())? {
+        Some(last) => Ok(last.revision),
+        None => Ok(Revision(u64::from(counts(view)?.tasks > 0))),
+    }
 }
 
 /// How much there is.
@@ -309,6 +338,21 @@ pub fn scan_tasks_of(
         let mut parts = Parts::of(TASK_OF_WORKER, key);
         let task = parts.as_mut().and_then(|parts| parts.text().and_then(|_| parts.text()));
         visit(decoded(task)?)
+    })
+}
+
+/// Visits the workers that have tasks, each with every task it has, by the names of both.
+pub fn scan_assigned(
+    view: &dyn View,
+    visit: &mut dyn FnMut(String, String) -> Result<ControlFlow<()>, StorageError>,
+) -> Result<(), StorageError> {
+    scan(view, &Key::of(TASK_OF_WORKER).done(), None, &mut |key, _| {
+        let names = Parts::of(TASK_OF_WORKER, key).and_then(|mut parts| {
+            let worker = parts.text()?;
+            Some((worker, parts.text()?))
+        });
+        let (worker, task) = decoded(names)?;
+        visit(worker, task)
     })
 }
 

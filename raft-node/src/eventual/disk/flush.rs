@@ -2,15 +2,16 @@
 
 use quorate_eventual::row::Rows;
 
+use super::fetch::fill;
 use super::{Disk, durable_shards};
 use crate::eventual::Tier;
-use crate::storage::{EntryBatch, StorageError};
+use crate::storage::{EntryBatch, EntryStore, StorageError};
 
 impl Disk {
     /// Writes what has changed in every shard since the last time. After an error nothing is written any more: what was taken
     /// is not taken again.
     pub fn flush(&self, tier: &Tier) -> Result<(), StorageError> {
-        self.unless_failed(|| self.write_changes(tier))
+        self.unless_failed(|| self.write_changes(tier, &self.store))
     }
 
     /// Returns when everything that was flushed is on disk. After an error it fails for ever: what the system could not write
@@ -32,12 +33,13 @@ impl Disk {
         done
     }
 
-    fn write_changes(&self, tier: &Tier) -> Result<(), StorageError> {
+    fn write_changes(&self, tier: &Tier, values: &EntryStore) -> Result<(), StorageError> {
         for shard in durable_shards() {
             // The lock is held for the copying of pointers, not while anything is encoded or written.
-            let Some(unflushed) = tier.store.lock(shard).take_unflushed() else {
+            let Some(mut unflushed) = tier.store.lock(shard).take_unflushed() else {
                 continue;
             };
+            fill(values, shard, &mut unflushed, tier.store.actors())?;
             self.write(&Rows::of(shard, &unflushed, tier.store.actors()))?;
         }
         Ok(())
@@ -46,6 +48,12 @@ impl Disk {
     /// Flushes and syncs: nothing is lost by a stop that was planned.
     pub fn close(&self, tier: &Tier) -> Result<(), StorageError> {
         self.flush(tier)?;
+        self.sync()
+    }
+
+    /// The same, of a tier whose values that are on the disk alone are in `values`.
+    pub(super) fn close_from(&self, tier: &Tier, values: &EntryStore) -> Result<(), StorageError> {
+        self.unless_failed(|| self.write_changes(tier, values))?;
         self.sync()
     }
 

@@ -8,7 +8,8 @@ use quorate_eventual::ShardNumber;
 use quorate_eventual::row::{self, Stored, Unreadable};
 
 use super::{Disk, DiskError, durable_shards};
-use crate::eventual::Tier;
+use crate::eventual::{Tier, limits};
+use crate::mvcc::DomainTable;
 use crate::storage::{EntriesError, EntryBatch};
 
 /// Decoding takes a core; more than these would wait for each other's disk.
@@ -61,14 +62,14 @@ enum ShardFound {
 
 impl Disk {
     /// Fills the shards, which are all empty, and begins to keep what changes in them.
-    pub(super) fn load(&self, tier: &Tier) -> Result<Found, DiskError> {
+    pub(super) fn load(&self, tier: &Tier, domains: &DomainTable) -> Result<Found, DiskError> {
         let shards: Vec<ShardNumber> = durable_shards().collect();
         let next = AtomicUsize::new(0);
         let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS_MAX));
         let work = || {
             let mut found = Found::default();
             while let Some(shard) = shards.get(next.fetch_add(1, Ordering::Relaxed)) {
-                match self.load_shard(tier, *shard)? {
+                match self.load_shard(tier, *shard, domains)? {
                     ShardFound::Entries(entries) => found.entries += entries,
                     ShardFound::Damaged { store } => {
                         self.forget(*shard)?;
@@ -96,7 +97,7 @@ impl Disk {
         Ok(all)
     }
 
-    fn load_shard(&self, tier: &Tier, number: ShardNumber) -> Result<ShardFound, DiskError> {
+    fn load_shard(&self, tier: &Tier, number: ShardNumber, domains: &DomainTable) -> Result<ShardFound, DiskError> {
         let actors = tier.store.actors();
         let (from, to) = row::span(number);
         let mut stored = Stored::new(number);
@@ -118,9 +119,10 @@ impl Disk {
             }
             Err(EntriesError::Failed(error)) => return Err(self.failed()(error)),
         }
+        let cold_domains = limits::full_of_values(tier, domains);
         let mut shard = tier.store.lock(number);
         let restored = unreadable.map_or(Ok(()), Err).and_then(|()| match stored.finish()? {
-            Some(stored) => shard.restore(stored),
+            Some(stored) => shard.restore(stored, &cold_domains),
             None => Ok(()),
         });
         // Not before: what was just read is on disk.
@@ -132,7 +134,7 @@ impl Disk {
                 Ok(ShardFound::Damaged { store: false })
             }
             Err(source) => Err(DiskError::Rows {
-                directory: self.directory.clone(),
+                directory: self.directory.to_path_buf(),
                 source,
             }),
         }

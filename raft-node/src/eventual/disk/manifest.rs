@@ -25,7 +25,7 @@ impl Record for Manifest {
 impl Disk {
     /// Refuses entries of another cluster. A directory that says nothing is this member's from now on.
     pub(super) fn check_manifest(&self, cluster_id: u64) -> Result<(), DiskError> {
-        let directory = || self.directory.clone();
+        let directory = || self.directory.to_path_buf();
         let unreadable = |source| DiskError::Manifest {
             directory: directory(),
             source,
@@ -64,7 +64,7 @@ impl Disk {
             shards: SHARDS_PER_SET,
         };
         let row = codec::encode(&manifest).map_err(|source| DiskError::Manifest {
-            directory: self.directory.clone(),
+            directory: self.directory.to_path_buf(),
             source,
         })?;
         let mut batch = EntryBatch::default();

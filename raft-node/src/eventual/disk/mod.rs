@@ -3,6 +3,7 @@
 //! ```text
 //! load.rs      every row into memory, at the start
 //! flush.rs     what changed, one batch a shard; a sync once a second
+//! fetch.rs     single rows, of values that are on the disk alone
 //! rebuild.rs   a store that cannot be read any more makes room for a new one
 //! manifest.rs  whose store it is
 //! ```
@@ -19,6 +20,7 @@
 //!
 //! [`EventualOptions`]: super::EventualOptions
 
+mod fetch;
 mod flush;
 mod load;
 mod manifest;
@@ -35,8 +37,10 @@ use tokio::sync::watch;
 
 use super::Tier;
 use crate::codec::CodecError;
+use crate::mvcc::DomainTable;
 use crate::storage::{EntryStore, StorageError};
 
+pub(super) use fetch::Shelf;
 pub use load::Loaded;
 
 /// With so many bytes that are not on disk, no interval is waited for.
@@ -45,6 +49,11 @@ const FLUSH_BYTES: usize = 4 << 20;
 const SYNC_INTERVAL: Duration = Duration::from_secs(1);
 /// In each flush interval, it is looked so many times whether there is enough to flush before its end.
 const LOOKS_IN_AN_INTERVAL: u32 = 4;
+/// After a flush there is none for so many times as long as it took: keys that are written over and over would otherwise
+/// go to the disk as often as it can take them, and that is most of what a write costs.
+const PAUSE_PER_FLUSH: u32 = 9;
+/// But no longer than this.
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Why the entries on disk cannot be used. The member does not start, for it could not say what it has.
 #[derive(Debug, thiserror::Error)]
@@ -110,7 +119,7 @@ pub enum DiskError {
 #[derive(Clone, Debug)]
 pub struct Disk {
     store: Arc<EntryStore>,
-    directory: PathBuf,
+    directory: Arc<Path>,
     /// One flush at a time: batches of a shard must be written in the order in which they were taken.
     flushing: Arc<Mutex<Flushing>>,
 }
@@ -120,19 +129,24 @@ impl Disk {
     /// then on the shards keep what changes for [`Disk::run`].
     ///
     /// To be called before anything is written to the tier, and before it talks to peers. `cluster_id` is 0 for a member
-    /// that is of no cluster yet; a directory that says of which cluster it is is refused then. Blocks: a million small
-    /// entries take seconds.
-    pub fn open(directory: &Path, cluster_id: u64, tier: &Tier) -> Result<(Disk, Loaded), DiskError> {
+    /// that is of no cluster yet; a directory that says of which cluster it is is refused then. Values of `domains` that keep
+    /// what is too much on the disk alone stay there. Blocks: a million small entries take seconds.
+    pub fn open(
+        directory: &Path,
+        cluster_id: u64,
+        tier: &Tier,
+        domains: &DomainTable,
+    ) -> Result<(Disk, Loaded), DiskError> {
         let began = tier.monotonic();
         rebuild::finish_interrupted(directory)?;
         let (store, was_damaged) = rebuild::open(directory)?;
         let mut disk = Disk {
             store: Arc::new(store),
-            directory: directory.to_owned(),
+            directory: Arc::from(directory),
             flushing: Arc::default(),
         };
         disk.check_manifest(cluster_id)?;
-        let mut found = disk.load(tier)?;
+        let mut found = disk.load(tier, domains)?;
         if found.unreadable_store {
             disk = disk.rebuilt(cluster_id, tier)?;
         }
@@ -143,6 +157,7 @@ impl Disk {
         };
         found.dropped.sort_unstable();
         loaded.log(was_damaged, &found.dropped);
+        tier.set_shelf(disk.shelf());
         Ok((disk, loaded))
     }
 
@@ -151,10 +166,15 @@ impl Disk {
     pub async fn run(self, tier: Arc<Tier>, failed: watch::Sender<Option<String>>) {
         let interval = tier.options.flush_interval;
         let (mut flushed_at, mut synced_at) = (tier.monotonic(), tier.monotonic());
+        let mut pauses_until = flushed_at;
         loop {
             tokio::time::sleep(interval / LOOKS_IN_AN_INTERVAL).await;
+            if let Some(lost) = tier.lost_value() {
+                failed.send_replace(Some(lost.to_string()));
+                return;
+            }
             let now = tier.monotonic();
-            if now < flushed_at + interval && unflushed_bytes(&tier) < FLUSH_BYTES {
+            if now < pauses_until || (now < flushed_at + interval && unflushed_bytes(&tier) < FLUSH_BYTES) {
                 continue;
             }
             flushed_at = now;
@@ -162,10 +182,22 @@ impl Disk {
             if sync {
                 synced_at = now;
             }
-            let (disk, tier) = (self.clone(), Arc::clone(&tier));
-            let work = move || disk.flush(&tier).and_then(|()| if sync { disk.sync() } else { Ok(()) });
+            let (disk, of_flush) = (self.clone(), Arc::clone(&tier));
+            let work = move || {
+                disk.flush(&of_flush)?;
+                let flushed = of_flush.monotonic();
+                // A sync waits for the device and costs no processor: it is not paused for.
+                if sync {
+                    disk.sync().map(|()| flushed)
+                } else {
+                    Ok(flushed)
+                }
+            };
             let reason = match tokio::task::spawn_blocking(work).await {
-                Ok(Ok(())) => continue,
+                Ok(Ok(flushed)) => {
+                    pauses_until = flushed + pause_after(flushed.saturating_sub(now));
+                    continue;
+                }
                 Ok(Err(error)) => error.to_string(),
                 Err(error) => error.to_string(),
             };
@@ -177,7 +209,7 @@ impl Disk {
 
     fn failed(&self) -> impl Fn(StorageError) -> DiskError + '_ {
         |source| DiskError::Storage {
-            directory: self.directory.clone(),
+            directory: self.directory.to_path_buf(),
             source,
         }
     }
@@ -188,6 +220,11 @@ impl Disk {
 struct Flushing {
     /// A batch or a sync failed. What comes after it must not be written: it would stand beside what is missing.
     failed: bool,
+}
+
+/// How long nothing is flushed after a flush that took so long.
+fn pause_after(flush: Duration) -> Duration {
+    (flush * PAUSE_PER_FLUSH).min(PAUSE_MAX)
 }
 
 const ALL_SHARDS: usize = quorate_eventual::SHARDS_PER_SET as usize;

@@ -56,17 +56,18 @@ pub(super) fn open(directory: &Path) -> Result<(EntryStore, bool), DiskError> {
 impl Disk {
     /// Writes what is in memory to a new store, which takes the place of this one.
     pub(super) fn rebuilt(self, cluster_id: u64, tier: &Tier) -> Result<Disk, DiskError> {
-        let directory = self.directory.clone();
+        let directory = Arc::clone(&self.directory);
         let new = Disk {
             store: Arc::new(open(&beside(&directory, ".new"))?.0),
-            directory: beside(&directory, ".new"),
+            directory: Arc::from(beside(&directory, ".new")),
             flushing: Arc::default(),
         };
         new.write_manifest(cluster_id)?;
         for shard in durable_shards() {
             tier.store.lock(shard).all_is_unflushed();
         }
-        new.close(tier).map_err(new.failed())?;
+        // Values that are on the disk alone are in the old one.
+        new.close_from(tier, &self.store).map_err(new.failed())?;
         // Both are closed while they are renamed.
         drop(self);
         let from = new.directory.clone();

@@ -12,7 +12,7 @@ const CLUSTER: u64 = 77;
 
 fn open(directory: &Path, id: u64) -> (Arc<Tier>, Disk, Loaded) {
     let tier = tier(id);
-    let (disk, loaded) = Disk::open(directory, CLUSTER, &tier).unwrap();
+    let (disk, loaded) = Disk::open(directory, CLUSTER, &tier, &DomainTable::default()).unwrap();
     (tier, disk, loaded)
 }
 
@@ -317,7 +317,9 @@ fn a_directory_of_another_cluster_is_refused_by_both_names() {
     let scratch = tempfile::tempdir().unwrap();
     drop(open(scratch.path(), 1));
     for wanted in [78, 0] {
-        let refused = Disk::open(scratch.path(), wanted, &tier(2)).unwrap_err().to_string();
+        let refused = Disk::open(scratch.path(), wanted, &tier(2), &DomainTable::default())
+            .unwrap_err()
+            .to_string();
         assert!(refused.contains("cluster 000000000000004d"), "{refused}");
         assert!(refused.contains(&format!("cluster {wanted:016x}")), "{refused}");
     }
@@ -328,7 +330,7 @@ fn a_directory_that_is_in_use_is_refused_and_not_put_aside() {
     let scratch = tempfile::tempdir().unwrap();
     let directory = scratch.path().join("eventual");
     let _in_use = open(&directory, 1);
-    let refused = Disk::open(&directory, CLUSTER, &tier(2)).unwrap_err();
+    let refused = Disk::open(&directory, CLUSTER, &tier(2), &DomainTable::default()).unwrap_err();
     assert!(matches!(refused, DiskError::Storage { .. }), "{refused}");
     assert!(!scratch.path().join("eventual.damaged").exists());
 }
@@ -371,4 +373,14 @@ async fn a_write_that_fails_is_told_and_ends_it() {
         .expect_err("nothing is written behind a gap")
         .to_string();
     assert!(later.contains("before it failed"), "{later}");
+}
+
+#[test]
+fn after_a_flush_there_is_a_pause_of_at_most_a_second() {
+    assert_eq!(super::pause_after(Duration::ZERO), Duration::ZERO);
+    assert_eq!(
+        super::pause_after(Duration::from_millis(20)),
+        Duration::from_millis(180)
+    );
+    assert_eq!(super::pause_after(Duration::from_secs(600)), Duration::from_secs(1));
 }

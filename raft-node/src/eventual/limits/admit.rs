@@ -2,10 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use quorate_eventual::{DomainCounts, Moment, Place, Refused, ShardNumber, Write, Written};
+use quorate_eventual::{DomainCounts, Fetched, Moment, Place, Refused, ShardNumber, Write, Written};
 
 use super::Pressure;
 use crate::eventual::Tier;
+use crate::eventual::cold::{LostValue, UNLOCKED_TRIES};
 use crate::mvcc::{EventualDomain, Evict};
 
 /// The domain is nearly full, and the write would make it larger. It changed nothing.
@@ -34,6 +35,9 @@ pub enum NotWritten {
     /// It does not fit what is there.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// What is there is on this member's disk alone and cannot be read.
+    #[error(transparent)]
+    Lost(#[from] LostValue),
 }
 
 impl Tier {
@@ -63,11 +67,47 @@ impl Tier {
         let number = write.place.shard(domain.volatile);
         let limited = domain.bytes_max != 0 || domain.entries_max != 0;
         let is_full = limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
+        if is_full && domain.evict == Evict::Memory && self.store.lock(number).would_grow(write) {
+            self.make_room(domain, number);
+        }
         let mut shard = self.store.lock(number);
         if is_full {
             self.admit(domain, shard.would_grow(write))?;
         }
-        Ok((number, shard.write(write, moment)?))
+        match shard.write(write, moment) {
+            Ok(written) => Ok((number, written)),
+            Err(Refused::Cold) => {
+                drop(shard);
+                Ok((number, self.write_over_cold(number, write, moment)?))
+            }
+            Err(refused) => Err(refused.into()),
+        }
+    }
+
+    /// Does a write that needs what is on the disk alone. It takes its place, so that nothing more is in memory afterwards.
+    fn write_over_cold(
+        &self,
+        number: ShardNumber,
+        write: &Write<'_>,
+        moment: Moment<'_>,
+    ) -> Result<Written, NotWritten> {
+        let mut fetched = Fetched::default();
+        for _ in 0..UNLOCKED_TRIES {
+            let cold = self.store.lock(number).cold_of(write.place);
+            self.fetch(number, &cold, &mut fetched)?;
+            let mut shard = self.store.lock(number);
+            shard.warm(write.place, &fetched);
+            match shard.write(write, moment) {
+                // Something else was written there meanwhile, and left the memory.
+                Err(Refused::Cold) => {}
+                done => return Ok(done?),
+            }
+        }
+        let mut shard = self.store.lock(number);
+        let cold = shard.cold_of(write.place);
+        self.fetch_locked(number, &shard, &cold, &mut fetched)?;
+        shard.warm(write.place, &fetched);
+        Ok(shard.write(write, moment)?)
     }
 
     /// A client read what is at the place: it is worth more to a domain that evicts.

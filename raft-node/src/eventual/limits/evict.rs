@@ -3,12 +3,15 @@
 //! What one member takes away, all lose: it is deleted by operations. So each shard has one member that does it, by rendezvous
 //! hashing over those that are connected; if each member chose its own victims, several times as much would go.
 //! Members that see each other differently may both choose for a while. One that is nearly full does not wait for another.
+//!
+//! Values that go to the disk alone are every member's own business: each brings itself to the same level.
 
 use quorate_eventual::policy::Words;
 use quorate_eventual::{DomainCounts, HeldOfDomain, SHARDS_PER_SET, ShardNumber};
 
-use super::{Limits, shards_of};
-use crate::mvcc::EventualDomain;
+use super::{Limits, Pressure, shards_of};
+use crate::eventual::Tier;
+use crate::mvcc::{DomainTable, EventualDomain, Evict};
 use crate::types::MemberId;
 
 /// From here on entries go ...
@@ -62,6 +65,15 @@ impl Goal {
         Some(Goal { by, value })
     }
 
+    /// The same by bytes alone: no entry goes when its value does.
+    fn of_bytes(domain: &EventualDomain, counts: &DomainCounts, from: u64, to: u64) -> Option<Self> {
+        let of_bytes = EventualDomain {
+            entries_max: 0,
+            ..domain.clone()
+        };
+        Self::of(&of_bytes, counts, from, to)
+    }
+
     /// What so many shards may hold of it. Keys are spread evenly, so each may hold the same.
     fn of_shards(&self, shards: usize) -> u64 {
         let part = u128::from(self.value) * shards as u128 / u128::from(SHARDS_PER_SET);
@@ -87,6 +99,23 @@ impl Limits {
         }
     }
 
+    /// Values of the domain leave the memory of this member.
+    pub(super) async fn chill(&mut self, domain: &EventualDomain) {
+        let counts = self.tier.store.counts().domain(domain.id.0);
+        let goal = || Goal::of_bytes(domain, &counts, EVICT_FROM_PERCENT, EVICT_TO_PERCENT);
+        let Some(first_goal) = goal() else { return };
+        self.first = self.first.wrapping_add(1);
+        let shards: Vec<ShardNumber> = shards_of(domain, self.first).collect();
+        self.evict_to(domain, first_goal, &shards).await;
+        // What was written since the last flush could not leave, and no longer waits for the next one.
+        if Pressure::of_domain(domain, &counts) == Pressure::Critical
+            && let Some(second_goal) = goal()
+            && self.tier.flush_now().await
+        {
+            self.evict_to(domain, second_goal, &shards).await;
+        }
+    }
+
     /// Brings these shards to their part of the goal, each by as much of what it holds.
     async fn evict_to(&self, domain: &EventualDomain, goal: Goal, shards: &[ShardNumber]) {
         let id = domain.id.0;
@@ -98,7 +127,10 @@ impl Limits {
             let share = (u128::from(excess) * u128::from(held(number))).div_ceil(u128::from(all.max(1)));
             let mut of_shard = u64::try_from(share).unwrap_or(u64::MAX).min(left);
             while of_shard > 0 {
-                let gone = self.evict_some(id, *number, goal.by, of_shard);
+                let gone = match domain.evict {
+                    Evict::Memory => self.tier.chill_some(id, *number, of_shard),
+                    Evict::None | Evict::Drop => self.evict_some(id, *number, goal.by, of_shard),
+                };
                 if gone == 0 {
                     break;
                 }
@@ -134,6 +166,16 @@ impl Limits {
         let connected = peers.filter(|peer| peer.is_connected()).map(|peer| peer.member);
         connected.chain([self.member]).collect()
     }
+}
+
+/// Domains that keep on the disk alone what is too much, and that have as much in memory as they keep there.
+pub(in crate::eventual) fn full_of_values(tier: &Tier, domains: &DomainTable) -> Vec<u32> {
+    let moving = domains.all_eventual().filter(|domain| domain.evict == Evict::Memory);
+    let full = moving.filter(|domain| {
+        let counts = tier.store.counts().domain(domain.id.0);
+        Goal::of_bytes(domain, &counts, EVICT_TO_PERCENT, EVICT_TO_PERCENT).is_some()
+    });
+    full.map(|domain| domain.id.0).collect()
 }
 
 /// Who evicts from a shard.

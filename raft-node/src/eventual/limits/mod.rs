@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! admit.rs     before a client's write: a domain that is nearly full takes nothing that makes it larger
-//! evict.rs     entries of a cache go, chosen by one member for all
+//! evict.rs     entries of a cache go, chosen by one member for all; values go to the disk, chosen by each for itself
 //! pressure.rs  how full a domain is, and that it is said when that changes
 //! ```
 //!
@@ -22,6 +22,7 @@ use crate::mvcc::{DomainTable, EventualDomain, Evict, EvictPolicy};
 use crate::types::MemberId;
 
 pub use admit::{Full, NotWritten};
+pub(super) use evict::full_of_values;
 pub use pressure::Pressure;
 
 /// Keeps the domains of one member within their limits.
@@ -58,8 +59,10 @@ impl Limits {
         for domain in domains.all_eventual() {
             let counts = self.tier.store.counts().domain(domain.id.0);
             self.levels.look(domain, Pressure::of_domain(domain, &counts));
-            if domain.evict == Evict::Drop {
-                self.evict(domain).await;
+            match domain.evict {
+                Evict::None => {}
+                Evict::Memory => self.chill(domain).await,
+                Evict::Drop => self.evict(domain).await,
             }
         }
     }
@@ -85,7 +88,7 @@ impl Limits {
 }
 
 /// The shards of a domain, from one of them on.
-fn shards_of(domain: &EventualDomain, first: u16) -> impl Iterator<Item = ShardNumber> {
+pub(super) fn shards_of(domain: &EventualDomain, first: u16) -> impl Iterator<Item = ShardNumber> {
     let begin = if domain.volatile { SHARDS_PER_SET } else { 0 };
     let all = (0..SHARDS_PER_SET).map(move |place| begin + (place + first % SHARDS_PER_SET) % SHARDS_PER_SET);
     all.filter_map(|number| ShardNumber::new(u32::from(number)))

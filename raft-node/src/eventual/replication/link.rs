@@ -23,7 +23,7 @@ use tonic::{Status, Streaming};
 
 use super::clocks;
 use super::queue::{Item, Queue};
-use super::repair::repair;
+use super::repair::{Repair, repair};
 use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::eventual::freshness::Echo;
@@ -177,7 +177,7 @@ impl Sending<'_> {
     }
 
     async fn gather_repair(&self, number: ShardNumber, have: &Clock, gathered: &mut Vec<u8>) -> Result<(), Status> {
-        let Some(repair) = repair(&self.link.tier, number, have) else {
+        let Some(repair) = self.make_repair(number, have).await? else {
             return Ok(());
         };
         let bytes_max = self.link.tier.options.frame_bytes_max;
@@ -202,6 +202,19 @@ impl Sending<'_> {
             self.flush(std::mem::take(gathered)).await?;
         }
         Ok(())
+    }
+
+    /// Where values have to come from the disk, nobody else waits for it.
+    async fn make_repair(&self, number: ShardNumber, have: &Clock) -> Result<Option<Repair>, Status> {
+        let tier = Arc::clone(&self.link.tier);
+        let made = if tier.store.lock(number).has_cold() {
+            let have = have.clone();
+            let making = tokio::task::spawn_blocking(move || repair(&tier, number, &have)).await;
+            making.map_err(|error| Status::internal(error.to_string()))?
+        } else {
+            repair(&tier, number, have)
+        };
+        made.map_err(|lost| Status::data_loss(lost.to_string()))
     }
 
     async fn flush(&self, gathered: Vec<u8>) -> Result<(), Status> {

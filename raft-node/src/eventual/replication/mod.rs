@@ -22,4 +22,6 @@ mod start;
 pub use ask::{AskPeers, Clocks};
 pub(super) use clocks::all as all_clocks;
 pub use receive::PushService;
+#[cfg(test)]
+pub(super) use repair::repair;
 pub use start::Replication;

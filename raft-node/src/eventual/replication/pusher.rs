@@ -19,8 +19,10 @@ use crate::types::MemberId;
 const MESSAGE_BYTES: usize = 128 << 10;
 /// After something was sent, so long is waited for more: operations of one shard share a frame.
 const GATHER: Duration = Duration::from_millis(1);
-/// The same after more than a message was sent: under such load a frame of few operations costs peers more than the rest.
-const GATHER_UNDER_LOAD: Duration = Duration::from_millis(5);
+/// The same under load: a frame of few operations costs peers more than the operations.
+const GATHER_UNDER_LOAD: Duration = Duration::from_millis(10);
+/// Operations in a millisecond that are load.
+const LOAD_OPERATIONS_PER_MS: u64 = 50;
 
 /// The queues of all peers.
 pub(super) type Queues = Arc<RwLock<BTreeMap<MemberId, Arc<Queue>>>>;
@@ -46,13 +48,14 @@ impl Pusher {
     pub(super) async fn run(mut self) {
         let mut next_beat = self.tier.monotonic();
         let mut next_compare = next_beat;
+        let mut gathered = GATHER;
         loop {
             let now = self.tier.monotonic();
             self.tier.until_written(next_beat.saturating_sub(now)).await;
             let now = self.tier.monotonic();
             // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
             let echoes = (now >= next_beat).then(|| self.echoes());
-            let bytes = self.push();
+            let operations = self.push();
             if let Some(echoes) = echoes {
                 next_beat = now + self.tier.options.beat;
                 let shards = if now >= next_compare {
@@ -63,47 +66,42 @@ impl Pusher {
                 };
                 self.beat(&echoes, &shards);
             } else {
-                tokio::time::sleep(if bytes > MESSAGE_BYTES {
-                    GATHER_UNDER_LOAD
-                } else {
-                    GATHER
-                })
-                .await;
+                gathered = gather_after(operations, gathered);
+                tokio::time::sleep(gathered).await;
             }
         }
     }
 
-    /// Encodes everything that was written up to now. Returns the bytes of the frames.
-    fn push(&mut self) -> usize {
+    /// Encodes everything that was written up to now. Returns how many operations that was.
+    fn push(&mut self) -> u64 {
         let mut frames = Vec::new();
-        let mut bytes = 0;
+        let mut operations = 0;
         let mut forgotten = Vec::new();
         for number in self.tier.store.take_unpushed() {
-            if self.encode(number, &mut frames).is_err() {
-                forgotten.push(number);
+            match self.encode(number, &mut frames) {
+                Ok(encoded) => operations += encoded,
+                Err(Forgotten) => forgotten.push(number),
             }
             if frames.len() >= MESSAGE_BYTES {
-                bytes += frames.len();
                 self.put(&Item::Frames(Bytes::from(std::mem::take(&mut frames))));
             }
         }
-        bytes += frames.len();
         if !frames.is_empty() {
             self.put(&Item::Frames(Bytes::from(frames)));
         }
         if !forgotten.is_empty() {
             self.put(&Item::Repair(forgotten));
         }
-        bytes
+        operations
     }
 
-    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) -> Result<(), Forgotten> {
+    /// Returns how many operations it took.
+    fn encode(&mut self, number: ShardNumber, frames: &mut Vec<u8>) -> Result<u64, Forgotten> {
         let shard = self.tier.store.lock(number);
-        let pushed = &mut self.pushed[number.index()];
         let own = shard.own_number();
-        let encoded = shard.encode_own(number, *pushed, frames);
-        *pushed = own;
-        encoded
+        let pushed = std::mem::replace(&mut self.pushed[number.index()], own);
+        shard.encode_own(number, pushed, frames)?;
+        Ok(own.saturating_sub(pushed))
     }
 
     fn echoes(&self) -> BTreeMap<MemberId, Echo> {
@@ -127,5 +125,24 @@ impl Pusher {
         for queue in self.queues.read().values() {
             queue.put(item.clone());
         }
+    }
+}
+
+/// How long to gather after a push of so many operations, which had been gathered for so long.
+fn gather_after(operations: u64, gathered: Duration) -> Duration {
+    let is_load = u128::from(operations) > u128::from(LOAD_OPERATIONS_PER_MS) * gathered.as_millis();
+    if is_load { GATHER_UNDER_LOAD } else { GATHER }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_gathers_longer_only_as_long_as_there_is_load() {
+        assert_eq!(gather_after(10, GATHER), GATHER);
+        assert_eq!(gather_after(100, GATHER), GATHER_UNDER_LOAD);
+        assert_eq!(gather_after(1_000, GATHER_UNDER_LOAD), GATHER_UNDER_LOAD);
+        assert_eq!(gather_after(100, GATHER_UNDER_LOAD), GATHER);
     }
 }

@@ -1,29 +1,59 @@
 //! What a peer lacks, by its clocks.
 
-use quorate_eventual::{Clock, ShardNumber};
+use quorate_eventual::frame::NotEncoded;
+use quorate_eventual::{Clock, Cold, Fetched, Shard, ShardNumber};
 
 use crate::eventual::Tier;
+use crate::eventual::cold::{LostValue, UNLOCKED_TRIES};
 
 /// A frame that brings a shard of a peer to what this member has.
-pub(super) struct Repair {
+pub(in crate::eventual) struct Repair {
     /// The frame.
-    pub(super) frame: Vec<u8>,
+    pub(in crate::eventual) frame: Vec<u8>,
     /// It is the whole shard.
     pub(super) whole: bool,
 }
 
-/// The frame for a peer whose shard has this clock; none if it lacks nothing.
-pub(super) fn repair(tier: &Tier, number: ShardNumber, have: &Clock) -> Option<Repair> {
-    let shard = tier.store.lock(number);
-    if have.includes(shard.clock()) {
-        return None;
+/// The frame for a peer whose shard has this clock; none if it lacks nothing. Values that are on the disk alone are brought
+/// first: it may block.
+pub(in crate::eventual) fn repair(tier: &Tier, number: ShardNumber, have: &Clock) -> Result<Option<Repair>, LostValue> {
+    let mut fetched = Fetched::default();
+    let mut tries = 0;
+    loop {
+        let shard = tier.store.lock(number);
+        if have.includes(shard.clock()) {
+            return Ok(None);
+        }
+        let cold = match encode(tier, &shard, number, have, &fetched) {
+            Ok(repair) => return Ok(Some(repair)),
+            Err(cold) => cold,
+        };
+        tries += 1;
+        if tries > UNLOCKED_TRIES {
+            tier.fetch_locked(number, &shard, &cold, &mut fetched)?;
+        } else {
+            drop(shard);
+            tier.fetch(number, &cold, &mut fetched)?;
+        }
     }
+}
+
+/// Fails with the values that have to be brought first.
+fn encode(
+    tier: &Tier,
+    shard: &Shard,
+    number: ShardNumber,
+    have: &Clock,
+    fetched: &Fetched,
+) -> Result<Repair, Vec<Cold>> {
     let mut frame = Vec::new();
     // Operations may be more than there is: each value that was written, not only the last.
-    if shard.encode_missing(number, have, &mut frame).is_ok() && frame.len() <= tier.options.frame_bytes_max {
-        return Some(Repair { frame, whole: false });
+    match shard.encode_missing(number, have, fetched, &mut frame) {
+        Ok(()) if frame.len() <= tier.options.frame_bytes_max => return Ok(Repair { frame, whole: false }),
+        Err(NotEncoded::Cold(cold)) => return Err(cold),
+        Ok(()) | Err(NotEncoded::Forgotten) => {}
     }
     frame.clear();
-    shard.encode_state(number, have, &mut frame);
-    Some(Repair { frame, whole: true })
+    shard.encode_state(number, have, fetched, &mut frame)?;
+    Ok(Repair { frame, whole: true })
 }

@@ -74,6 +74,7 @@ pub(super) fn shown(domain: &Domain) -> proto::Domain {
         ttl_ms_default: settings.ttl_ms_default,
         ttl_required: settings.ttl_required,
         level: settings.level.map(level),
+        coherent: settings.coherent,
         ..Default::default()
     };
     if domain.tier == Tier::Eventual {

@@ -1,6 +1,6 @@
 //! From the messages of the wire to commands and reads.
 
-use quorate_proto::v1::{self as proto, Error, ErrorCode};
+use quorate_proto::v1::{self as proto, Error};
 
 use crate::grpc::error::{self, invalid};
 use crate::grpc::request::{min_revision, stamp};
@@ -46,6 +46,7 @@ pub(in crate::grpc) fn change(request: proto::DomainChangeRequest) -> Result<Wor
             evict: evict(change.evict)?,
             policy: policy(change.policy)?,
             level: change.level.as_ref().map(level).transpose()?,
+            coherent: change.coherent,
         },
     });
     Ok(Work::Mutate {
@@ -115,6 +116,7 @@ fn settings(tier: Tier, settings: &proto::DomainSettings) -> Result<DomainSettin
         evict,
         policy: policy(settings.policy)?.unwrap_or(evict.policy_after(EvictPolicy::None)),
         level: own_level.or(defaults.level),
+        coherent: settings.coherent,
     })
 }
 
@@ -133,14 +135,7 @@ fn evict(evict: i32) -> Result<Option<Evict>, Error> {
     match proto::Evict::try_from(evict) {
         Ok(proto::Evict::Unspecified) => Ok(None),
         Ok(proto::Evict::None) => Ok(Some(Evict::None)),
-        // The setting has its place in what is stored, so that a later version can do it without another format.
-        Ok(proto::Evict::Memory) => Err(Error {
-            field: "evict".into(),
-            ..error::refused(
-                ErrorCode::Unimplemented,
-                "this version does not keep values on disk alone: choose none, which refuses what is too much, or drop",
-            )
-        }),
+        Ok(proto::Evict::Memory) => Ok(Some(Evict::Memory)),
         Ok(proto::Evict::Drop) => Ok(Some(Evict::Drop)),
         Err(_) => Err(invalid(
             "evict",

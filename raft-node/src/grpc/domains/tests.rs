@@ -115,6 +115,11 @@ fn a_wrong_field_is_named_before_anything_is_proposed() {
         "strategy"
     );
     assert_eq!(wrong(|request| request.settings.as_mut().unwrap().evict = 4), "evict");
+    let moves_what_is_nowhere = |request: &mut proto::DomainCreateRequest| {
+        request.volatile = true;
+        request.settings.as_mut().unwrap().set_evict(proto::Evict::Memory);
+    };
+    assert_eq!(wrong(moves_what_is_nowhere), "evict");
     assert_eq!(wrong(|request| request.settings.as_mut().unwrap().policy = 7), "policy");
     assert_eq!(wrong(|request| request.settings.as_mut().unwrap().policy = 1), "policy");
     let level = |level| proto::DomainLevel {

@@ -1,8 +1,9 @@
 //! What the writes of a request change.
 
 use quorate_eventual::{Action, ActorIndex, Address, Context, Moment, Place, ShardNumber, Space, Strategy, Write};
-use quorate_proto::v1::{Error, EventualDelete, EventualPut, EventualWrite, EventualWritten, Outcome, eventual_write};
+use quorate_proto::v1::{Error, EventualDelete, EventualWritten, Outcome, eventual_write};
 
+use super::asked::{Asked, AskedChange, AskedPut};
 use super::check;
 use super::repeat::Done;
 use crate::config::Limits;
@@ -54,7 +55,7 @@ const PRESENT: Action<'static> = Action::Put {
 
 impl Batch<'_> {
     /// Does the writes, one by one.
-    pub(super) fn perform(&self, writes: &[EventualWrite]) -> Done {
+    pub(super) fn perform(&self, writes: &[Asked<'_>]) -> Done {
         let mut met = Met::default();
         let mut done = Done {
             results: Vec::with_capacity(writes.len()),
@@ -89,16 +90,19 @@ impl Batch<'_> {
         written
     }
 
-    fn write(&self, write: &EventualWrite, met: &mut Met) -> Result<EventualWritten, Error> {
-        check::key(self.limits, &write.key)?;
-        let change = write.change.as_ref();
-        let change = change.ok_or_else(|| invalid("change", "a write says nothing, or is of a later version"))?;
+    fn write(&self, write: &Asked<'_>, met: &mut Met) -> Result<EventualWritten, Error> {
+        check::key(self.limits, write.key)?;
         let mut parts = Parts {
             changed: false,
             siblings: 0,
             met,
         };
-        match self.change(write, change, &mut parts) {
+        let left = match write.change {
+            AskedChange::Nothing => Err(invalid("change", "a write says nothing, or is of a later version")),
+            AskedChange::Put(put) => self.put(write, put, &mut parts).map(Some),
+            AskedChange::Other(change) => self.change(write, change, &mut parts),
+        };
+        match left {
             Ok(left) => Ok(EventualWritten {
                 superseded: !parts.changed,
                 // The shares of a counter stand beside each other, too, but that is nobody's business.
@@ -116,7 +120,7 @@ impl Batch<'_> {
     /// Does a change. Of a register, returns what its author knows then.
     fn change(
         &self,
-        write: &EventualWrite,
+        write: &Asked<'_>,
         change: &eventual_write::Change,
         parts: &mut Parts<'_>,
     ) -> Result<Option<Left>, Error> {
@@ -125,8 +129,12 @@ impl Batch<'_> {
         let place = |space, element| self.place(write, space, element);
         match change {
             Change::Put(put) => {
-                let left = self.put(&place(Space::Register, None), write, put, parts)?;
-                return Ok(Some(left));
+                let put = AskedPut {
+                    value: &put.value,
+                    strategy: put.strategy,
+                    written_at_ms: put.written_at_ms,
+                };
+                return self.put(write, put, parts).map(Some);
             }
             Change::Delete(delete) => return self.delete(write, *delete, parts),
             Change::Add(_) if ![0, self.tier.store.id().0].contains(&self.first_process) => {
@@ -177,42 +185,31 @@ impl Batch<'_> {
         Ok(None)
     }
 
-    fn place(&self, write: &EventualWrite, space: Space, element: Option<&[u8]>) -> Place {
+    fn place(&self, write: &Asked<'_>, space: Space, element: Option<&[u8]>) -> Place {
         Place::of(Address {
             domain: self.domain.id.0,
             space,
-            name: &write.key,
+            name: write.key,
             element,
         })
     }
 
-    fn put(
-        &self,
-        place: &Place,
-        write: &EventualWrite,
-        put: &EventualPut,
-        parts: &mut Parts<'_>,
-    ) -> Result<Left, Error> {
-        check::value(self.limits, &put.value)?;
+    fn put(&self, write: &Asked<'_>, put: AskedPut<'_>, parts: &mut Parts<'_>) -> Result<Left, Error> {
+        check::value(self.limits, put.value)?;
         let strategy = check::strategy(put.strategy, self.domain)?;
         let written = check::written_at(put.written_at_ms, self.now_ms)?;
         if written.is_some() && strategy != Strategy::LastWrite {
             return Err(invalid("written_at_ms", "it is for strategy LAST_WRITE only"));
         }
         let action = Action::Put {
-            value: &put.value,
+            value: put.value,
             strategy,
             written,
         };
-        self.do_one(place, write, action, parts)
+        self.do_one(&self.place(write, Space::Register, None), write, action, parts)
     }
 
-    fn delete(
-        &self,
-        write: &EventualWrite,
-        delete: EventualDelete,
-        parts: &mut Parts<'_>,
-    ) -> Result<Option<Left>, Error> {
+    fn delete(&self, write: &Asked<'_>, delete: EventualDelete, parts: &mut Parts<'_>) -> Result<Option<Left>, Error> {
         let space = check::space(delete.r#type)?;
         let whole = self.place(write, space, None);
         if !space.has_elements() {
@@ -233,7 +230,7 @@ impl Batch<'_> {
     fn do_one(
         &self,
         place: &Place,
-        write: &EventualWrite,
+        write: &Asked<'_>,
         action: Action<'_>,
         parts: &mut Parts<'_>,
     ) -> Result<Left, Error> {
@@ -241,7 +238,7 @@ impl Batch<'_> {
         let context = if write.context.is_empty() {
             None
         } else {
-            Some(Context::decode(&write.context, self.cluster, shard).map_err(check::context)?)
+            Some(Context::decode(write.context, self.cluster, shard).map_err(check::context)?)
         };
         let deletes = matches!(action, Action::Delete);
         let expires_at_ms = if deletes {
@@ -270,7 +267,9 @@ impl Batch<'_> {
             Some(dot) => {
                 parts.changed = true;
                 parts.met.own.push((shard, dot.number()));
-                left.context = left.context.with(self.tier.store.id(), dot.number());
+                if self.with_contexts {
+                    left.context = left.context.with(self.tier.store.id(), dot.number());
+                }
             }
             None => parts.met.found.push(shard),
         }

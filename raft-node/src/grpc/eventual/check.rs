@@ -167,6 +167,10 @@ pub(super) fn not_written(refusal: &NotWritten) -> Error {
             value: full.value,
             ..refused(ErrorCode::DomainFull, full.to_string())
         },
+        NotWritten::Lost(lost) => Error {
+            outcome: Outcome::NotApplied.into(),
+            ..error::storage(lost)
+        },
     }
 }
 
@@ -187,6 +191,7 @@ fn refusal_of_shard(refusal: &Refused) -> Error {
             ..refused(ErrorCode::TooLarge, message)
         },
         Refused::Counter(_) => invalid("add", message),
+        Refused::Cold => refused(ErrorCode::Unavailable, message),
     }
 }
 

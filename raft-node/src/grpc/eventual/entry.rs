@@ -30,21 +30,19 @@ pub(super) fn entry(
         ..EventualEntry::default()
     };
     match content {
-        Content::One(held) => one(&mut entry, space, held),
-        Content::Many(elements) => many(&mut entry, space, elements),
+        Content::One(held) => one(&mut entry, space, held, keys_only),
+        Content::Many(elements) => many(&mut entry, space, elements, keys_only),
     }
     if keys_only {
         entry.value.clear();
         entry.siblings.clear();
-        entry.members.clear();
-        entry.fields.clear();
     } else if let Content::One(held) = content {
         entry.context = held.context.encode(cluster, shard).into();
     }
     entry
 }
 
-fn one(entry: &mut EventualEntry, space: Space, held: &Held) {
+fn one(entry: &mut EventualEntry, space: Space, held: &Held, keys_only: bool) {
     entry.exists = !held.siblings.is_empty();
     let times = held.siblings.iter().map(|(_, sibling)| sibling);
     entry.written_at_ms = times.clone().map(|sibling| sibling.hlc.ms()).max().unwrap_or(0);
@@ -52,7 +50,11 @@ fn one(entry: &mut EventualEntry, space: Space, held: &Held) {
     match space {
         Space::Counter => entry.counter = sum(held),
         Space::Flag => entry.flag = entry.exists,
-        Space::Register | Space::Set | Space::Map => register(entry, held),
+        Space::Register | Space::Set | Space::Map => match &held.siblings[..] {
+            // Its value may be on the disk alone.
+            [(_, only)] if keys_only => entry.strategy = wire_strategy(only.life.strategy()).into(),
+            _ => register(entry, held),
+        },
     }
 }
 
@@ -78,12 +80,15 @@ fn register(entry: &mut EventualEntry, held: &Held) {
     }
 }
 
-fn many(entry: &mut EventualEntry, space: Space, elements: &[(Box<[u8]>, Held)]) {
+fn many(entry: &mut EventualEntry, space: Space, elements: &[(Box<[u8]>, Held)], keys_only: bool) {
     entry.exists = !elements.is_empty();
     for (element, held) in elements {
         let siblings = held.siblings.iter().map(|(_, sibling)| sibling);
         let newest = siblings.clone().map(|sibling| sibling.hlc.ms()).max().unwrap_or(0);
         entry.written_at_ms = entry.written_at_ms.max(newest);
+        if keys_only {
+            continue;
+        }
         let name = element.to_vec().into();
         if space == Space::Map {
             let candidates: Vec<Candidate<'_>> = held

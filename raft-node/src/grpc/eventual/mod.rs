@@ -4,6 +4,7 @@
 //! for what a token names. Calls of one stream are done in the order in which they come; those that wait are put aside.
 
 mod answer;
+mod asked;
 mod change;
 mod check;
 mod entry;

@@ -10,7 +10,7 @@ use super::check;
 use super::entry::{self, Content};
 use super::level::{Promise, ms};
 use crate::grpc::api::Api;
-use crate::grpc::error::refused;
+use crate::grpc::error::{self, refused};
 use crate::mvcc::EventualDomain;
 
 /// A read, checked.
@@ -66,7 +66,7 @@ impl Api {
         for (key, place) in &read.places {
             let shard = place.shard(read.domain.volatile);
             self.tier.used(&read.domain, place);
-            let content = self.content(shard, read.space, place);
+            let content = self.content(shard, read.space, place, Some(&read.domain))?;
             let cluster = self.roster.cluster_id();
             let entry = entry::entry(cluster, shard, read.space, key, &content, false);
             if let Err(over) = answer.push(entry) {
@@ -83,13 +83,34 @@ impl Api {
         })
     }
 
-    pub(super) fn content(&self, shard: ShardNumber, space: Space, place: &Place) -> Content {
+    /// With the domain, what comes from the disk for it stays in memory.
+    pub(super) fn content(
+        &self,
+        shard: ShardNumber,
+        space: Space,
+        place: &Place,
+        stays: Option<&EventualDomain>,
+    ) -> Result<Content, Error> {
+        let content = if space.has_elements() {
+            self.tier.read_elements(shard, place, stays).map(Content::Many)
+        } else {
+            self.tier.read(shard, place, stays).map(Content::One)
+        };
+        content.map_err(|lost| error::storage(&lost))
+    }
+
+    /// The same if nobody wants values: then none is brought from the disk, but those that tell whether others are discarded.
+    pub(super) fn content_of_key(&self, shard: ShardNumber, space: Space, place: &Place) -> Result<Content, Error> {
         let now_ms = self.tier.wall_ms();
         let locked = self.tier.store.lock(shard);
         if space.has_elements() {
-            Content::Many(locked.read_elements(place, now_ms))
-        } else {
-            Content::One(locked.read(place, now_ms))
+            return Ok(Content::Many(locked.read_elements(place, now_ms)));
+        }
+        let held = locked.read(place, now_ms);
+        drop(locked);
+        match held.siblings.len() {
+            0 | 1 => Ok(Content::One(held)),
+            _ => self.content(shard, space, place, None),
         }
     }
 
@@ -103,11 +124,18 @@ impl Api {
 
     /// What goes back: what every member has is left out.
     pub(super) fn token_out(&self, mut token: Token) -> bytes::Bytes {
-        let actors = self.tier.store.actors();
-        token.forget(|shard, actor, number| {
-            let place = actors.find(actor);
-            place.is_some_and(|place| self.tier.peers.all_have(shard, place, number))
-        });
+        if let Some(peers) = self.tier.peers.everybody() {
+            let actors = self.tier.store.actors();
+            // Nearly all is of one process.
+            let mut found = None;
+            token.forget(|shard, actor, number| {
+                let place = match found {
+                    Some((of, place)) if of == actor => place,
+                    _ => found.insert((actor, actors.find(actor))).1,
+                };
+                place.is_some_and(|place| peers.iter().all(|peer| peer.knows(shard, place, number)))
+            });
+        }
         token.encode(self.roster.cluster_id()).into()
     }
 }

@@ -14,8 +14,9 @@ use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use prost::Message;
 use quorate_eventual::{ActorIndex, ShardNumber, Strategy};
-use quorate_proto::v1::{Error, EventualWrite, EventualWritten, eventual_write::Change};
+use quorate_proto::v1::{Error, EventualWritten, eventual_write::Change};
 
+use super::asked::{Asked, AskedChange};
 use super::check;
 use crate::grpc::error::invalid;
 use crate::mvcc::EventualDomain;
@@ -106,7 +107,7 @@ impl Repeats {
 }
 
 /// Tells what is asked from anything else.
-pub(super) fn body(domain: &EventualDomain, quiet: bool, writes: &[EventualWrite]) -> u64 {
+pub(super) fn body(domain: &EventualDomain, quiet: bool, writes: &[Asked<'_>]) -> u64 {
     let mut hasher = DefaultHasher::new();
     hasher.write_u32(domain.id.0);
     hasher.write_u8(u8::from(quiet));
@@ -114,25 +115,27 @@ pub(super) fn body(domain: &EventualDomain, quiet: bool, writes: &[EventualWrite
     for write in writes {
         bytes.clear();
         // Into a vector it always fits.
-        let _ = write.encode_length_delimited(&mut bytes);
+        let _ = write.to_wire().encode_length_delimited(&mut bytes);
         hasher.write(&bytes);
     }
     hasher.finish()
 }
 
 /// Doing it twice may be something else than doing it once.
-pub(super) fn must_be_once(domain: &EventualDomain, write: &EventualWrite) -> bool {
-    match &write.change {
-        Some(Change::Put(put)) => check::strategy(put.strategy, domain) == Ok(Strategy::Siblings),
-        Some(Change::Map(map)) => !map.remove.is_empty(),
-        Some(Change::Add(_) | Change::Set(_) | Change::Delete(_) | Change::Flag(_)) => true,
-        None => false,
+pub(super) fn must_be_once(domain: &EventualDomain, write: &Asked<'_>) -> bool {
+    let put_as = |strategy| check::strategy(strategy, domain) == Ok(Strategy::Siblings);
+    match write.change {
+        AskedChange::Put(put) => put_as(put.strategy),
+        AskedChange::Other(Change::Put(put)) => put_as(put.strategy),
+        AskedChange::Other(Change::Map(map)) => !map.remove.is_empty(),
+        AskedChange::Other(Change::Add(_) | Change::Set(_) | Change::Delete(_) | Change::Flag(_)) => true,
+        AskedChange::Nothing => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use quorate_proto::v1::{EventualDelete, EventualMapChange, EventualPut, EventualStrategy};
+    use quorate_proto::v1::{EventualDelete, EventualMapChange, EventualPut, EventualStrategy, EventualWrite};
 
     use super::*;
     use crate::grpc::eventual::testing::domain;
@@ -167,7 +170,7 @@ mod tests {
     fn another_request_of_the_same_name_is_refused() {
         let repeats = Repeats::default();
         let domain = domain(Strategy::LastWrite);
-        let ask = |name, delta| repeats.once(name, body(&domain, true, &[add(delta)]), Done::default);
+        let ask = |name, delta| repeats.once(name, body(&domain, true, &[Asked::of(&add(delta))]), Done::default);
         assert!(ask((7, 1), 3).is_ok());
         assert_eq!(ask((7, 1), 4).unwrap_err().field, "stamp");
         assert!(ask((7, 1), 3).is_ok() && ask((7, 2), 4).is_ok());
@@ -206,16 +209,19 @@ mod tests {
             }))
         };
         let (plain, siblings) = (domain(Strategy::Max), domain(Strategy::Siblings));
-        assert!(!must_be_once(&plain, &put(EventualStrategy::LastWrite)));
-        assert!(!must_be_once(&plain, &put(EventualStrategy::Unspecified)));
-        assert!(must_be_once(&plain, &put(EventualStrategy::Siblings)));
-        assert!(must_be_once(&siblings, &put(EventualStrategy::Unspecified)));
-        assert!(must_be_once(&plain, &add(1)));
-        assert!(must_be_once(&plain, &change(Change::Flag(false))));
-        assert!(must_be_once(&plain, &change(Change::Delete(EventualDelete::default()))));
+        assert!(!must_be_once(&plain, &Asked::of(&put(EventualStrategy::LastWrite))));
+        assert!(!must_be_once(&plain, &Asked::of(&put(EventualStrategy::Unspecified))));
+        assert!(must_be_once(&plain, &Asked::of(&put(EventualStrategy::Siblings))));
+        assert!(must_be_once(&siblings, &Asked::of(&put(EventualStrategy::Unspecified))));
+        assert!(must_be_once(&plain, &Asked::of(&add(1))));
+        assert!(must_be_once(&plain, &Asked::of(&change(Change::Flag(false)))));
+        assert!(must_be_once(
+            &plain,
+            &Asked::of(&change(Change::Delete(EventualDelete::default())))
+        ));
         let mut map = EventualMapChange::default();
-        assert!(!must_be_once(&plain, &change(Change::Map(map.clone()))));
+        assert!(!must_be_once(&plain, &Asked::of(&change(Change::Map(map.clone())))));
         map.remove.push("field".into());
-        assert!(must_be_once(&plain, &change(Change::Map(map))));
+        assert!(must_be_once(&plain, &Asked::of(&change(Change::Map(map)))));
     }
 }

@@ -106,35 +106,41 @@ impl Api {
             .filter_map(|shard| scan.shard(shard))
             .collect();
         self.keep(&scan.promise, &shards).await?;
-        Ok(self.scan_now(&scan))
+        self.scan_now(&scan)
     }
 
     /// Reads a page of what is here.
-    pub(super) fn scan_now(&self, scan: &Scan) -> EventualScanResponse {
+    pub(super) fn scan_now(&self, scan: &Scan) -> Result<EventualScanResponse, Error> {
         let mut page = Answer::of_at_most(scan.bytes_max);
         let mut next = None;
         let mut shards = BTreeSet::new();
         for shard in scan.from.shard..SHARDS_PER_SET {
             let Some(number) = scan.shard(shard) else { break };
             shards.insert(number);
-            if let ControlFlow::Break(after) = self.scan_shard(scan, number, shard, &mut page) {
+            if let ControlFlow::Break(after) = self.scan_shard(scan, number, shard, &mut page)? {
                 next = Some(Cursor { shard, after });
                 break;
             }
         }
         let mut seen = scan.promise.token().clone();
         self.saw(&mut seen, shards);
-        EventualScanResponse {
+        Ok(EventualScanResponse {
             header: Some(self.eventual_header()),
             entries: page.entries,
             cursor: next.map_or_else(Vec::new, |cursor| cursor.encode()).into(),
             token: self.token_out(seen),
             age_ms: self.tier.age().map(ms),
-        }
+        })
     }
 
     /// Adds what matches in a shard. Breaks with the last key it added when the page is full.
-    fn scan_shard(&self, scan: &Scan, number: ShardNumber, shard: u16, page: &mut Answer) -> ControlFlow<Vec<u8>> {
+    fn scan_shard(
+        &self,
+        scan: &Scan,
+        number: ShardNumber,
+        shard: u16,
+        page: &mut Answer,
+    ) -> Result<ControlFlow<Vec<u8>>, Error> {
         let after = if shard == scan.from.shard {
             &scan.from.after[..]
         } else {
@@ -147,22 +153,27 @@ impl Api {
         for bytes in found {
             let Ok(address) = Address::decode(&bytes) else { continue };
             if page.entries.len() >= scan.limit {
-                return ControlFlow::Break(last);
+                return Ok(ControlFlow::Break(last));
             }
             let place = Place::of(Address {
                 element: None,
                 ..address
             });
-            let content = self.content(number, scan.space, &place);
+            // Who goes through everything must not push out what is read often.
+            let content = if scan.keys_only {
+                self.content_of_key(number, scan.space, &place)?
+            } else {
+                self.content(number, scan.space, &place, None)?
+            };
             let cluster = self.roster.cluster_id();
             let entry = entry::entry(cluster, number, scan.space, address.name, &content, scan.keys_only);
             // It may have ended, or gone since.
             if entry.exists && page.push(entry).is_err() {
-                return ControlFlow::Break(last);
+                return Ok(ControlFlow::Break(last));
             }
             last = bytes.to_vec();
         }
-        ControlFlow::Continue(())
+        Ok(ControlFlow::Continue(()))
     }
 }
 

@@ -9,6 +9,7 @@ use quorate_proto::v1 as proto;
 use quorate_proto::v1::eventual_server::Eventual;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::asked::WriteAsked;
 use super::stream;
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
@@ -29,7 +30,8 @@ impl Eventual for EventualService {
         // Before it is done, so that a refusal says that nothing was.
         let waits = (request.get_ref().acks > 1).then(|| self.0.waits.admit());
         let waits = waits.transpose().map_err(error::status)?;
-        let written = self.0.write(request.get_ref()).map_err(error::status)?;
+        let asked = WriteAsked::of(request.get_ref());
+        let written = self.0.write(&asked).map_err(error::status)?;
         let _permit = waits.filter(|_| written.waits()).unwrap_or(permit);
         Ok(Response::new(self.0.acknowledge(written).await))
     }

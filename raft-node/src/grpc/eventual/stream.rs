@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use futures::{Stream, StreamExt};
 use prost::Message;
-use quorate_proto::v1::{
-    Error, EventualCall, EventualCalls, EventualReplies, EventualReply, eventual_call, eventual_reply,
-};
+use quorate_proto::eventual::{EventualCall, eventual_call};
+use quorate_proto::v1::{Error, EventualCalls, EventualReplies, EventualReply, eventual_reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Status, Streaming};
 
+use super::asked::{self, WriteAsked};
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
 use crate::grpc::error::invalid;
@@ -168,10 +168,18 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
     })?;
     let later = Arc::clone(api);
     Ok(match request {
-        Request::Write(request) => {
+        Request::Write(bytes) => {
+            let decoded;
+            let asked = match WriteAsked::of_puts(&bytes) {
+                Some(asked) => asked,
+                None => {
+                    decoded = asked::decode(bytes.clone())?;
+                    WriteAsked::of(&decoded)
+                }
+            };
             // Before it is done, so that a refusal says that nothing was.
-            let waits = (request.acks > 1).then(|| api.waits.admit()).transpose()?;
-            let written = api.write(&request)?;
+            let waits = (asked.acks > 1).then(|| api.waits.admit()).transpose()?;
+            let written = api.write(&asked)?;
             match waits.filter(|_| written.waits()) {
                 Some(permit) => Begun::Waits(
                     permit,
@@ -193,7 +201,9 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
         Request::Scan(request) => {
             let scan = api.check_scan(&request)?;
             if scan.promise.is_plain() {
-                return Ok(Begun::Done(Response::Scan(api.scan_now(&scan))));
+                return api
+                    .scan_now(&scan)
+                    .map(|response| Begun::Done(Response::Scan(response)));
             }
             let scanning = async move { later.scan(scan).await.map_or_else(Response::Error, Response::Scan) };
             Begun::Waits(api.waits.admit()?, Box::pin(scanning))

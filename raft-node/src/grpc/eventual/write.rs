@@ -2,10 +2,10 @@
 
 use quorate_eventual::Token;
 use quorate_proto::v1::{
-    Error, ErrorCode, EventualWriteRequest, EventualWriteResponse, EventualWriteResult, EventualWritten, Outcome,
-    eventual_write_result,
+    Error, ErrorCode, EventualWriteResponse, EventualWriteResult, EventualWritten, Outcome, eventual_write_result,
 };
 
+use super::asked::WriteAsked;
 use super::change::Batch;
 use super::check;
 use super::repeat::{self, Done};
@@ -31,7 +31,7 @@ impl Written {
 impl Api {
     /// Does the writes of a request. Those that are refused say so in their place. One with a stamp is done once, if it
     /// matters.
-    pub(super) fn write(&self, request: &EventualWriteRequest) -> Result<Written, Error> {
+    pub(super) fn write(&self, request: &WriteAsked<'_>) -> Result<Written, Error> {
         if self.tier.is_closed() {
             return Err(refused(
                 ErrorCode::Stopped,
@@ -39,12 +39,12 @@ impl Api {
             ));
         }
         let table = self.domain_table();
-        let domain = check::domain(&table, &request.domain)?;
+        let domain = check::domain(&table, request.domain)?;
         check::count("writes", request.writes.len())?;
         self.check_acks(request.acks)?;
-        let token = check::token(&request.token, self.roster.cluster_id())?;
+        let token = check::token(request.token, self.roster.cluster_id())?;
         let predecessors = self.tier.store.predecessors();
-        let stamp = request.stamp.unwrap_or_default();
+        let stamp = request.stamp;
         let batch = Batch {
             tier: &self.tier,
             limits: &self.limits,

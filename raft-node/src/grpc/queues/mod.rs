@@ -4,6 +4,7 @@ mod operation;
 mod query;
 mod refusal;
 mod result;
+mod sync;
 
 pub(super) use operation::operation;
 pub(super) use query::{check, query, settled, topic};

@@ -2,6 +2,7 @@
 
 use quorate_proto::v1::{self as proto, Error, queue_operation};
 
+use super::sync::sync;
 use super::{name, state, text, within};
 use crate::config::Limits;
 use crate::coordination::queues::{
@@ -55,6 +56,7 @@ pub(in crate::grpc) fn operation(limits: &Limits, operation: &proto::QueueOperat
             queue: name(&one.queue)?,
             paused: one.paused,
         },
+        Operation::Sync(one) => QueueOperation::Sync(sync(limits, one)?),
     })
 }
 
@@ -110,7 +112,7 @@ fn enqueue(limits: &Limits, asked: &proto::QueueEnqueue) -> Result<QueueOperatio
     })
 }
 
-fn new_item(limits: &Limits, item: &proto::QueueNewItem) -> Result<NewItem, Error> {
+pub(super) fn new_item(limits: &Limits, item: &proto::QueueNewItem) -> Result<NewItem, Error> {
     let bytes = item.payload.len() as u64;
     if bytes > limits.value_bytes_max {
         let limit = limits.value_bytes_max;
@@ -122,15 +124,18 @@ fn new_item(limits: &Limits, item: &proto::QueueNewItem) -> Result<NewItem, Erro
             "bytes",
         ));
     }
-    let priority = within("items.priority", "a priority", item.priority.into(), 0, u8::MAX.into())?;
     let dedupe_key = text("items.dedupe_key", &item.dedupe_key, TEXT_BYTES_MAX)?;
     Ok(NewItem {
-        priority: u8::try_from(priority).unwrap_or(u8::MAX),
+        priority: priority("items.priority", item.priority)?,
         group: text("items.group", &item.group, TEXT_BYTES_MAX)?,
         dedupe_key: (!dedupe_key.is_empty()).then_some(dedupe_key),
         delay_ms: delay(item.delay_ms)?,
         payload: item.payload.to_vec(),
     })
+}
+
+pub(super) fn priority(field: &str, priority: u32) -> Result<u8, Error> {
+    within(field, "a priority", priority.into(), 0, u8::MAX.into()).map(|_| u8::try_from(priority).unwrap_or(u8::MAX))
 }
 
 fn claim(asked: &proto::QueueClaim) -> Result<Claim, Error> {
@@ -181,7 +186,7 @@ fn receipt(receipt: Option<proto::QueueReceipt>) -> Result<Receipt, Error> {
 }
 
 /// None: as long as the queue says.
-fn visibility(visibility_ms: u64) -> Result<Option<u64>, Error> {
+pub(super) fn visibility(visibility_ms: u64) -> Result<Option<u64>, Error> {
     if visibility_ms == 0 {
         return Ok(None);
     }

@@ -116,6 +116,7 @@ fn peek(view: &dyn View, asked: &proto::QueuePeek) -> Result<proto::QueuePeekAns
         exists: true,
         items: items.into_iter().map(|one| item(one, now)).collect(),
         next: next.unwrap_or_default().into(),
+        changed_revision: row.changed.0,
     })
 }
 
@@ -143,6 +144,7 @@ fn described(queue: String, row: &QueueRow) -> proto::QueueStats {
         oldest_ready_ms: 0,
         enqueued: row.items,
         dedupe_keys: row.dedupe_keys,
+        changed_revision: row.changed.0,
     }
 }
 

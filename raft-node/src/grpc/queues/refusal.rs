@@ -47,5 +47,19 @@ pub(in crate::grpc) fn refusal(refusal: &QueueRefusal) -> Error {
             value: *keys_max,
             ..of("items.dedupe_key", ErrorCode::LimitReached)
         },
+        QueueRefusal::Changed { found, .. } => Error {
+            value: found.0,
+            ..of("expected_revision", ErrorCode::Conflict)
+        },
+        QueueRefusal::NotReady { item, .. } | QueueRefusal::NotClaimed { item, .. } => Error {
+            value: *item,
+            ..of("item", ErrorCode::Conflict)
+        },
+        QueueRefusal::Paused { .. } => of("claim", ErrorCode::LimitReached),
+        QueueRefusal::TooManyClaims { claims, claims_max, .. } => Error {
+            limit: *claims_max,
+            value: *claims,
+            ..of("claim", ErrorCode::LimitReached)
+        },
     }
 }

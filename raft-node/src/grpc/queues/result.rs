@@ -3,7 +3,7 @@
 use quorate_proto::v1::{self as proto, queue_result};
 
 use super::wire_state;
-use crate::coordination::queues::{Claimed, QueueReply};
+use crate::coordination::queues::{Claimed, Enqueued, QueueReply};
 
 /// The result of an operation.
 pub(in crate::grpc) fn result(reply: QueueReply) -> proto::QueueResult {
@@ -12,13 +12,7 @@ pub(in crate::grpc) fn result(reply: QueueReply) -> proto::QueueResult {
         QueueReply::Created { new } => Result::Created(proto::QueueCreated { new }),
         QueueReply::Deleted => Result::Deleted(proto::QueueDeleted {}),
         QueueReply::Enqueued { items } => Result::Enqueued(proto::QueueEnqueued {
-            items: items
-                .into_iter()
-                .map(|one| proto::QueueEnqueuedItem {
-                    item: one.item,
-                    duplicate: one.duplicate,
-                })
-                .collect(),
+            items: items.into_iter().map(enqueued).collect(),
         }),
         QueueReply::Claimed { items, visibility_ms } => Result::Claimed(proto::QueueClaimed {
             items: items.into_iter().map(claimed).collect(),
@@ -33,8 +27,31 @@ pub(in crate::grpc) fn result(reply: QueueReply) -> proto::QueueResult {
         QueueReply::Redriven { items, remaining } => Result::Redriven(proto::QueueRedriven { items, remaining }),
         QueueReply::Purged { items, remaining } => Result::Purged(proto::QueuePurged { items, remaining }),
         QueueReply::Paused { changed } => Result::Paused(proto::QueuePaused { changed }),
+        QueueReply::Synced {
+            enqueued: items,
+            claimed,
+            visibility_ms,
+            new,
+            changed,
+        } => Result::Synced(proto::QueueSynced {
+            enqueued: items.into_iter().map(enqueued).collect(),
+            claimed: claimed
+                .into_iter()
+                .map(|item| proto::QueueReceipt { item, token: changed.0 })
+                .collect(),
+            visibility_ms,
+            new,
+            changed_revision: changed.0,
+        }),
     };
     proto::QueueResult { result: Some(result) }
+}
+
+fn enqueued(one: Enqueued) -> proto::QueueEnqueuedItem {
+    proto::QueueEnqueuedItem {
+        item: one.item,
+        duplicate: one.duplicate,
+    }
 }
 
 fn claimed(one: Claimed) -> proto::QueueClaimedItem {

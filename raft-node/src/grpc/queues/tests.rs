@@ -216,3 +216,87 @@ fn a_receipt_that_is_over_is_fenced_and_an_item_that_is_gone_is_unknown() {
     assert_eq!((refusal(&over).code(), refusal(&over).value), (ErrorCode::Fenced, 7));
     assert_eq!(refusal(&gone).code(), ErrorCode::UnknownItem);
 }
+
+fn place(item: u64) -> proto::QueueItemPlace {
+    proto::QueueItemPlace {
+        item,
+        ..proto::QueueItemPlace::default()
+    }
+}
+
+fn sync(change: impl FnOnce(&mut proto::QueueSync)) -> Operation {
+    let mut sync = proto::QueueSync {
+        queue: name(),
+        ..proto::QueueSync::default()
+    };
+    change(&mut sync);
+    Operation::Sync(sync)
+}
+
+#[test]
+fn a_sync_names_1_to_10_000_items_each_once() {
+    invalid(sync(|_| {}), "sync", 0, 0);
+    let added = |claimed, delay_ms| proto::QueueSyncItem {
+        item: Some(proto::QueueNewItem {
+            delay_ms,
+            ..proto::QueueNewItem::default()
+        }),
+        claimed,
+    };
+    let full = |more: bool| {
+        sync(|one| {
+            one.enqueue = vec![added(false, 0); 5_000];
+            one.remove = (1..=4_999).map(place).collect();
+            one.claim = vec![place(5_000)];
+            one.give_back = if more { vec![5_001] } else { vec![] };
+        })
+    };
+    assert!(ask(full(false)).is_ok());
+    too_large(full(true), "sync", 10_000, 10_001);
+    invalid(sync(|one| one.remove = vec![place(0)]), "remove", 0, 0);
+    let twice = sync(|one| {
+        one.remove = vec![place(3)];
+        one.claim = vec![place(3)];
+    });
+    invalid(twice, "claim", 0, 3);
+    invalid(sync(|one| one.give_back = vec![3, 3]), "give_back", 0, 3);
+    invalid(sync(|one| one.enqueue = vec![added(true, 1)]), "enqueue.claimed", 0, 0);
+    let empty = proto::QueueSyncItem::default();
+    invalid(sync(|one| one.enqueue = vec![empty]), "enqueue.item", 0, 0);
+    let high = proto::QueueItemPlace {
+        priority: 256,
+        ..place(1)
+    };
+    invalid(sync(|one| one.claim = vec![high]), "claim.priority", 255, 256);
+    let long = proto::QueueItemPlace {
+        group: "g".repeat(257),
+        ..place(1)
+    };
+    too_large(sync(|one| one.remove = vec![long]), "remove.group", 256, 257);
+}
+
+#[test]
+fn a_sync_of_a_queue_that_changed_is_a_conflict_that_names_both_revisions() {
+    let changed = QueueRefusal::Changed {
+        queue: name(),
+        expected: Revision(300),
+        found: Revision(301),
+    };
+    let error = refusal(&changed);
+    let found = (error.code(), error.field.as_str(), error.value);
+    assert_eq!(found, (ErrorCode::Conflict, "expected_revision", 301));
+    assert!(
+        error.message.contains("301") && error.message.contains("300"),
+        "{}",
+        error.message
+    );
+    let too_many = QueueRefusal::TooManyClaims {
+        queue: name(),
+        group: None,
+        claims: 3,
+        claims_max: 2,
+    };
+    let error = refusal(&too_many);
+    let found = (error.code(), error.field.as_str(), error.limit, error.value);
+    assert_eq!(found, (ErrorCode::LimitReached, "claim", 2, 3));
+}

@@ -59,6 +59,7 @@ pub(super) fn spec(limits: &Limits, table: &DomainTable, create: &proto::WatchCr
         },
         mark_interval: None,
         latest: None,
+        cache: None,
     };
     let mut volatile = Vec::new();
     for one in &create.selectors {

@@ -3,11 +3,14 @@
 //! Requests are read one by one, and only while the client reads the answers to those before. What needs a round with
 //! the quorum (a start now, a linearizable probe) is waited for beside the stream, so that rounds are shared.
 
+mod cache;
+mod coherent;
+mod invalidate;
 mod latest;
 mod request;
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use futures::Stream;
@@ -21,7 +24,9 @@ use super::error::{self, invalid};
 use super::validate;
 use super::work::{TIMEOUT_DEFAULT, timed_out};
 use crate::types::Revision;
-use crate::watch::{Ending, WatchStream};
+use crate::watch::{AtLeast, Ending, WatchStream};
+pub(super) use coherent::follow_leadership;
+pub use invalidate::CachePeers;
 use request::Start;
 
 /// The watch service.
@@ -51,14 +56,15 @@ impl Watch for WatchService {
 
     async fn invalidate(
         &self,
-        _request: Request<proto::InvalidateRequest>,
+        request: Request<proto::InvalidateRequest>,
     ) -> Result<Response<proto::InvalidateResponse>, Status> {
-        Err(Status::unimplemented("this member serves no caches"))
+        let answer = invalidate::invalidate(&self.0, request.into_inner()).await;
+        answer.map(Response::new).map_err(error::status)
     }
 }
 
 /// Ends when the client closes its side, when the connection breaks, or at a request that breaks the rules of the stream.
-async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: std::sync::Weak<WatchStream>) {
+async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: Weak<WatchStream>) {
     loop {
         let message = requests.message().await;
         let Some(stream) = stream.upgrade() else { return };
@@ -70,7 +76,15 @@ async fn receive(api: Arc<Api>, mut requests: Streaming<WatchRequest>, stream: s
                     true => newest(&api, TIMEOUT_DEFAULT).await.map(|_| ()),
                     false => Ok(()),
                 };
-                if let Err(broken) = take(&api, &stream, request, caught_up) {
+                // Looked up in its turn: the answers come in the order of the requests.
+                let taken = match request.request {
+                    Some(watch_request::Request::CacheKeys(keys)) => {
+                        let size = validate::request_size(&api.limits, keys.encoded_len());
+                        cache::change_keys(&api, &stream, keys, size.and(caught_up)).await
+                    }
+                    _ => take(&api, &stream, request, caught_up),
+                };
+                if let Err(broken) = taken {
                     return outbox.fail(broken);
                 }
             }
@@ -112,11 +126,16 @@ fn take(
             answer_probe(api, stream, probe);
             Ok(())
         }
-        Some(
-            watch_request::Request::CacheKeys(_)
-            | watch_request::Request::CacheApplied(_)
-            | watch_request::Request::CacheInvalidated(_),
-        ) => Err(invalid("request", "this member serves no caches")),
+        Some(watch_request::Request::CacheApplied(applied)) => {
+            stream.cache_applied(applied.watch_id, Revision(applied.revision));
+            Ok(())
+        }
+        Some(watch_request::Request::CacheInvalidated(invalidated)) => {
+            stream.invalidated(invalidated.watch_id, invalidated.invalidation_id);
+            Ok(())
+        }
+        // Each is waited for, where the requests are read.
+        Some(watch_request::Request::CacheKeys(_)) => Err(invalid("request", "keys of a cache are not changed here")),
     }
 }
 
@@ -134,6 +153,7 @@ fn create_watch(
     if stream.outbox().is_in_use(id) {
         return Err(Ending::IdInUse(id).error());
     }
+    let coherent = create.cache.is_some_and(|cache| cache.coherent);
     let domains = api.store.domains().load();
     let checked = ready
         .and_then(|()| request::start(create))
@@ -142,7 +162,11 @@ fn create_watch(
             let existing = spec.latest.is_some().then(|| latest::is_existing_wanted(start));
             Ok((start, existing.transpose()?, spec))
         });
-    let (start, existing, spec) = match checked {
+    let led = |checked| match coherent && !api.raft.is_leader() {
+        true => Err(coherent::not_leader(api)),
+        false => Ok(checked),
+    };
+    let (start, existing, spec) = match checked.and_then(led) {
         Ok(checked) => checked,
         Err(refused) => {
             stream.outbox().refused(id, refused);
@@ -188,7 +212,10 @@ fn create_watch(
             };
             let (api, stream) = (Arc::clone(api), Arc::downgrade(stream));
             tokio::spawn(async move {
-                let newest = newest(&api, TIMEOUT_DEFAULT).await;
+                let newest = match coherent {
+                    true => coherent::newest_as_leader(&api, TIMEOUT_DEFAULT).await,
+                    false => newest(&api, TIMEOUT_DEFAULT).await,
+                };
                 drop(permit);
                 let Some(stream) = stream.upgrade() else { return };
                 match newest {
@@ -208,9 +235,18 @@ fn answer_probe(api: &Arc<Api>, stream: &Arc<WatchStream>, probe: proto::WatchPr
     };
     let (api, stream) = (Arc::clone(api), Arc::downgrade(stream));
     tokio::spawn(async move {
+        let any_coherent = |stream: &Weak<WatchStream>| {
+            stream
+                .upgrade()
+                .is_some_and(|stream| stream.any_coherent(&probe.watch_ids))
+        };
         let at_least = match probe.linearizable {
-            true => newest(&api, TIMEOUT_DEFAULT).await,
-            false => Ok(api.store.applied().revision),
+            true if any_coherent(&stream) => newest_for_coherent(&api).await,
+            true => newest(&api, TIMEOUT_DEFAULT).await.map(|revision| AtLeast::Newest {
+                revision,
+                as_leader: false,
+            }),
+            false => Ok(AtLeast::Applied(api.store.applied().revision)),
         };
         let Some(stream) = stream.upgrade() else { return };
         match at_least {
@@ -218,6 +254,16 @@ fn answer_probe(api: &Arc<Api>, stream: &Arc<WatchStream>, probe: proto::WatchPr
             Err(refused) => stream.outbox().mark(unanswered(probe.probe_id, refused)),
         }
     });
+}
+
+/// Where this member does not lead, the coherent caches of the stream end; its other watches get their marks.
+async fn newest_for_coherent(api: &Api) -> Result<AtLeast, proto::Error> {
+    let (as_leader, revision) = match coherent::newest_as_leader(api, TIMEOUT_DEFAULT).await {
+        Ok(revision) => (true, revision),
+        Err(error) if error.code() == proto::ErrorCode::NotLeader => (false, newest(api, TIMEOUT_DEFAULT).await?),
+        Err(error) => return Err(error),
+    };
+    Ok(AtLeast::Newest { revision, as_leader })
 }
 
 fn unanswered(probe_id: u64, error: proto::Error) -> WatchMark {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_proto::v1::{self as proto, Error, WatchSpace, watch_create, watch_request};
 
-use super::latest;
+use super::{cache, latest};
 use crate::config::Limits;
 use crate::grpc::error::{invalid, rejection, too_large};
 use crate::grpc::validate;
@@ -43,18 +43,24 @@ pub(super) fn start(create: &proto::WatchCreate) -> Result<Start, Error> {
 
 /// It asks for keys of a domain that this member does not know, or not yet.
 pub(super) fn names_unknown_domain(table: &DomainTable, request: &proto::WatchRequest) -> bool {
-    let Some(watch_request::Request::Create(create)) = &request.request else {
-        return false;
+    let is_unknown = |name: &str| !name.is_empty() && table.tier(name).is_none();
+    let create = match &request.request {
+        Some(watch_request::Request::Create(create)) => create,
+        Some(watch_request::Request::CacheKeys(keys)) => return is_unknown(&keys.domain),
+        _ => return false,
     };
     // Those beyond the limit are refused unread.
     create.selectors.iter().take(SELECTORS_MAX).any(|selector| {
         let of_keys = matches!(selector.space(), WatchSpace::Unspecified | WatchSpace::Keys);
-        of_keys && !selector.domain.is_empty() && table.tier(&selector.domain).is_none()
+        of_keys && is_unknown(&selector.domain)
     })
 }
 
 /// Checks what is watched.
 pub(super) fn spec(limits: &Limits, table: &DomainTable, create: &proto::WatchCreate) -> Result<WatchSpec, Error> {
+    if let Some(cache) = create.cache {
+        return cache::spec(cache, create);
+    }
     let count = create.selectors.len();
     if count == 0 {
         return Err(invalid(
@@ -96,6 +102,7 @@ pub(super) fn spec(limits: &Limits, table: &DomainTable, create: &proto::WatchCr
         },
         mark_interval: mark_interval(create.mark_interval_ms)?,
         latest: None,
+        cache: None,
     })
 }
 
@@ -139,7 +146,7 @@ fn strong_only(refused: &Rejection) -> Error {
     error
 }
 
-fn mark_interval(interval_ms: u64) -> Result<Option<Duration>, Error> {
+pub(super) fn mark_interval(interval_ms: u64) -> Result<Option<Duration>, Error> {
     match interval_ms {
         0 => Ok(None),
         MARK_INTERVAL_MS_MIN..=MARK_INTERVAL_MS_MAX => Ok(Some(Duration::from_millis(interval_ms))),

@@ -1,13 +1,17 @@
 //! Operations of a transaction, and their results.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use quorate_proto::v1::{self as proto, Error, task_assign, worker_operation, worker_result};
 
 use super::field;
 use crate::config::Limits;
-use crate::coordination::workers::{ASSIGN_PENDING_MAX, DATA_BYTES_MAX, Destination, WorkerOperation, WorkerReply};
+use crate::coordination::workers::{
+    ASSIGN_PENDING_MAX, DATA_BYTES_MAX, Destination, SYNC_MAX, SyncAssignments, WorkerOperation, WorkerReply,
+};
 use crate::grpc::error::{invalid, too_large};
 use crate::grpc::leases;
-use crate::types::LeaseId;
+use crate::types::{LeaseId, Revision};
 
 /// Checks an operation of a transaction.
 pub fn operation(_limits: &Limits, operation: &proto::WorkerOperation) -> Result<WorkerOperation, Error> {
@@ -61,6 +65,7 @@ pub fn operation(_limits: &Limits, operation: &proto::WorkerOperation) -> Result
         },
         Operation::Move(moved) => move_task(moved)?,
         Operation::AssignPending(pending) => assign_pending(pending)?,
+        Operation::Sync(wanted) => WorkerOperation::Sync(sync(wanted)?),
     })
 }
 
@@ -114,6 +119,47 @@ fn assign_pending(pending: &proto::TaskAssignPending) -> Result<WorkerOperation,
     })
 }
 
+/// Every worker, and every task of all of them, is named once.
+fn sync(wanted: &proto::AssignmentsSync) -> Result<SyncAssignments, Error> {
+    if wanted.workers.is_empty() && wanted.only_workers {
+        return Err(invalid(
+            "workers",
+            "nothing is wanted: no worker is named, and others keep their tasks",
+        ));
+    }
+    let limit = SYNC_MAX as usize;
+    let named = wanted.workers.iter().map(|one| one.tasks.len()).sum();
+    for (field, value, unit) in [
+        ("workers", wanted.workers.len(), "workers"),
+        ("workers.tasks", named, "tasks"),
+    ] {
+        if value > limit {
+            return Err(too_large(field, "fixed", limit as u64, value as u64, unit));
+        }
+    }
+    let mut workers = BTreeMap::new();
+    let mut seen = BTreeSet::new();
+    for one in &wanted.workers {
+        let name = field::worker("worker", &one.worker)?;
+        let mut tasks = BTreeSet::new();
+        for task in &one.tasks {
+            if !seen.insert(task) {
+                return Err(invalid("workers.tasks", format!("task {task:?} is named twice")));
+            }
+            tasks.insert(field::task(task)?);
+        }
+        if workers.insert(name, tasks).is_some() {
+            let message = format!("worker {:?} is named twice", one.worker);
+            return Err(invalid("workers.worker", message));
+        }
+    }
+    Ok(SyncAssignments {
+        expected: Revision(wanted.expected_revision),
+        workers,
+        only_workers: wanted.only_workers,
+    })
+}
+
 /// The result of an operation.
 pub fn result(reply: WorkerReply) -> proto::WorkerResult {
     use worker_result::Result;
@@ -142,6 +188,18 @@ pub fn result(reply: WorkerReply) -> proto::WorkerResult {
                 next: field::written(next).into(),
             })
         }
+        WorkerReply::Synced {
+            synced,
+            generation,
+            changed,
+        } => Result::Synced(proto::AssignmentsSynced {
+            assigned: synced.assigned,
+            moved: synced.moved,
+            unassigned: synced.unassigned,
+            kept: synced.kept,
+            generation,
+            changed_revision: changed.0,
+        }),
     };
     proto::WorkerResult { result: Some(result) }
 }

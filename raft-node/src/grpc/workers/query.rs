@@ -182,6 +182,7 @@ fn assignments(view: &dyn View, asked: &Assignments) -> Result<proto::WorkerAnsw
     let page = workers::assignments(view, &asked.which, asked.after.as_ref(), asked.limit, asked.data)?;
     let mut answer = proto::WorkerAnswer {
         next: field::written(page.next).into(),
+        changed_revision: workers::changed(view)?.0,
         ..proto::WorkerAnswer::default()
     };
     if let Which::Of(name) = &asked.which {

@@ -45,6 +45,14 @@ pub fn refusal(refusal: &WorkerRefusal) -> Error {
             value: *generation,
             ..of("generation", ErrorCode::Conflict)
         },
+        WorkerRefusal::AssignmentsChanged { found, .. } => Error {
+            value: found.0,
+            ..of("expected_revision", ErrorCode::Conflict)
+        },
+        WorkerRefusal::TooManyToWait { tasks_max } => Error {
+            limit: u64::from(*tasks_max),
+            ..of("workers", ErrorCode::LimitReached)
+        },
         WorkerRefusal::Stale { generation, .. } => Error {
             value: *generation,
             ..of("generation", ErrorCode::Fenced)

@@ -7,7 +7,7 @@ use quorate_proto::v1::{self as proto, Error, ErrorCode, task_assign};
 use super::{check, operation, query, refusal, settled, topic};
 use crate::config::Limits;
 use crate::storage::MemoryEngine;
-use crate::types::WorkerRefusal;
+use crate::types::{Revision, WorkerRefusal};
 
 fn refused(bad: Operation) -> Error {
     let bad = proto::WorkerOperation { operation: Some(bad) };
@@ -192,4 +192,41 @@ fn a_refusal_names_the_limit_and_the_value() {
         found: 9,
     });
     is(&changed, ErrorCode::Conflict, "generation", 0, 9);
+}
+
+#[test]
+fn a_sync_names_a_worker_and_a_task_once_and_at_most_10_000_tasks() {
+    use ErrorCode::{Conflict, InvalidArgument, TooLarge};
+    let of = |worker: &str, tasks: Vec<String>| proto::WorkerTasks {
+        worker: worker.to_owned(),
+        tasks,
+    };
+    let sync = |workers, only_workers| {
+        Operation::Sync(proto::AssignmentsSync {
+            expected_revision: 1,
+            workers,
+            only_workers,
+        })
+    };
+    let many = |count: u32| (0..count).map(|number| number.to_string()).collect::<Vec<_>>();
+    let none = refused(sync(vec![], true));
+    is(&none, InvalidArgument, "workers", 0, 0);
+    let too_many = refused(sync(vec![of("v", vec!["t".to_owned()]), of("w", many(10_000))], false));
+    is(&too_many, TooLarge, "workers.tasks", 10_000, 10_001);
+    let twice = refused(sync(vec![of("v", many(1)), of("w", many(1))], false));
+    is(&twice, InvalidArgument, "workers.tasks", 0, 0);
+    let twice = refused(sync(vec![of("w", vec![]), of("w", vec![])], false));
+    is(&twice, InvalidArgument, "workers.worker", 0, 0);
+    let unnamed = refused(sync(vec![of("w", vec![String::new()])], false));
+    is(&unnamed, InvalidArgument, "task", 0, 0);
+    let whole = proto::WorkerOperation {
+        operation: Some(sync(vec![], false)),
+    };
+    assert!(operation(&Limits::default(), &whole).is_ok(), "everything waits");
+    let changed = refusal(&WorkerRefusal::AssignmentsChanged {
+        expected: Revision(300),
+        found: Revision(301),
+    });
+    is(&changed, Conflict, "expected_revision", 0, 301);
+    assert!(changed.message.contains("300"), "{}", changed.message);
 }

@@ -46,6 +46,8 @@ pub struct DomainChange {
     pub policy: Option<EvictPolicy>,
     /// See [`DomainSettings::level`].
     pub level: Option<DefaultLevel>,
+    /// See [`DomainSettings::coherent`].
+    pub coherent: Option<bool>,
 }
 
 impl NewDomain {
@@ -71,6 +73,7 @@ impl DomainChange {
             evict,
             policy: self.policy.unwrap_or(evict.policy_after(settings.policy)),
             level: self.level.or(settings.level),
+            coherent: self.coherent.unwrap_or(settings.coherent),
         }
     }
 }

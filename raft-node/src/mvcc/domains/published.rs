@@ -1,6 +1,6 @@
 //! The table of domains as everybody but the one who applies sees it: immutable, replaced when a domain changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use quorate_eventual::Strategy;
 
@@ -14,6 +14,8 @@ use crate::types::{DomainId, Rejection, Tier};
 pub struct DomainTable {
     by_name: BTreeMap<String, Entry>,
     names: BTreeMap<DomainId, String>,
+    /// Those whose writes wait for coherent caches.
+    coherent: BTreeSet<DomainId>,
     /// What the next domain's id will be: none is used twice.
     next: Option<DomainId>,
 }
@@ -68,6 +70,9 @@ impl DomainTable {
             ..Self::default()
         };
         for domain in domains.iter() {
+            if domain.settings.coherent {
+                table.coherent.insert(domain.id);
+            }
             table.names.insert(domain.id, domain.name.clone());
             table.by_name.insert(domain.name.clone(), Entry::of(domain));
         }
@@ -101,6 +106,16 @@ impl DomainTable {
     /// The name of the domain with this id; none if there is no such domain, or no longer.
     pub fn name(&self, id: DomainId) -> Option<&str> {
         self.names.get(&id).map(String::as_str)
+    }
+
+    /// Writes of this domain wait for coherent caches.
+    pub fn is_coherent(&self, id: DomainId) -> bool {
+        self.coherent.contains(&id)
+    }
+
+    /// There is a domain whose writes do.
+    pub fn any_coherent(&self) -> bool {
+        !self.coherent.is_empty()
     }
 
     /// The eventual domain with this id; none if it was dropped, is not known yet, or is strong.

@@ -27,6 +27,8 @@ pub struct DomainSettings {
     pub policy: EvictPolicy,
     /// What reads promise that do not say it themselves; none in the eventual tier, which has one level.
     pub level: Option<DefaultLevel>,
+    /// A write is answered when no coherent cache can answer with what was there before it. Strong tier only.
+    pub coherent: bool,
 }
 
 /// What happens to entries when a domain is full.
@@ -109,6 +111,7 @@ impl DomainSettings {
             evict: Evict::None,
             policy: EvictPolicy::None,
             level,
+            coherent: false,
         }
     }
 
@@ -123,7 +126,12 @@ impl DomainSettings {
             ]
             .into_iter()
             .find_map(|(set, field)| set.then_some(field)),
-            Tier::Eventual => self.level.is_some().then_some(DomainField::Level),
+            Tier::Eventual => [
+                (self.level.is_some(), DomainField::Level),
+                (self.coherent, DomainField::Coherent),
+            ]
+            .into_iter()
+            .find_map(|(set, field)| set.then_some(field)),
         };
         if let Some(field) = foreign {
             return Err(DomainRefusal::NotOfTier { field, tier });

@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 
 use crate::coordination::locks::{Acquire, Hold, LockOperation, LockReply, Share};
-use crate::coordination::queues::{Claim, NewItem, QueueConfig, QueueOperation, QueueReply, Receipt};
+use crate::coordination::queues::{
+    Claim, ItemPlace, NewItem, QueueConfig, QueueOperation, QueueReply, Receipt, SyncItem, SyncQueue,
+};
 use crate::coordination::sessions::LeaseOperation;
-use crate::coordination::workers::{Destination, WorkerOperation, WorkerReply};
+use crate::coordination::workers::{Destination, SyncAssignments, WorkerOperation, WorkerReply};
 use crate::mvcc::Put;
 use crate::state_machine::testing::{self, Store, check_rules, expire_leases, grant, put, transaction};
 use crate::state_machine::{Command, Operation, OperationReply, Reply};
@@ -223,12 +225,48 @@ fn with_its_lease_a_workers_locks_items_assignments_and_keys_go_at_one_revision(
     assert_eq!((items[0].payload.as_slice(), items[0].attempt), (b"work".as_slice(), 2));
 }
 
+fn sync_queue(queue: &str, item: u64, claimed: bool, expected: u64) -> Operation {
+    let place = ItemPlace {
+        item,
+        priority: 0,
+        group: String::new(),
+    };
+    let (remove, claim) = if claimed {
+        (vec![], vec![place])
+    } else {
+        (vec![place], vec![])
+    };
+    Operation::Queue(QueueOperation::Sync(SyncQueue {
+        queue: queue.to_owned(),
+        expected: Revision(expected),
+        remove,
+        give_back: Vec::new(),
+        enqueue: vec![SyncItem {
+            new: NewItem::default(),
+            claimed,
+        }],
+        claim,
+        lease: None,
+        worker: "w".to_owned(),
+        visibility_ms: None,
+    }))
+}
+
+fn sync_assignments(worker: &str, task: &str, only_workers: bool, expected: u64) -> Operation {
+    Operation::Worker(WorkerOperation::Sync(SyncAssignments {
+        expected: Revision(expected),
+        workers: [(worker.to_owned(), [task.to_owned(), "third".to_owned()].into())].into(),
+        only_workers,
+    }))
+}
+
 /// Any operation of coordination, of few names and leases so that they meet. Its receipts and tokens are guesses, of
 /// which some are right.
 pub fn some_operation() -> impl Strategy<Value = Operation> {
     let lease = || 1..4_u64;
     let queue = || prop::sample::select(vec!["in", "out"]);
     let name = || prop::sample::select(vec!["report", "other"]);
+    let expected = || prop_oneof![0..40_u64, Just(u64::MAX)];
     let receipt = || {
         (1..6_u64, 2..40_u64).prop_map(|(item, token)| Receipt {
             item,
@@ -251,6 +289,10 @@ pub fn some_operation() -> impl Strategy<Value = Operation> {
         }),
         2 => (name(), lease()).prop_map(|(worker, lease)| register(worker, lease)),
         2 => (queue(), name()).prop_map(|(task, worker)| assign(task, worker)),
+        3 => (queue(), 1..6_u64, any::<bool>(), expected())
+            .prop_map(|(queue, item, claimed, expected)| sync_queue(queue, item, claimed, expected)),
+        3 => (name(), queue(), any::<bool>(), expected())
+            .prop_map(|(worker, task, only, expected)| sync_assignments(worker, task, only, expected)),
         2 => (0..4_u8, lease()).prop_map(|(key, lease)| {
             Operation::Put(Put { lease: Some(LeaseId(lease)), ..testing::put([key], "v") })
         }),

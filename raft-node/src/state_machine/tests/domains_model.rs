@@ -38,8 +38,9 @@ prop_compose! {
         level in prop::option::weighted(0.2, (0..2_u64).prop_map(|max_staleness_ms| {
             DefaultLevel::BoundedStale { max_staleness_ms }
         })),
+        coherent in prop::option::weighted(0.2, any::<bool>()),
     ) -> DomainChange {
-        DomainChange { bytes_max, entries_max, strategy, ttl_ms_default, ttl_required, evict, policy, level }
+        DomainChange { bytes_max, entries_max, strategy, ttl_ms_default, ttl_required, evict, policy, level, coherent }
     }
 }
 

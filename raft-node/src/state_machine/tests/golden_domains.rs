@@ -20,6 +20,7 @@ fn settings() -> DomainSettings {
         evict: Evict::Drop,
         policy: EvictPolicy::Random,
         level: None,
+        coherent: false,
     }
 }
 
@@ -36,7 +37,11 @@ fn new(tier: Tier, level: Option<DefaultLevel>) -> NewDomain {
         name: "d".to_owned(),
         tier,
         volatile: tier == Tier::Eventual,
-        settings: DomainSettings { level, ..settings() },
+        settings: DomainSettings {
+            coherent: level.is_some(),
+            level,
+            ..settings()
+        },
     }
 }
 
@@ -76,6 +81,7 @@ fn commands_are_frozen() {
         evict: Some(Evict::Memory),
         policy: Some(EvictPolicy::Arc),
         level: Some(DefaultLevel::Strong),
+        coherent: Some(true),
     };
     let change = |change| {
         Command::ChangeDomain(ChangeDomain {

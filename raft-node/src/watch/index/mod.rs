@@ -34,7 +34,7 @@ impl Index {
     pub fn insert(&mut self, space: Space, selector: &Selector, watch: usize) {
         let names = self.spaces.entry(space).or_default();
         let watches = match selector {
-            Selector::Key(key) => names.exact.entry(key.clone()).or_default(),
+            Selector::Key(key) => names.key(key),
             Selector::Prefix(prefix) => names.prefixes.entry(prefix),
             Selector::Interval { start, end } => names.intervals.entry(start, end),
             Selector::Pattern(pattern) => names.patterns.entry(pattern),
@@ -47,22 +47,29 @@ impl Index {
         let Some(names) = self.spaces.get_mut(&space) else {
             return;
         };
-        let forget = |watches: &mut Vec<usize>| {
-            if let Some(place) = watches.iter().position(|one| *one == watch) {
-                watches.swap_remove(place);
-            }
-            watches.is_empty()
-        };
+        let forget = |watches: &mut Vec<usize>| forget(watches, watch);
         match selector {
-            Selector::Key(key) => {
-                if names.exact.get_mut(key).is_some_and(forget) {
-                    names.exact.remove(key);
-                }
-            }
+            Selector::Key(key) => names.forget_key(key, forget),
             Selector::Prefix(prefix) => names.prefixes.shrink(prefix, forget),
             Selector::Interval { start, end } => names.intervals.shrink(start, end, forget),
             Selector::Pattern(pattern) => names.patterns.shrink(pattern, forget),
         }
+        if names.is_empty() {
+            self.spaces.remove(&space);
+        }
+    }
+
+    /// From now on `watch` is found for this key.
+    pub fn insert_key(&mut self, space: Space, key: &[u8], watch: usize) {
+        self.spaces.entry(space).or_default().key(key).push(watch);
+    }
+
+    /// Undoes one insertion of a key.
+    pub fn remove_key(&mut self, space: Space, key: &[u8], watch: usize) {
+        let Some(names) = self.spaces.get_mut(&space) else {
+            return;
+        };
+        names.forget_key(key, |watches| forget(watches, watch));
         if names.is_empty() {
             self.spaces.remove(&space);
         }
@@ -95,7 +102,26 @@ impl Index {
     }
 }
 
+/// Takes a watch out; whether none is left.
+fn forget(watches: &mut Vec<usize>, watch: usize) -> bool {
+    if let Some(place) = watches.iter().position(|one| *one == watch) {
+        watches.swap_remove(place);
+    }
+    watches.is_empty()
+}
+
 impl Names {
+    /// Those who watch exactly this name.
+    fn key(&mut self, key: &[u8]) -> &mut Vec<usize> {
+        self.exact.entry(key.to_vec()).or_default()
+    }
+
+    fn forget_key(&mut self, key: &[u8], forget: impl FnOnce(&mut Vec<usize>) -> bool) {
+        if self.exact.get_mut(key).is_some_and(forget) {
+            self.exact.remove(key);
+        }
+    }
+
     fn is_empty(&self) -> bool {
         self.exact.is_empty() && self.prefixes.is_empty() && self.patterns.is_empty() && self.intervals.is_empty()
     }

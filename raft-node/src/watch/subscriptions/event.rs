@@ -32,7 +32,7 @@ struct Content {
 pub(super) fn event(tier: &Tier, spec: &WatchSpec, changed: &Changed, absent: Absent) -> Option<Bytes> {
     let address = Address::decode(&changed.key).ok()?;
     let (_, domain) = spec.domains.iter().find(|(id, _)| *id == DomainId(address.domain))?;
-    let content = content(tier, changed, &address);
+    let content = content(tier, changed, &address)?;
     let kind = match (content.exists, changed.ended) {
         (true, _) => KeyEventKind::Put,
         (false, true) => KeyEventKind::Expire,
@@ -66,22 +66,21 @@ pub(super) fn event(tier: &Tier, spec: &WatchSpec, changed: &Changed, absent: Ab
     Some(proto::WatchEvent { event }.encode_to_vec().into())
 }
 
-fn content(tier: &Tier, changed: &Changed, address: &Address<'_>) -> Content {
+fn content(tier: &Tier, changed: &Changed, address: &Address<'_>) -> Option<Content> {
     let place = Place::of(Address {
         element: None,
         ..*address
     });
-    let now_ms = tier.wall_ms();
-    let shard = tier.store.lock(changed.shard);
     if address.space.has_elements() {
-        return Content {
-            exists: shard.holds_elements(&place, now_ms),
+        let shard = tier.store.lock(changed.shard);
+        return Some(Content {
+            exists: shard.holds_elements(&place, tier.wall_ms()),
             ..Content::default()
-        };
+        });
     }
-    let held = shard.read(&place, now_ms);
-    drop(shard);
-    match address.space {
+    // Without it the member stops, and whoever watches looks again at another.
+    let held = tier.read(changed.shard, &place, None).ok()?;
+    Some(match address.space {
         _ if held.siblings.is_empty() => Content::default(),
         Space::Register => register(&held),
         Space::Counter => Content {
@@ -93,7 +92,7 @@ fn content(tier: &Tier, changed: &Changed, address: &Address<'_>) -> Content {
             exists: true,
             ..Content::default()
         },
-    }
+    })
 }
 
 fn register(held: &Held) -> Content {

@@ -100,6 +100,7 @@ impl Member {
 const LIMITS: HubLimits = HubLimits {
     watches_max: 10,
     stall_max: Duration::from_secs(3600),
+    cache_lease: Duration::from_secs(1),
 };
 
 fn put(value: &[u8], strategy: Strategy) -> Action<'_> {
@@ -119,6 +120,7 @@ fn spec(selector: Selector) -> WatchSpec {
         shape: Shape::default(),
         mark_interval: None,
         latest: Some(Vec::new()),
+        cache: None,
     }
 }
 

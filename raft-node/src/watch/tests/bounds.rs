@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_proto::v1::{ErrorCode, watch_message};
 
-use super::{LIMITS, Member, keys, take, until};
+use super::{LIMITS, Member, keys, newest, take, until};
 use crate::mvcc::Selector;
 use crate::state_machine::testing::{put, put_command};
 use crate::types::Revision;
@@ -99,8 +99,8 @@ async fn no_mark_speaks_of_what_was_given_back() {
         member.apply(put_command(put([number], vec![0; WATCH_BYTES_MAX / 2])), true);
     }
     for probe in [1, 2] {
-        stream.probe(probe, stream.admit_probe().unwrap(), &[], member.newest());
-        stream.probe(probe + 2, stream.admit_probe().unwrap(), &[7], Revision(1));
+        stream.probe(probe, stream.admit_probe().unwrap(), &[], newest(member.newest()));
+        stream.probe(probe + 2, stream.admit_probe().unwrap(), &[7], newest(Revision(1)));
     }
     let held = std::sync::Arc::clone(stream.outbox());
     let waiting = async {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use prost::Message;
 use quorate_proto::v1::{self as proto, ErrorCode, watch_message};
 
-use super::{LIMITS, Member, expected, keys, take};
+use super::{LIMITS, Member, expected, keys, newest, take};
 use crate::mvcc::{Put, Selector};
 use crate::state_machine::testing::{self, put, transaction};
 use crate::state_machine::{Command, Operation};
@@ -215,7 +215,7 @@ impl Run {
 
     fn probe(&self, stream: usize) {
         if let Ok(permit) = self.streams[stream].admit_probe() {
-            self.streams[stream].probe(1, permit, &[], self.member.newest());
+            self.streams[stream].probe(1, permit, &[], newest(self.member.newest()));
         }
     }
 

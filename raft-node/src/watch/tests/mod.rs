@@ -1,6 +1,7 @@
 //! A member's watches over a store in memory, without the network.
 
 mod bounds;
+mod caches;
 mod contract;
 mod expected;
 
@@ -13,6 +14,7 @@ use quorate_proto::v1::{ResponseHeader, watch_message};
 use tempfile::TempDir;
 
 use super::hub::{Hub, HubLimits};
+use super::marks::AtLeast;
 use super::spec::{Shape, WatchSpec};
 use super::stream::WatchStream;
 use crate::environment::SystemClock;
@@ -78,6 +80,7 @@ impl Member {
 const LIMITS: HubLimits = HubLimits {
     watches_max: 100,
     stall_max: Duration::from_secs(3600),
+    cache_lease: Duration::from_secs(1),
 };
 
 fn keys(selector: Selector) -> WatchSpec {
@@ -89,7 +92,14 @@ fn keys(selector: Selector) -> WatchSpec {
         shape: Shape::default(),
         mark_interval: None,
         latest: None,
+        cache: None,
     }
+}
+
+/// What a round with the quorum established, at a member that leads.
+fn newest(revision: Revision) -> AtLeast {
+    let as_leader = true;
+    AtLeast::Newest { revision, as_leader }
 }
 
 /// What can be taken from a stream without waiting, at most one message of it.

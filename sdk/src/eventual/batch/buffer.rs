@@ -1,6 +1,6 @@
 //! What waits to be sent, and how writes of one key become one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use bytes::Bytes;
 use prost::Message;
@@ -13,7 +13,8 @@ pub(super) const REQUEST_WRITES_BYTES_MAX: usize = 512 << 10;
 /// Writes in the order in which they were pushed.
 #[derive(Debug, Default)]
 pub(super) struct Buffer {
-    writes: Vec<v1::EventualWrite>,
+    /// Each with its encoded length.
+    writes: Vec<(v1::EventualWrite, usize)>,
     /// The place of the last write of a key, if a later one may become one with it.
     open: BTreeMap<(u8, Bytes), usize>,
     bytes: usize,
@@ -28,25 +29,29 @@ impl Buffer {
         self.bytes
     }
 
-    /// Adds a write, or makes one of it and an earlier one; says whether the latter.
-    pub(super) fn push(&mut self, write: v1::EventualWrite) -> bool {
-        let place = (type_of(write.change.as_ref()), write.key.clone());
-        if let Some(index) = self.open.get(&place)
-            && let Some(joined) = join(&self.writes[*index], &write)
-        {
-            self.bytes -= self.writes[*index].encoded_len();
-            self.bytes += joined.encoded_len();
-            self.writes[*index] = joined;
-            return true;
+    /// Adds a write of so many bytes, encoded, or makes one of it and an earlier one; says whether the latter.
+    pub(super) fn push(&mut self, write: v1::EventualWrite, bytes: usize) -> bool {
+        let joinable = is_joinable(&write);
+        // Where nothing is joined, nothing is looked up.
+        if joinable || !self.open.is_empty() {
+            let place = (type_of(write.change.as_ref()), write.key.clone());
+            if let Some(index) = self.open.get(&place)
+                && let Some(joined) = join(&self.writes[*index].0, &write)
+            {
+                let length = joined.encoded_len();
+                self.bytes = self.bytes + length - self.writes[*index].1;
+                self.writes[*index] = (joined, length);
+                return true;
+            }
+            // What is joined with a write before this one would come before this one.
+            if joinable {
+                self.open.insert(place, self.writes.len());
+            } else {
+                self.open.remove(&place);
+            }
         }
-        // What is joined with a write before this one would come before this one.
-        if is_joinable(&write) {
-            self.open.insert(place, self.writes.len());
-        } else {
-            self.open.remove(&place);
-        }
-        self.bytes += write.encoded_len();
-        self.writes.push(write);
+        self.bytes += bytes;
+        self.writes.push((write, bytes));
         false
     }
 
@@ -54,17 +59,16 @@ impl Buffer {
     pub(super) fn take(&mut self, count_max: usize) -> Vec<v1::EventualWrite> {
         let mut bytes = 0;
         let mut count = 0;
-        for write in self.writes.iter().take(count_max) {
-            bytes += write.encoded_len();
-            if count > 0 && bytes > REQUEST_WRITES_BYTES_MAX {
+        for (_, length) in self.writes.iter().take(count_max) {
+            if count > 0 && bytes + length > REQUEST_WRITES_BYTES_MAX {
                 break;
             }
+            bytes += length;
             count += 1;
         }
         let rest = self.writes.split_off(count);
         let taken = std::mem::replace(&mut self.writes, rest);
-        // Those that are taken are few, those that stay may be all that the buffer holds.
-        self.bytes -= taken.iter().map(Message::encoded_len).sum::<usize>();
+        self.bytes -= bytes;
         self.open.retain(|_, index| match index.checked_sub(count) {
             Some(moved) => {
                 *index = moved;
@@ -72,7 +76,7 @@ impl Buffer {
             }
             None => false,
         });
-        taken
+        taken.into_iter().map(|(write, _)| write).collect()
     }
 }
 
@@ -92,11 +96,13 @@ fn type_of(change: Option<&Change>) -> u8 {
     of_type as u8
 }
 
-/// Whether a later write of the key may take its place: a put of which the later one wins whatever happens, or an addition.
+/// Whether a later write of the key may become one with it: a put of which the later one wins whatever happens, an addition,
+/// or fields that are written.
 fn is_joinable(write: &v1::EventualWrite) -> bool {
     let plain = match &write.change {
         Some(Change::Put(put)) => put.strategy() == v1::EventualStrategy::LastWrite,
         Some(Change::Add(_)) => true,
+        Some(Change::Map(map)) => map.remove.is_empty(),
         _ => false,
     };
     plain && write.context.is_empty()
@@ -119,6 +125,20 @@ fn join(first: &v1::EventualWrite, second: &v1::EventualWrite) -> Option<v1::Eve
                 change: Some(Change::Add(sum)),
                 ..second.clone()
             })
+        }
+        (Some(Change::Map(earlier)), Some(Change::Map(later))) if first.ttl_ms == second.ttl_ms => {
+            let names: HashSet<&Bytes> = later.put.iter().map(|field| &field.name).collect();
+            let kept = earlier.put.iter().filter(|field| !names.contains(&field.name));
+            let put = kept.chain(&later.put).cloned().collect();
+            let joined = v1::EventualWrite {
+                change: Some(Change::Map(v1::EventualMapChange {
+                    put,
+                    remove: Vec::new(),
+                })),
+                ..second.clone()
+            };
+            // Many fields together may be more than one request carries.
+            (joined.encoded_len() <= REQUEST_WRITES_BYTES_MAX).then_some(joined)
         }
         _ => None,
     }
@@ -152,9 +172,14 @@ mod tests {
     fn filled(writes: impl IntoIterator<Item = v1::EventualWrite>) -> Buffer {
         let mut buffer = Buffer::default();
         for write in writes {
-            buffer.push(write);
+            push(&mut buffer, write);
         }
         buffer
+    }
+
+    fn push(buffer: &mut Buffer, write: v1::EventualWrite) -> bool {
+        let bytes = write.encoded_len();
+        buffer.push(write, bytes)
     }
 
     #[test]
@@ -195,6 +220,30 @@ mod tests {
     }
 
     #[test]
+    fn of_a_field_that_is_written_twice_only_the_last_value_is_sent() {
+        let fields = |fields: &[(&'static str, &'static str)], remove: &[&'static str]| {
+            let field = |(name, value): &(&'static str, &'static str)| v1::EventualField {
+                name: (*name).into(),
+                value: (*value).into(),
+            };
+            let put = fields.iter().map(field).collect();
+            let remove = remove.iter().map(|name| (*name).into()).collect();
+            write("m", Change::Map(v1::EventualMapChange { put, remove }))
+        };
+        let mut buffer = filled([
+            fields(&[("a", "1"), ("b", "1")], &[]),
+            fields(&[("b", "2"), ("c", "2")], &[]),
+        ]);
+        assert_eq!(buffer.take(10), [fields(&[("a", "1"), ("b", "2"), ("c", "2")], &[])]);
+        let writes = [
+            fields(&[("a", "1")], &[]),
+            fields(&[], &["a"]),
+            fields(&[("a", "2")], &[]),
+        ];
+        assert_eq!(filled(writes.clone()).take(10), writes);
+    }
+
+    #[test]
     fn a_counter_and_a_register_of_one_name_are_not_joined() {
         let add = write("a", Change::Add(1));
         let writes = [last("a", "1"), add];
@@ -219,8 +268,8 @@ mod tests {
     fn what_was_taken_is_not_joined_with_and_what_is_left_still_is() {
         let mut buffer = filled([last("a", "1"), last("b", "1")]);
         assert_eq!(buffer.take(1), [last("a", "1")]);
-        assert!(!buffer.push(last("a", "2")));
-        assert!(buffer.push(last("b", "2")));
+        assert!(!push(&mut buffer, last("a", "2")));
+        assert!(push(&mut buffer, last("b", "2")));
         assert_eq!(buffer.take(10), [last("b", "2"), last("a", "2")]);
         assert_eq!((buffer.len(), buffer.bytes()), (0, 0));
     }

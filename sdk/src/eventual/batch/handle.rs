@@ -13,8 +13,8 @@ use crate::eventual::write::{Asked, EventualChange, EventualPut};
 /// is known after [`flush`](Self::flush) or [`close`](Self::close).
 ///
 /// Writes of one key arrive in order. Additions to one counter that wait together are sent as their sum; of puts that wait
-/// together only the last is sent, if their strategy is [`LastWrite`](crate::Strategy::LastWrite). Retries end with the
-/// call time-out of the client: what could not be sent by then is reported as failed.
+/// together only the last is sent, if their strategy is [`LastWrite`](crate::Strategy::LastWrite); the same holds for each field
+/// of a map. Retries end with the call time-out of the client: what could not be sent by then is reported as failed.
 ///
 /// Clones share one writer. When the last one is dropped, what was accepted is still sent, as long as the client and the
 /// runtime live. Close the batch before the client.
@@ -145,6 +145,11 @@ impl EventualBatch {
     /// flush.
     pub async fn flush(&self) -> Flushed {
         self.handle.0.flush().await
+    }
+
+    /// Writes that were pushed and are not answered; those that became one count once.
+    pub fn pending(&self) -> usize {
+        self.handle.0.pending()
     }
 
     /// Takes in nothing more, of any clone, and does as [`flush`](Self::flush).

@@ -13,3 +13,4 @@ mod writer;
 
 pub use handle::{BatchWrite, EventualBatch, FailedWrite, Flushed};
 pub use open::OpenBatch;
+pub(crate) use writer::BatchObserver;

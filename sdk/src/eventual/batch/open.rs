@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::handle::EventualBatch;
-use super::writer::{Settings, Shared};
+use super::writer::{BatchObserver, Settings, Shared};
 use crate::builder::within;
 use crate::consistency::whole_ms;
 use crate::error::Result;
@@ -59,6 +59,12 @@ impl OpenBatch {
     /// sent.
     pub fn strategy(mut self, strategy: Strategy) -> Self {
         self.settings.strategy = Some(strategy);
+        self
+    }
+
+    /// Who is told of each request what became of its writes. Default: nobody.
+    pub(crate) fn observed_by(mut self, observer: BatchObserver) -> Self {
+        self.settings.observer = Some(observer);
         self
     }
 

@@ -15,9 +15,13 @@ use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::eventual::value::Strategy;
 use crate::eventual::write::send;
+use crate::wire::EventualWrites;
 
 /// Failures that are kept until they are asked for.
 const FAILED_MAX: usize = 1_024;
+
+/// Told of each request what became of its writes, before anybody who waits for it goes on.
+pub(crate) type BatchObserver = Arc<dyn Fn(&Flushed) + Send + Sync>;
 
 #[derive(Clone)]
 pub(super) struct Settings {
@@ -26,6 +30,7 @@ pub(super) struct Settings {
     pub(super) buffer_writes: usize,
     pub(super) buffer_bytes: usize,
     pub(super) strategy: Option<Strategy>,
+    pub(super) observer: Option<BatchObserver>,
 }
 
 impl Default for Settings {
@@ -36,6 +41,7 @@ impl Default for Settings {
             buffer_writes: 8_192,
             buffer_bytes: 8 << 20,
             strategy: None,
+            observer: None,
         }
     }
 }
@@ -100,21 +106,23 @@ impl Shared {
             };
             return Err(Error::new(kind, Outcome::NotApplied, message));
         }
+        let Some(mut write) = self.try_push(write, bytes)? else {
+            return Ok(());
+        };
         loop {
             let mut room = std::pin::pin!(self.answered.notified());
             // Registered before the look at the state: an answer in between is not missed.
             room.as_mut().enable();
-            if self.try_push(&write, bytes)? {
-                self.filled.notify_one();
-                return Ok(());
-            }
-            self.filled.notify_one();
+            write = match self.try_push(write, bytes)? {
+                Some(write) => write,
+                None => return Ok(()),
+            };
             room.await;
         }
     }
 
-    /// False if there is no room.
-    fn try_push(&self, write: &v1::EventualWrite, bytes: usize) -> Result<bool> {
+    /// Gives it back if there is no room. Wakes the writer if it has a reason to look.
+    fn try_push(&self, write: v1::EventualWrite, bytes: usize) -> Result<Option<v1::EventualWrite>> {
         let mut state = self.state.lock();
         if state.closing {
             let message = "the batch was closed";
@@ -124,13 +132,26 @@ impl Shared {
         let held = state.buffer.bytes() + state.sent_bytes;
         if writes >= self.settings.buffer_writes || held + bytes > self.settings.buffer_bytes {
             state.pressed = true;
-            return Ok(false);
+            drop(state);
+            self.filled.notify_one();
+            return Ok(Some(write));
         }
-        if !state.buffer.push(write.clone()) {
+        if !state.buffer.push(write, bytes) {
             state.accepted += 1;
         }
+        let first = state.since.is_none();
         state.since.get_or_insert_with(Instant::now);
-        Ok(true)
+        let wakes = first || self.is_full(&state.buffer);
+        drop(state);
+        if wakes {
+            self.filled.notify_one();
+        }
+        Ok(None)
+    }
+
+    /// There is enough for a request.
+    fn is_full(&self, buffer: &Buffer) -> bool {
+        buffer.len() >= self.settings.writes || buffer.bytes() >= REQUEST_WRITES_BYTES_MAX
     }
 
     fn give_strategy(&self, write: &mut v1::EventualWrite) {
@@ -162,6 +183,12 @@ impl Shared {
         }
     }
 
+    /// Writes that are not answered.
+    pub(super) fn pending(&self) -> usize {
+        let state = self.state.lock();
+        state.buffer.len() + state.sent_writes
+    }
+
     /// Takes in nothing more; the task ends when everything is answered.
     pub(super) fn close(&self) {
         self.state.lock().closing = true;
@@ -184,10 +211,8 @@ impl Shared {
                 match state.since {
                     Some(since) => {
                         let until = since + self.settings.interval;
-                        let full = state.buffer.len() >= self.settings.writes
-                            || state.buffer.bytes() >= REQUEST_WRITES_BYTES_MAX;
                         let wanted = state.closing || state.pressed || state.urgent > state.settled;
-                        if full || wanted || Instant::now() >= until {
+                        if self.is_full(&state.buffer) || wanted || Instant::now() >= until {
                             return Some(state.take(self.settings.writes));
                         }
                         Some(until)
@@ -205,17 +230,16 @@ impl Shared {
     }
 
     async fn send(&self, writes: Vec<v1::EventualWrite>) {
-        let keys: Vec<bytes::Bytes> = writes.iter().map(|write| write.key.clone()).collect();
         let request = v1::EventualWriteRequest {
             domain: self.domain.clone(),
             writes,
             quiet: true,
             ..Default::default()
         };
-        let sent = send(&self.core, request, None).await;
-        let mut state = self.state.lock();
-        let outcome = &mut state.outcome;
-        match sent {
+        let (request, writes) = EventualWrites::new(request);
+        let keys: Vec<bytes::Bytes> = writes.into_iter().map(|write| write.key).collect();
+        let mut outcome = Flushed::default();
+        match send(&self.core, request, None).await {
             Ok(written) if written.results.is_empty() => outcome.written += keys.len() as u64,
             Ok(written) if written.results.len() == keys.len() => {
                 for (key, result) in keys.iter().zip(written.results) {
@@ -236,6 +260,11 @@ impl Shared {
             }
             Err(error) => keys.iter().for_each(|key| outcome.fail(key, &error)),
         }
+        if let Some(observer) = &self.settings.observer {
+            observer(&outcome);
+        }
+        let mut state = self.state.lock();
+        state.outcome.take_over(outcome);
         state.settled += keys.len() as u64;
         (state.sent_writes, state.sent_bytes) = (0, 0);
         drop(state);
@@ -257,6 +286,15 @@ impl State {
 }
 
 impl Flushed {
+    /// What became of other writes, later ones.
+    pub(crate) fn take_over(&mut self, later: Self) {
+        self.written += later.written;
+        for failed in later.failed {
+            self.fail(&failed.key, &failed.error);
+        }
+        self.failed_left_out += later.failed_left_out;
+    }
+
     fn fail(&mut self, key: &bytes::Bytes, error: &Error) {
         if self.failed.len() < FAILED_MAX {
             self.failed.push(FailedWrite {

@@ -16,7 +16,7 @@ use quorate_proto::v1::cluster_server::ClusterServer;
 use quorate_proto::v1::eventual_server::EventualServer;
 use quorate_proto::v1::reply::Response;
 use quorate_proto::v1::watch_server::WatchServer;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 
@@ -84,6 +84,8 @@ pub struct Shared {
     pub broken: watch::Sender<u64>,
     /// How it serves watches, and what it was asked.
     pub watches: Mutex<WatchScript>,
+    /// What caches are to drop, with the id of the invalidation.
+    pub invalidations: broadcast::Sender<(u64, v1::CacheSelector)>,
     /// What it has of the eventual tier.
     pub eventual: EventualPart,
 }
@@ -109,6 +111,7 @@ impl FakeCluster {
                 held: watch::Sender::new(false),
                 broken: watch::Sender::new(0),
                 watches: Mutex::default(),
+                invalidations: broadcast::Sender::new(64),
                 // The last two digits are the member; each of its processes is 100 more than the one before.
                 eventual: EventualPart::new(101 + index as u64),
             });

@@ -1,6 +1,7 @@
 //! A cluster without consensus: members share one store, and a script says how each next call goes wrong.
 
 mod admin;
+mod caches;
 mod eventual;
 mod member;
 mod store;

@@ -17,6 +17,8 @@ use super::error;
 pub struct Store {
     pub cluster_id: u64,
     pub revision: u64,
+    /// Raised when it is restored.
+    pub epoch: u64,
     records: BTreeMap<Bytes, v1::Record>,
     answers: HashMap<u64, BTreeMap<u64, Response>>,
     /// Client ids ever given out.
@@ -42,6 +44,7 @@ impl Default for Store {
         Self {
             cluster_id: 77,
             revision: 1,
+            epoch: 0,
             records: BTreeMap::new(),
             answers: HashMap::new(),
             clients: 0,
@@ -57,6 +60,20 @@ impl Default for Store {
 }
 
 impl Store {
+    /// It is another store from now on, which holds one key that was written at its revision 2.
+    pub fn restore(&mut self, key: &str, value: &str) {
+        self.epoch += 1;
+        self.revision = 2;
+        self.changes.clear();
+        self.records.clear();
+        self.put(v1::PutRequest {
+            key: Bytes::copy_from_slice(key.as_bytes()),
+            value: Bytes::copy_from_slice(value.as_bytes()),
+            ..Default::default()
+        });
+        self.commit();
+    }
+
     /// Forgets every client, as if all had been idle for too long.
     pub fn expire_clients(&mut self) {
         self.answers.clear();
@@ -181,7 +198,7 @@ impl Store {
             tags: put.tags,
         };
         self.pending.push(v1::KeyEvent {
-            domain: "default".to_owned(),
+            domain: or_default(&put.domain),
             kind: v1::KeyEventKind::Put.into(),
             record: Some(record.clone()),
             previous: old.clone(),
@@ -196,7 +213,7 @@ impl Store {
         for record in &gone {
             self.records.remove(&record.key);
             self.pending.push(v1::KeyEvent {
-                domain: "default".to_owned(),
+                domain: or_default(&delete.domain),
                 kind: v1::KeyEventKind::Delete.into(),
                 record: Some(v1::Record {
                     key: record.key.clone(),
@@ -312,8 +329,26 @@ impl Store {
                 let bounds = (Bound::Included(interval.start.clone()), end);
                 self.records.range(bounds).map(|(_, record)| record.clone()).collect()
             }
-            Kind::Pattern(_) => Vec::new(),
+            // As much of patterns as the tests need.
+            Kind::Pattern(pattern) => self
+                .records
+                .values()
+                .filter(|record| record.key.starts_with(pattern.trim_end_matches('*').as_bytes()))
+                .cloned()
+                .collect(),
         }
+    }
+
+    /// 0: the key did not exist then.
+    pub fn mod_revision_at(&self, key: &[u8], at: u64) -> u64 {
+        let mut found = 0;
+        for (revision, events) in self.changes.iter().filter(|(revision, _)| *revision <= at) {
+            for event in events.iter().filter(|event| event.record.as_ref().unwrap().key == key) {
+                let is_put = event.kind() == v1::KeyEventKind::Put;
+                found = if is_put { *revision } else { 0 };
+            }
+        }
+        found
     }
 
     pub fn header(&self) -> Option<v1::ResponseHeader> {
@@ -323,8 +358,13 @@ impl Store {
             member_id: 1,
             revision,
             raft_term: 3,
-            store_epoch: 0,
+            store_epoch: self.epoch,
             group_id: 0,
         })
     }
+}
+
+fn or_default(domain: &str) -> String {
+    let domain = if domain.is_empty() { "default" } else { domain };
+    domain.to_owned()
 }

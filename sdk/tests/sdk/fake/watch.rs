@@ -1,9 +1,12 @@
 //! The watches of a fake member, and what its script does to them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use bytes::Bytes;
 use futures::Stream;
 use prost::Message as _;
 use quorate_proto::v1;
@@ -43,6 +46,20 @@ pub struct WatchScript {
     pub requests: Vec<Request>,
     /// Streams that are open.
     pub streams: usize,
+    /// Of coherent caches, in milliseconds; 0: 1,000.
+    pub lease_ms: u64,
+    /// It has applied and routed nothing after this revision, and answers no probe before it has what the others have.
+    pub applied_max: Option<u64>,
+    /// Keys that caches name are added, and nobody is told.
+    pub mute_keys: bool,
+    /// What the next additions of keys are answered.
+    pub refuse_keys: VecDeque<v1::Error>,
+    /// Caches that have a watch here.
+    pub caches: usize,
+    /// By invalidation, the caches that have dropped it.
+    pub invalidated: BTreeMap<u64, u64>,
+    /// Caches say that they dropped something, and it is not heard.
+    pub mute_invalidated: bool,
 }
 
 impl WatchScript {
@@ -69,6 +86,19 @@ impl WatchScript {
         self.creates().into_iter().map(start).collect()
     }
 
+    /// Keys that caches named, in order; false: taken off.
+    pub fn cache_keys(&self) -> Vec<(String, bool)> {
+        let text = |key: &[u8]| String::from_utf8(key.to_vec()).unwrap();
+        let mut keys = Vec::new();
+        for request in &self.requests {
+            if let Request::CacheKeys(named) = request {
+                keys.extend(named.added.iter().map(|added| (text(&added.key), true)));
+                keys.extend(named.removed.iter().map(|removed| (text(removed), false)));
+            }
+        }
+        keys
+    }
+
     pub fn cancels(&self) -> usize {
         let cancel = |request: &&Request| matches!(request, Request::Cancel(_));
         self.requests.iter().filter(cancel).count()
@@ -92,26 +122,30 @@ impl FakeMember {
 }
 
 /// One watch of a stream.
-struct Watcher {
-    create: v1::WatchCreate,
+pub(super) struct Watcher {
+    pub(super) create: v1::WatchCreate,
     next: u64,
+    /// Of a cache: the keys it hears of, with their domain.
+    pub(super) keys: BTreeSet<(String, Bytes)>,
 }
 
 /// One stream.
-struct Serving {
-    shared: Arc<Shared>,
-    watchers: BTreeMap<u64, Watcher>,
+pub(super) struct Serving {
+    pub(super) shared: Arc<Shared>,
+    pub(super) watchers: BTreeMap<u64, Watcher>,
     out: mpsc::Sender<Result<v1::WatchResponse, tonic::Status>>,
 }
 
 /// The stream is over.
-struct Broken;
+pub(super) struct Broken;
 
 impl Serving {
     async fn run(mut self, mut requests: tonic::Streaming<v1::WatchRequest>) {
         let mut newest = self.shared.store.lock().newest.subscribe();
+        let mut invalidations = self.shared.invalidations.subscribe();
         loop {
             let served = tokio::select! {
+                Ok((id, what)) = invalidations.recv() => self.invalidate(id, what).await,
                 request = requests.message() => match request {
                     Ok(Some(request)) => self.handle(request.request.unwrap()).await,
                     _ => Err(Broken),
@@ -124,7 +158,7 @@ impl Serving {
         }
     }
 
-    async fn send(&self, message: Message) -> Result<(), Broken> {
+    pub(super) async fn send(&self, message: Message) -> Result<(), Broken> {
         let message = v1::WatchMessage { message: Some(message) };
         let response = v1::WatchResponse {
             messages: vec![message],
@@ -133,7 +167,13 @@ impl Serving {
     }
 
     async fn cancel(&mut self, watch_id: u64, error: Option<v1::Error>) -> Result<(), Broken> {
-        self.watchers.remove(&watch_id);
+        if self
+            .watchers
+            .remove(&watch_id)
+            .is_some_and(|gone| gone.create.cache.is_some())
+        {
+            self.shared.watches.lock().caches -= 1;
+        }
         self.send(Message::Canceled(v1::WatchCanceled { watch_id, error }))
             .await
     }
@@ -143,11 +183,23 @@ impl Serving {
         match request {
             Request::Create(create) => self.create(create).await,
             Request::Cancel(cancel) => self.cancel(cancel.watch_id, None).await,
-            Request::CacheKeys(_) | Request::CacheApplied(_) | Request::CacheInvalidated(_) => Ok(()),
+            Request::CacheKeys(named) => self.name_keys(named).await,
+            Request::CacheApplied(_) => Ok(()),
+            Request::CacheInvalidated(done) => {
+                let mut script = self.shared.watches.lock();
+                if !script.mute_invalidated {
+                    *script.invalidated.entry(done.invalidation_id).or_default() += 1;
+                }
+                Ok(())
+            }
             Request::Probe(probe) => {
                 // Everything up to the mark is told before it.
                 let header = self.shared.store.lock().header();
                 self.pump().await?;
+                let newest = header.unwrap_or_default().revision;
+                if self.applied() < newest {
+                    return Ok(());
+                }
                 let (mute, error, catching_up) = {
                     let script = self.shared.watches.lock();
                     (script.mute_probes, script.probe_error.clone(), script.catching_up)
@@ -155,12 +207,13 @@ impl Serving {
                 if mute {
                     return Ok(());
                 }
-                let there = self.watchers.keys().filter(|_| !catching_up);
+                let asked = |id: &&u64| probe.watch_ids.is_empty() || probe.watch_ids.contains(id);
+                let there = self.watchers.keys().filter(asked).filter(|_| !catching_up);
                 let mark = v1::WatchMark {
                     header,
                     probe_id: probe.probe_id,
                     watch_ids: there.copied().collect(),
-                    revision: header.unwrap_or_default().revision,
+                    revision: newest,
                     error,
                     ..Default::default()
                 };
@@ -190,13 +243,24 @@ impl Serving {
         if create.latest {
             return self.tell_latest(watch_id, header).await;
         }
-        self.watchers.insert(watch_id, Watcher { create, next });
+        let mut lease_ms = 0;
+        if let Some(cache) = create.cache {
+            if cache.coherent && !self.shared.leads() {
+                return self.cancel(watch_id, Some(self.shared.not_leader())).await;
+            }
+            let mut script = self.shared.watches.lock();
+            script.caches += 1;
+            let lease = if script.lease_ms == 0 { 1_000 } else { script.lease_ms };
+            lease_ms = if cache.coherent { lease } else { 0 };
+        }
+        let keys = BTreeSet::new();
+        self.watchers.insert(watch_id, Watcher { create, next, keys });
         let revision = next - 1;
         self.send(Message::Created(v1::WatchCreated {
             header,
             watch_id,
             revision,
-            lease_ms: 0,
+            lease_ms,
         }))
         .await
     }
@@ -217,11 +281,13 @@ impl Serving {
     }
 
     /// Sends what the watches have not got.
-    async fn pump(&mut self) -> Result<(), Broken> {
+    pub(super) async fn pump(&mut self) -> Result<(), Broken> {
         if self.shared.watches.lock().catching_up {
             return Ok(());
         }
-        let changes = self.shared.store.lock().changes.clone();
+        let applied = self.applied();
+        let mut changes = self.shared.store.lock().changes.clone();
+        changes.retain(|(revision, _)| *revision <= applied);
         let ids: Vec<u64> = self.watchers.keys().copied().collect();
         for watch_id in ids {
             for (revision, events) in &changes {
@@ -232,11 +298,8 @@ impl Serving {
                     continue;
                 }
                 watcher.next = revision + 1;
-                let selected: Vec<v1::KeyEvent> = events
-                    .iter()
-                    .filter(|event| selects(&watcher.create, event))
-                    .cloned()
-                    .collect();
+                let selected: Vec<v1::KeyEvent> =
+                    events.iter().filter(|event| selects(watcher, event)).cloned().collect();
                 if !selected.is_empty() {
                     self.tell(watch_id, *revision, selected).await?;
                 }
@@ -279,10 +342,13 @@ impl Serving {
     }
 }
 
-fn selects(create: &v1::WatchCreate, event: &v1::KeyEvent) -> bool {
+fn selects(watcher: &Watcher, event: &v1::KeyEvent) -> bool {
     use v1::key_selector::Kind;
     let key = &event.record.as_ref().unwrap().key;
-    create.selectors.iter().any(|selector| {
+    if watcher.create.cache.is_some() {
+        return watcher.keys.contains(&(event.domain.clone(), key.clone()));
+    }
+    watcher.create.selectors.iter().any(|selector| {
         match selector.keys.as_ref().and_then(|keys| keys.kind.as_ref()).unwrap() {
             Kind::Key(wanted) => key == wanted,
             Kind::Prefix(prefix) => key.starts_with(prefix),
@@ -291,6 +357,15 @@ fn selects(create: &v1::WatchCreate, event: &v1::KeyEvent) -> bool {
             Kind::Interval(_) => false,
         }
     })
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let caches = self.watchers.values().filter(|watcher| watcher.create.cache.is_some());
+        let mut script = self.shared.watches.lock();
+        script.caches -= caches.count();
+        script.streams -= 1;
+    }
 }
 
 #[tonic::async_trait]
@@ -319,7 +394,6 @@ impl Watch for Service {
                 () = serving.run(request.into_inner()) => {}
                 _ = broken.changed() => {}
             }
-            shared.watches.lock().streams -= 1;
             let status = tonic::Status::unavailable("broken by the script");
             let _ = breaking.send(Err(status)).await;
         });
@@ -328,8 +402,23 @@ impl Watch for Service {
 
     async fn invalidate(
         &self,
-        _request: tonic::Request<v1::InvalidateRequest>,
+        request: tonic::Request<v1::InvalidateRequest>,
     ) -> Result<tonic::Response<v1::InvalidateResponse>, tonic::Status> {
-        Err(tonic::Status::unimplemented("the fake member serves no caches"))
+        let request = request.into_inner();
+        let (shared, what) = (&self.0, request.what.unwrap());
+        let told = shared.watches.lock().caches as u64;
+        let id = shared.messages.fetch_add(1, Ordering::SeqCst) + 1;
+        let _ = shared.invalidations.send((id, what));
+        let heard = || shared.watches.lock().invalidated.get(&id).copied().unwrap_or(0);
+        let deadline = tokio::time::Instant::now() + Duration::from_millis(request.wait_ms);
+        while heard() < told && tokio::time::Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        Ok(tonic::Response::new(v1::InvalidateResponse {
+            header: shared.store.lock().header(),
+            told,
+            acknowledged: heard(),
+            unreached: Vec::new(),
+        }))
     }
 }

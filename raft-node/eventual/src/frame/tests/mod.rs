@@ -86,7 +86,8 @@ fn own(shard: &Shard, number: ShardNumber) -> Vec<u8> {
 
 fn state(shard: &Shard, number: ShardNumber) -> Vec<u8> {
     let mut bytes = Vec::new();
-    shard.encode_state(number, &Clock::default(), &mut bytes);
+    let encoded = shard.encode_state(number, &Clock::default(), &crate::Fetched::default(), &mut bytes);
+    encoded.unwrap();
     bytes
 }
 

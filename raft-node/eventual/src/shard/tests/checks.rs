@@ -85,9 +85,11 @@ fn equal_clocks_mean_equal_digests(one: &Node, other: &Node) -> Outcome {
 /// What is kept beside the values is what would be computed from them.
 fn bookkeeping(node: &Node) -> Outcome {
     let shard = &node.shard;
+    let on_disk = node.flushed.last();
     let mut digest = 0;
     let mut bytes = 0;
     let mut ends = BTreeSet::new();
+    let mut cold = BTreeMap::new();
     let mut collections: BTreeMap<Box<[u8]>, BTreeSet<Box<[u8]>>> = BTreeMap::new();
     for (slot, entry) in &shard.entries {
         let key = &entry.key;
@@ -98,6 +100,10 @@ fn bookkeeping(node: &Node) -> Outcome {
         bytes += entry.bytes();
         for sibling in entry.siblings() {
             digest ^= shard.sibling_digest(key.hash(), sibling);
+            if sibling.value.is_cold() {
+                let value = on_disk.and_then(|disk| disk.values.get(&node.id(sibling.dot)));
+                cold.insert(sibling.dot, value.map_or(0, |value| value.len() as u32));
+            }
             if sibling.life.ends() {
                 ends.insert((sibling.life.expires_at_ms(), slot as u32));
             }
@@ -119,11 +125,17 @@ fn bookkeeping(node: &Node) -> Outcome {
         "the collections are not those of the keys"
     );
     ensure!(shard.index.len() == shard.len(), "the index has another number of keys");
-    let counted = node.counted();
     ensure!(
-        counted == (shard.len() as u64, bytes),
-        "counted {counted:?}, are {bytes}"
+        cold == shard.cold,
+        "{:?} are noted to be on the disk alone, and {cold:?} are",
+        shard.cold
     );
+    let cold_bytes: u32 = cold.values().sum();
+    let (counted, are) = (
+        node.counted(),
+        [shard.len() as u64, bytes, cold.len() as u64, u64::from(cold_bytes)],
+    );
+    ensure!(counted == are, "counted {counted:?}, are {are:?}");
     let orphans: usize = shard
         .orphans
         .values()

@@ -11,6 +11,7 @@ use super::exchange::Late;
 use super::node::Node;
 use super::oracle::{Id, Op, Oracle};
 use super::targets::{TARGETS, Target, shard_number};
+use crate::key::Key;
 use crate::shard::{Action, Moment, Refused, Rule, Write};
 use crate::{ActorId, ActorIndex, Context, ShardLimits, Space, Strategy};
 
@@ -35,6 +36,10 @@ pub enum Flaw {
     AcknowledgedBeforeApplied,
     /// How far a peer is, is believed of the process that comes after it.
     ClockOfEarlierProcess,
+    /// A value leaves the memory before it is on the disk.
+    ChilledBeforeFlushed,
+    /// A row is written anew without the value that is there alone.
+    ColdValueOverwritten,
 }
 
 /// What a run may contain.
@@ -51,6 +56,10 @@ pub type Outcome<T = ()> = Result<T, String>;
 /// Members, and everything that they ever wrote.
 pub struct Cluster {
     pub rng: StdRng,
+    /// Decides what leaves the memory, so that all else happens as if nothing did.
+    cold_rng: StdRng,
+    /// Whether anything does.
+    chills: bool,
     pub options: Options,
     pub nodes: Vec<Node>,
     pub oracle: Oracle,
@@ -78,6 +87,7 @@ impl Cluster {
         let limits = ShardLimits {
             log_ops_max: [6, 40, 1_000][rng.random_range(0..3)],
             orphan_bytes_max: [200, 1_000, 100_000][rng.random_range(0..3)],
+            cold_bytes_min: 1,
             ..ShardLimits::default()
         };
         let mut targets = TARGETS.clone();
@@ -86,6 +96,8 @@ impl Cluster {
         let restless = [0.1, 0.3, 0.9][rng.random_range(0..3)];
         let mut cluster = Cluster {
             rng,
+            cold_rng: StdRng::seed_from_u64(!seed),
+            chills: seed % 2 == 1,
             restless,
             options,
             nodes: Vec::new(),
@@ -125,13 +137,16 @@ impl Cluster {
     pub fn step(&mut self) -> Outcome {
         self.now_ms += self.rng.random_range(1..150);
         let node = self.rng.random_range(0..self.nodes.len());
+        if self.chills {
+            self.chill_or_warm(node)?;
+        }
         let grows = self.options.only_grows;
         match self.rng.random_range(0..1000) {
             0..400 => self.write_something(node)?,
             400..480 => self.read_something(node)?,
             480..510 => self.cut_or_heal(),
             510..550 => {
-                let flushed = self.nodes[node].flush();
+                let flushed = self.nodes[node].flush()?;
                 self.nodes[node].flushed.push(flushed);
             }
             550..650 if !grows && self.rng.random_bool(self.restless) => self.restart(node),
@@ -155,6 +170,27 @@ impl Cluster {
                     self.send(node, peer)?;
                 }
             }
+        }
+        checks::after_step(self, node)
+    }
+
+    /// A value leaves the memory of a member, most often soon after a flush, or comes back.
+    fn chill_or_warm(&mut self, node: usize) -> Outcome {
+        let target = self.cold_rng.random_range(0..self.targets.len());
+        let place = self.targets[target].place.clone();
+        let of_memory = self.options.flaw == Some(Flaw::ChilledBeforeFlushed);
+        match self.cold_rng.random_range(0..10) {
+            0 => {
+                let flushed = self.nodes[node].flush()?;
+                self.nodes[node].flushed.push(flushed);
+                self.nodes[node].chill(&Key::keep(&place), of_memory);
+            }
+            1..4 => self.nodes[node].chill(&Key::keep(&place), of_memory),
+            4 => {
+                let fetched = self.nodes[node].fetched();
+                self.nodes[node].shard.warm(&place, &fetched);
+            }
+            _ => return Ok(()),
         }
         checks::after_step(self, node)
     }
@@ -227,7 +263,13 @@ impl Cluster {
             now_ms,
             predecessors: &predecessors,
         };
-        let written = match node.shard.write(&write, moment) {
+        let mut written = node.shard.write(&write, moment);
+        if written == Err(Refused::Cold) {
+            let fetched = node.fetched();
+            node.shard.warm(&target.place, &fetched);
+            written = node.shard.write(&write, moment);
+        }
+        let written = match written {
             Ok(written) => written,
             Err(Refused::TooManySiblings { .. }) => return Ok(None),
             Err(refused) => return Err(format!("{action:?} was refused: {refused}")),
@@ -336,10 +378,17 @@ impl Cluster {
         }
         let volatile = self.targets[0].place.bytes().to_vec();
         let clock = node.clock_of(&ahead);
-        node.load(&flushed, |frame, _| match (flaw, frame.state_mut()) {
+        node.load(&flushed, |frame, actors| match (flaw, frame.state_mut()) {
             (Some(Flaw::ClockFlushedAhead), Some(state)) => {
                 state.clock.merge(&clock);
                 state.pending.clear();
+            }
+            (Some(Flaw::ColdValueOverwritten), Some(state)) => {
+                state.values.retain(|(_, sibling)| {
+                    !flushed
+                        .cold
+                        .contains(&(actors.id(sibling.dot.actor()), sibling.dot.number()))
+                });
             }
             (Some(Flaw::VolatileInTheSameShard), Some(state)) => {
                 state.values.retain(|(key, _)| key.bytes() != volatile);

@@ -99,8 +99,10 @@ impl Cluster {
                 .shard
                 .encode_own(number, have.get(node.shard.me()), &mut bytes)
                 .is_ok();
-        if !own && node.shard.encode_missing(number, &have, &mut bytes).is_err() {
-            node.shard.encode_state(number, &have, &mut bytes);
+        let fetched = node.fetched();
+        if !own && node.shard.encode_missing(number, &have, &fetched, &mut bytes).is_err() {
+            // Where a value is lost, nothing is sent, and what is there is found to be wrong.
+            let _ = node.shard.encode_state(number, &have, &fetched, &mut bytes);
         }
         bytes
     }
@@ -159,7 +161,8 @@ impl Cluster {
         if self.options.flaw == Some(Flaw::MergeWritten) && applied.conflicts > 0 {
             for target in 0..self.targets.len() {
                 let Target { place, strategy, .. } = self.targets[target].clone();
-                let held = self.nodes[node].shard.read(&place, self.now_of(node));
+                let mut held = self.nodes[node].shard.read(&place, self.now_of(node));
+                held.fill(&self.nodes[node].fetched());
                 if held.siblings.len() > 1 && !self.targets[target].is_counter() {
                     let newest = held.siblings.iter().max_by_key(|(_, sibling)| sibling.hlc).unwrap();
                     let value = newest.1.value.clone();

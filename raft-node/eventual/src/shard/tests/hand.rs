@@ -82,7 +82,8 @@ impl Node {
     }
 
     pub fn values_at(&self, place: &Place, now_ms: u64) -> Vec<String> {
-        let held = self.shard.read(place, now_ms);
+        let mut held = self.shard.read(place, now_ms);
+        assert!(held.fill(&self.fetched()), "a value is lost");
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let mut values: Vec<String> = held.siblings.iter().map(|(_, one)| text(one.value.bytes())).collect();
         values.sort();
@@ -116,17 +117,23 @@ impl Node {
     /// A frame of everything that a member lacks that has `have`, if it can make one of operations.
     pub fn missing_to(&self, have: &Clock) -> Option<Vec<u8>> {
         let mut bytes = Vec::new();
-        self.shard.encode_missing(shard_number(), have, &mut bytes).ok()?;
+        let fetched = self.fetched();
+        self.shard
+            .encode_missing(shard_number(), have, &fetched, &mut bytes)
+            .ok()?;
         Some(bytes)
     }
 
     pub fn state_without(&self, have: &Clock) -> Vec<u8> {
         let mut bytes = Vec::new();
-        self.shard.encode_state(shard_number(), have, &mut bytes);
+        let encoded = self
+            .shard
+            .encode_state(shard_number(), have, &self.fetched(), &mut bytes);
+        encoded.unwrap();
         bytes
     }
 
-    pub fn decodes(&self, bytes: &[u8]) -> Result<Frame, Unusable> {
+    pub fn decodes<'a>(&self, bytes: &'a [u8]) -> Result<Frame<'a>, Unusable> {
         Frame::decode(split(bytes)?.0, &self.actors)
     }
 

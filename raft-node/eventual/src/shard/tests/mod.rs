@@ -9,12 +9,13 @@
 //! checks.rs    what has to hold after every step
 //! model.rs     random runs
 //! mutants.rs   ... of an algorithm with one rule broken, which have to fail
-//! the others   by hand: writes, ends, joins, bounds, retired processes
+//! the others   by hand: writes, ends, joins, bounds, retired processes, values on the disk alone
 //! ```
 
 mod bounds;
 mod checks;
 mod cluster;
+mod cold;
 mod exchange;
 mod expiry;
 mod hand;

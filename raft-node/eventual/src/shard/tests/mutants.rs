@@ -125,6 +125,21 @@ fn what_was_not_applied_cannot_be_acknowledged() {
 }
 
 #[test]
+fn a_value_cannot_leave_the_memory_before_it_is_on_the_disk() {
+    is_caught_within(40, with(Flaw::ChilledBeforeFlushed));
+}
+
+#[test]
+fn a_row_cannot_be_written_anew_without_the_value_that_is_there_alone() {
+    is_caught_within(40, with(Flaw::ColdValueOverwritten));
+}
+
+#[test]
+fn a_value_that_is_on_the_disk_alone_is_not_absent_from_a_state() {
+    is_caught_within(40, without(Rule::SendCold));
+}
+
+#[test]
 fn how_far_a_process_is_says_nothing_of_the_next_one() {
     is_caught_within(40, with(Flaw::ClockOfEarlierProcess));
 }

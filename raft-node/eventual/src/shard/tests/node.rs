@@ -1,14 +1,17 @@
 //! A member: a shard, what it flushed, what it knows of others.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::oracle::{Id, Live, Stored};
 use super::targets::{DOMAIN, shard_number};
 use crate::counts::Counts;
+use crate::entry::Entry;
 use crate::frame::{Frame, split};
+use crate::key::Key;
+use crate::row::StoredEntry;
 use crate::shard::{Rule, Rules};
-use crate::{ActorId, ActorIndex, Actors, AllCounts, Clock, Dot, Shard, ShardLimits};
+use crate::{ActorId, ActorIndex, Actors, AllCounts, Clock, Dot, Fetched, Shard, ShardLimits, Sibling, Value};
 
 /// A clock as it travels.
 pub type Numbers = Vec<(ActorId, u64)>;
@@ -19,6 +22,10 @@ pub struct Flushed {
     /// The state, as a frame. Empty: nothing was flushed.
     pub frame: Vec<u8>,
     pub numbers: Numbers,
+    /// What the rows say.
+    pub values: BTreeMap<Id, Vec<u8>>,
+    /// Of those, the ones that were on the disk alone before as well.
+    pub cold: BTreeSet<Id>,
 }
 
 impl Flushed {
@@ -66,18 +73,66 @@ impl Node {
         }
     }
 
-    /// What a flush would write now.
-    pub fn flush(&self) -> Flushed {
-        let mut frame = Vec::new();
-        self.shard.encode_state(shard_number(), &Clock::default(), &mut frame);
-        Flushed {
+    /// What a flush would write now. Fails if a value is neither in memory nor on the disk.
+    pub fn flush(&self) -> Result<Flushed, String> {
+        let (mut frame, fetched) = (Vec::new(), self.fetched());
+        let encoded = self
+            .shard
+            .encode_state(shard_number(), &Clock::default(), &fetched, &mut frame);
+        encoded.map_err(|cold| format!("not on the disk: {cold:?}"))?;
+        let mut flushed = Flushed {
             frame,
             numbers: self.numbers(true),
+            ..Flushed::default()
+        };
+        for sibling in self.shard.entries().flat_map(Entry::siblings) {
+            let (id, value) = (self.id(sibling.dot), fetched.value_of(sibling));
+            flushed
+                .values
+                .insert(id, value.ok_or("a value is lost")?.bytes().to_vec());
+            if sibling.value.is_cold() {
+                flushed.cold.insert(id);
+            }
         }
+        Ok(flushed)
+    }
+
+    /// What the disk has of the values that are there alone.
+    pub fn fetched(&self) -> Fetched {
+        let mut fetched = Fetched::default();
+        let Some(disk) = self.flushed.last() else {
+            return fetched;
+        };
+        for sibling in self.shard.entries().flat_map(Entry::siblings) {
+            if let Some(value) = disk.values.get(&self.id(sibling.dot)) {
+                fetched.insert(sibling.dot, Value::keep(value));
+            }
+        }
+        fetched
+    }
+
+    /// Lets values go that are on the disk; with `of_memory`, as if what is in memory were there.
+    pub fn chill(&mut self, key: &Key, of_memory: bool) {
+        let fetched = self.fetched();
+        let siblings = self.shard.entry_of(key).into_iter().flat_map(Entry::siblings);
+        let on_disk = siblings.filter_map(|sibling| {
+            let value = if of_memory {
+                Some(&sibling.value)
+            } else {
+                fetched.get(sibling.dot)
+            };
+            let value = value?.clone();
+            Some(Sibling {
+                value,
+                ..sibling.clone()
+            })
+        });
+        let stored = StoredEntry::of(key, on_disk.collect());
+        self.shard.chill(&stored);
     }
 
     /// Starts from what was flushed, after `change` was made to it.
-    pub fn load(&mut self, flushed: &Flushed, change: impl FnOnce(&mut Frame, &Actors)) {
+    pub fn load(&mut self, flushed: &Flushed, change: impl FnOnce(&mut Frame<'_>, &Actors)) {
         if flushed.frame.is_empty() {
             return;
         }
@@ -129,19 +184,26 @@ impl Node {
 
     /// Everything that it holds.
     pub fn live(&self) -> Live {
+        let fetched = self.fetched();
         let mut live = Live::new();
         for entry in self.shard.entries() {
-            let siblings = entry
-                .siblings()
-                .map(|sibling| (self.id(sibling.dot), Stored::from(sibling)));
+            let siblings = entry.siblings().map(|sibling| {
+                let value = fetched.value_of(sibling).map_or(b"lost".as_slice(), Value::bytes);
+                (self.id(sibling.dot), Stored::of(sibling, value))
+            });
             live.insert(entry.key.bytes().to_vec(), siblings.collect());
         }
         live
     }
 
-    /// Entries and bytes, as counted.
-    pub fn counted(&self) -> (u64, u64) {
+    /// Entries, bytes, cold values and their bytes, as counted.
+    pub fn counted(&self) -> [u64; 4] {
         let counts = self.counts.domain(DOMAIN);
-        (counts.entries(), counts.bytes())
+        [
+            counts.entries(),
+            counts.bytes(),
+            counts.cold_values(),
+            counts.cold_bytes(),
+        ]
     }
 }

@@ -17,12 +17,13 @@ pub struct Stored {
     pub bytes: Vec<u8>,
 }
 
-impl From<&Sibling> for Stored {
-    fn from(sibling: &Sibling) -> Self {
+impl Stored {
+    /// What a sibling says, whose value is this, wherever it was.
+    pub fn of(sibling: &Sibling, value: &[u8]) -> Self {
         Stored {
             hlc: sibling.hlc,
             life: sibling.life,
-            bytes: sibling.value.bytes().to_vec(),
+            bytes: value.to_vec(),
         }
     }
 }

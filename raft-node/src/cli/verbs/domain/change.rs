@@ -49,6 +49,9 @@ struct Settings {
     /// What reads promise that do not say it: strong, local, or how old an answer may be; strong tier only
     #[arg(long, value_parser = words::level)]
     level: Option<Consistency>,
+    /// Whether writes wait for coherent caches; strong tier only
+    #[arg(long, value_name = "true|false")]
+    coherent: Option<bool>,
 }
 
 pub(super) async fn change(arguments: ChangeArguments, global: &Global) -> Result<Exit, Failure> {
@@ -78,6 +81,9 @@ pub(super) async fn change(arguments: ChangeArguments, global: &Global) -> Resul
     }
     if let Some(level) = settings.level {
         change = change.consistency(level);
+    }
+    if let Some(coherent) = settings.coherent {
+        change = change.coherent(coherent);
     }
     look::show(&change.await?, global)?;
     Ok(Exit::Success)

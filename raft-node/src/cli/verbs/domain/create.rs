@@ -45,6 +45,9 @@ pub struct CreateArguments {
     /// What reads promise that do not say it: strong, local, or how old an answer may be; strong tier only
     #[arg(long, value_parser = words::level)]
     level: Option<Consistency>,
+    /// Answer a write only when no coherent cache can answer with what was there before it; strong tier only
+    #[arg(long)]
+    coherent: bool,
 }
 
 pub(super) async fn create(arguments: CreateArguments, global: &Global) -> Result<Exit, Failure> {
@@ -54,7 +57,8 @@ pub(super) async fn create(arguments: CreateArguments, global: &Global) -> Resul
         .create(arguments.domain, arguments.tier.of_domain())
         .bytes_max(arguments.bytes_max)
         .entries_max(arguments.entries_max)
-        .ttl_default(arguments.ttl_default.unwrap_or_default());
+        .ttl_default(arguments.ttl_default.unwrap_or_default())
+        .coherent(arguments.coherent);
     if arguments.volatile {
         create = create.volatile();
     }

@@ -65,6 +65,7 @@ fn shown(domain: &Domain) -> Value {
         _ => {
             put("bytes", domain.bytes.into());
             put("level", level_text(domain.consistency).into());
+            put("coherent", domain.coherent.into());
         }
     }
     Value::Object(object)
@@ -86,6 +87,7 @@ fn description(domain: &Domain) -> String {
         _ => {
             rows.push(("bytes", bytes(domain)));
             rows.push(("level", level_text(domain.consistency)));
+            rows.push(("coherent", if domain.coherent { "yes" } else { "no" }.to_owned()));
         }
     }
     rows.push(("life of a key", life(domain)));

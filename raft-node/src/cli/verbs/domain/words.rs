@@ -19,7 +19,7 @@ pub enum Tier {
 pub enum Evict {
     /// Writes that grow it are refused
     None,
-    /// Values leave the memory and stay on disk; not in this version of the server
+    /// Values leave the memory of each member and stay on its disk; not for a volatile domain
     Memory,
     /// Entries are deleted, at every member
     Drop,

@@ -13,7 +13,8 @@ use crate::coordination::queues::order::{GroupRow, Lane, TurnRow};
 use crate::coordination::queues::queue::{CountRow, NameRow, QueueRow};
 use crate::coordination::queues::timers::{Timer, TimerKind, TimerRow};
 use crate::coordination::queues::{
-    Claim, Claimed, Enqueued, ItemState, NewItem, QueueConfig, QueueOperation, QueueReply,
+    Claim, Claimed, Enqueued, ItemPlace, ItemState, NewItem, QueueConfig, QueueOperation, QueueReply, SyncItem,
+    SyncQueue,
 };
 use crate::state_machine::testing;
 use crate::state_machine::{Command, Operation, OperationReply, Reply, TransactionReply};
@@ -57,7 +58,7 @@ fn queue_row() -> QueueRow {
         items: 300,
         turns: 8,
         dedupe_keys: 9,
-        ..QueueRow::new(4096, config())
+        ..QueueRow::new(4096, config(), Revision(300))
     }
 }
 
@@ -129,7 +130,7 @@ fn rows_are_frozen() {
     check(
         &actual,
         &[
-            "3002011900000095d20d6afb0010fbe80302fb2c0104050601010203040506fb2c010809",
+            "3002021c000000bd8dd177fb0010fbe80302fb2c0104050601010203040506fb2c010809fb2c01",
             "31020102000000b63361610171",
             "320201010000003b093a7102",
             "33020105000000d82d96f60301fbe803",
@@ -144,6 +145,24 @@ fn rows_are_frozen() {
             "3c0201040000003c2be21307fbe803",
         ],
     );
+}
+
+/// Written before queues noted their changes.
+#[test]
+fn a_row_of_the_first_version_has_changed_when_the_queue_was_made() {
+    const FIRST: &str = "3002011900000095d20d6afb0010fbe80302fb2c0104050601010203040506fb2c010809";
+    let digits: Vec<char> = FIRST.chars().collect();
+    let bytes = digits
+        .chunks(2)
+        .map(|pair| u8::from_str_radix(&pair.iter().collect::<String>(), 16).unwrap());
+    let mut first: Vec<u8> = bytes.collect();
+    let expected = QueueRow {
+        changed: Revision(1),
+        ..queue_row()
+    };
+    assert_eq!(QueueRow::from_row(&first).unwrap(), expected);
+    first[2] = 3;
+    assert!(QueueRow::from_row(&first).is_err(), "a version that is not known");
 }
 
 #[test]
@@ -179,6 +198,28 @@ fn keys_are_frozen() {
             "00001d00000000000003e80300000000000000010000000000000002",
         ],
     );
+}
+
+fn sync_queue() -> SyncQueue {
+    let place = ItemPlace {
+        item: 2,
+        priority: 9,
+        group: "g".to_owned(),
+    };
+    SyncQueue {
+        queue: "q".to_owned(),
+        expected: Revision(300),
+        remove: vec![place.clone()],
+        give_back: vec![3],
+        enqueue: vec![SyncItem {
+            new: NewItem::default(),
+            claimed: true,
+        }],
+        claim: vec![place],
+        lease: Some(LeaseId(7)),
+        worker: "w".to_owned(),
+        visibility_ms: Some(1000),
+    }
 }
 
 fn operations() -> Vec<QueueOperation> {
@@ -237,6 +278,7 @@ fn operations() -> Vec<QueueOperation> {
             queue: queue(),
             paused: true,
         },
+        QueueOperation::Sync(sync_queue()),
     ]
 }
 
@@ -266,6 +308,7 @@ fn operations_are_frozen() {
             "0101010b000000d12f9ab70000010508017103010200",
             "0101010a00000080d2f4b600000105090171030300",
             "0101010900000076b0fc8d000001050a01710100",
+            "01010126000000e252a357000001050b0171fb2c01010209016701030100000000000101020901670107017701fbe80300",
         ],
     );
 }
@@ -301,6 +344,13 @@ fn replies() -> Vec<QueueReply> {
         QueueReply::Redriven { items: 1, remaining: 2 },
         QueueReply::Purged { items: 1, remaining: 2 },
         QueueReply::Paused { changed: true },
+        QueueReply::Synced {
+            enqueued: vec![enqueued],
+            claimed: vec![2, 3],
+            visibility_ms: 1000,
+            new: true,
+            changed: Revision(300),
+        },
     ]
 }
 
@@ -330,6 +380,7 @@ fn replies_are_frozen() {
             "0802010a0000004521445f00fb2c01010105080102",
             "0802010a0000003bb305fa00fb2c01010105090102",
             "08020109000000fe767f7200fb2c010101050a01",
+            "08020115000000eafcb89700fb2c010101050b010201020203fbe80301fb2c01",
         ],
     );
 }
@@ -372,6 +423,25 @@ fn refusals() -> Vec<QueueRefusal> {
             queue: queue(),
             keys_max: 1,
         },
+        QueueRefusal::Changed {
+            queue: queue(),
+            expected: Revision(300),
+            found: Revision(301),
+        },
+        QueueRefusal::NotReady {
+            queue: queue(),
+            item,
+            priority: 9,
+            group: "g".to_owned(),
+        },
+        QueueRefusal::NotClaimed { queue: queue(), item },
+        QueueRefusal::Paused { queue: queue() },
+        QueueRefusal::TooManyClaims {
+            queue: queue(),
+            group: Some("g".to_owned()),
+            claims: 2,
+            claims_max: 1,
+        },
     ]
 }
 
@@ -399,6 +469,11 @@ fn every_refusal_is_frozen() {
             "0802010d0000003f6c5e22030d0107017102fb2c01fb2c01",
             "0802010a000000ee9938fc030d0108017102fb2c01",
             "0802010a0000001f3c19f6030d0109017101fb2c01",
+            "0802010f0000002339f7e4030d010a0171fb2c01fb2d01fb2c01",
+            "0802010d0000003faecc75030d010b017102090167fb2c01",
+            "0802010a0000003f5cd859030d010c017102fb2c01",
+            "08020109000000a77a43a4030d010d0171fb2c01",
+            "0802010e0000005f40c8e4030d010e01710101670201fb2c01",
         ],
     );
 }

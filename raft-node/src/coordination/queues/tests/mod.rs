@@ -4,9 +4,11 @@ mod golden;
 mod limits;
 mod model;
 mod model_queue;
+mod model_sync;
 mod replay;
 mod rules;
 mod script_tests;
+mod sync;
 
 pub(crate) use rules::check_rules;
 

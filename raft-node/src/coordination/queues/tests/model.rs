@@ -4,6 +4,7 @@
 use proptest::prelude::*;
 
 use super::model_queue::{Handed, ModelQueue, Place, Worthless};
+use super::model_sync::{Wish, wish};
 use super::replay::{Replay, Seen};
 use super::{check_rules, operate, rules, run_timers};
 use crate::coordination::queues::{
@@ -16,7 +17,7 @@ use crate::state_machine::{Command, Operation, Reply};
 use crate::storage::Engine;
 use crate::types::{LeaseId, QueueRefusal, Rejection, Revision};
 
-const QUEUES: [&str; 2] = ["a", "b"];
+pub const QUEUES: [&str; 2] = ["a", "b"];
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -73,6 +74,10 @@ enum Step {
     Timers {
         most: u32,
     },
+    Sync {
+        queue: usize,
+        wish: Wish,
+    },
     EndLease,
     Reopen,
 }
@@ -90,7 +95,7 @@ fn config() -> impl Strategy<Value = QueueConfig> {
     })
 }
 
-fn new_item() -> impl Strategy<Value = NewItem> {
+pub fn new_item() -> impl Strategy<Value = NewItem> {
     let key = prop_oneof![3 => Just(None), 1 => (0..3_u8).prop_map(|key| Some(format!("k{key}")))];
     let delay = prop_oneof![4 => Just(0), 1 => 1_u64..250];
     ("[ab]?", 0_u8..3, key, delay, any::<u8>()).prop_map(|(group, priority, dedupe_key, delay_ms, payload)| NewItem {
@@ -134,17 +139,20 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (queue(), any::<bool>()).prop_map(|(queue, paused)| Step::Pause { queue, paused }),
         4 => (0_u64..150).prop_map(|ms| Step::Time { ms }),
         4 => (1_u32..6).prop_map(|most| Step::Timers { most }),
+        5 => (queue(), wish()).prop_map(|(queue, wish)| Step::Sync { queue, wish }),
         1 => Just(Step::EndLease),
         1 => Just(Step::Reopen),
     ]
 }
 
-struct Run {
-    store: Store,
-    queues: [ModelQueue; 2],
+pub struct Run {
+    pub store: Store,
+    pub queues: [ModelQueue; 2],
     /// Every receipt that was ever handed out, and its queue.
-    receipts: Vec<(usize, Receipt)>,
-    lease: LeaseId,
+    pub receipts: Vec<(usize, Receipt)>,
+    pub lease: LeaseId,
+    /// The queues as they were when their last changes were noted.
+    noted: [ModelQueue; 2],
     told: Told,
     replay: Replay,
 }
@@ -153,12 +161,14 @@ impl Run {
     fn new() -> Run {
         let mut store = Store::new();
         let told = Told::new(&store);
-        for name in QUEUES {
+        let queues = QUEUES.map(|name| {
             operate(&mut store, super::create(name, QueueConfig::default())).unwrap();
-        }
+            ModelQueue::made_at(store.state.revision().0)
+        });
         let mut run = Run {
             store,
-            queues: [ModelQueue::default(), ModelQueue::default()],
+            noted: queues.clone(),
+            queues,
             receipts: Vec::new(),
             lease: LeaseId(1),
             told,
@@ -177,7 +187,7 @@ impl Run {
         self.store.transact(testing::transaction(vec![Operation::Lease(grant)]));
     }
 
-    fn operate(&mut self, operation: QueueOperation) -> Result<QueueReply, QueueRefusal> {
+    pub fn operate(&mut self, operation: QueueOperation) -> Result<QueueReply, QueueRefusal> {
         let before = self.store.dump();
         operate(&mut self.store, operation).map_err(|rejection| {
             let head = |rows: testing::Dump| {
@@ -220,6 +230,7 @@ impl Run {
             }
             Step::Time { ms } => self.store.now += ms,
             Step::Timers { most } => self.timers(most),
+            Step::Sync { queue, wish } => self.sync(queue, wish),
             Step::EndLease => self.end_lease(),
             Step::Reopen => {
                 let store = std::mem::replace(&mut self.store, Store::new());
@@ -455,8 +466,19 @@ impl Run {
                 queue.back(item, Place::Ready);
             }
         }
+        self.note_changes();
         self.lease = LeaseId(lease.0 + 1);
         self.grant();
+    }
+
+    /// What is another now than when this was called last has changed at the last revision.
+    fn note_changes(&mut self) {
+        for (queue, noted) in self.queues.iter_mut().zip(&mut self.noted) {
+            if !queue.looks_like(noted) {
+                queue.changed = self.store.state.revision().0;
+                noted.clone_from(queue);
+            }
+        }
     }
 
     /// Whoever has seen every event knows where every item is.
@@ -494,6 +516,7 @@ impl Run {
                 (row.items, row.dedupe_keys),
                 (model.handed_out, model.keys.len() as u64)
             );
+            assert_eq!(row.changed.0, model.changed, "the last change of {name}");
             for state in [
                 ItemState::Ready,
                 ItemState::Delayed,
@@ -526,6 +549,7 @@ proptest! {
         let mut run = Run::new();
         for step in steps {
             run.step(step);
+            run.note_changes();
             run.check();
             run.check_events();
         }

@@ -52,16 +52,30 @@ pub struct ModelQueue {
     pub items: BTreeMap<u64, ModelItem>,
     pub handed_out: u64,
     pub keys: BTreeMap<String, (u64, u64)>,
+    /// Revision at which what [`ModelQueue::looks_like`] compares was last another.
+    pub changed: u64,
     rotation: BTreeMap<u8, Vec<String>>,
 }
 
 impl ModelQueue {
+    pub fn made_at(revision: u64) -> ModelQueue {
+        ModelQueue {
+            changed: revision,
+            ..ModelQueue::default()
+        }
+    }
+
     pub fn count(&self, state: ItemState) -> usize {
         self.items.values().filter(|item| item.state() == state).count()
     }
 
     /// None: the queue is full. The batch is taken back by whoever calls.
     pub fn push(&mut self, new: NewItem, now: u64) -> Option<(u64, bool)> {
+        self.push_to(new, None, now)
+    }
+
+    /// The same; where the item begins, if that is somewhere else.
+    pub fn push_to(&mut self, new: NewItem, place: Option<Place>, now: u64) -> Option<(u64, bool)> {
         if let Some((item, until)) = new.dedupe_key.as_ref().and_then(|key| self.keys.get(key))
             && *until > now
         {
@@ -76,13 +90,14 @@ impl ModelQueue {
             self.keys
                 .insert(key.clone(), (item, now + self.config.dedupe_window_ms));
         }
-        let place = match new.delay_ms {
+        let place = place.unwrap_or(match new.delay_ms {
             0 => Place::Ready,
             delay => Place::Delayed { due: now + delay },
-        };
+        });
         let group = new.group.clone();
-        let place_is_ready = place == Place::Ready;
-        let (attempts, checkpoint) = (0, None);
+        let counts_for_its_group = !matches!(place, Place::Delayed { .. });
+        let attempts = u32::from(matches!(place, Place::Claimed { .. }));
+        let checkpoint = None;
         self.items.insert(
             item,
             ModelItem {
@@ -93,7 +108,7 @@ impl ModelQueue {
             },
         );
         // A limit that was lowered counts for a group from when one of its ready or claimed items changes.
-        if place_is_ready {
+        if counts_for_its_group {
             self.settle(&group);
         }
         Some((item, false))
@@ -140,6 +155,35 @@ impl ModelQueue {
         };
         self.settle(group);
         handed
+    }
+
+    /// Claims a ready item, wherever it stands in the order.
+    pub fn claim_one(&mut self, item: u64, place: Place) {
+        let found = self.items.get_mut(&item).unwrap();
+        found.attempts += 1;
+        found.place = place;
+        let (priority, group) = (found.new.priority, found.new.group.clone());
+        if let Some(groups) = self.rotation.get_mut(&priority) {
+            groups.retain(|own| *own != group);
+        }
+        self.settle(&group);
+    }
+
+    /// A claimed item is ready again, however often it was claimed.
+    pub fn give_back(&mut self, item: u64) {
+        // First its group has a claim less, then the item is ready: that is the order of turns.
+        self.move_to(item, Place::Dead);
+        self.move_to(item, Place::Ready);
+    }
+
+    /// Whoever reads the two would act alike: how long claims and delays last is not compared.
+    pub fn looks_like(&self, other: &ModelQueue) -> bool {
+        let seen = |item: &ModelItem| match item.place {
+            Place::Claimed { token, .. } => (ItemState::Claimed, token),
+            _ => (item.state(), 0),
+        };
+        let items = |queue: &ModelQueue| -> Vec<_> { queue.items.iter().map(|(id, item)| (*id, seen(item))).collect() };
+        (self.paused, &self.config, items(self)) == (other.paused, &other.config, items(other))
     }
 
     pub fn check(&self, item: u64, token: u64, now: u64) -> Result<(), Worthless> {

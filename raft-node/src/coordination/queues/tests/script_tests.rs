@@ -8,16 +8,19 @@
 //! ack QUEUE ITEM TOKEN | nack QUEUE ITEM TOKEN [delay=MS] [reason=WORD] [dead]
 //! extend QUEUE ITEM TOKEN [visibility=MS] | checkpoint QUEUE ITEM TOKEN DATA
 //! redrive QUEUE COUNT | redrive QUEUE item=ID | purge QUEUE STATE COUNT
+//! sync QUEUE EXPECTED [remove=PLACE,..] [back=ITEM,..] [add=PAYLOAD[!],..] [claim=PLACE,..] [lease=ID] [worker=NAME]
 //! put KEY VALUE | grant LEASE | revoke LEASE | txn OPERATION; OPERATION; ...
-//! time MS | timers | stats QUEUE | peek QUEUE STATE
+//! time MS | timers | stats QUEUE | changed QUEUE | peek QUEUE STATE
 //! ```
+//! A place is `ITEM[/PRIORITY/GROUP]`; an item that is added with a `!` is claimed at once.
 //! An answer begins with the revision of the store after it. `wakes QUEUE N` is the signal to those who wait.
 
 use std::fmt::Write as _;
 
 use crate::coordination::queues::query::{self, Peeked, PeekedState};
 use crate::coordination::queues::{
-    Claim, Claimed, ItemState, NewItem, QueueConfig, QueueOperation, QueueReply, Receipt,
+    Claim, Claimed, Enqueued, ItemPlace, ItemState, NewItem, QueueConfig, QueueOperation, QueueReply, Receipt,
+    SyncItem, SyncQueue,
 };
 use crate::coordination::sessions::{LeaseOperation, LeaseReply};
 use crate::state_machine::testing::{self, Store, scripts};
@@ -52,6 +55,11 @@ impl<'s> Words<'s> {
             .find_map(|(own, value)| (*own == name).then_some(*value))
     }
 
+    fn list(&self, name: &str) -> impl Iterator<Item = &'s str> {
+        let listed = self.option(name).unwrap_or_default().split(',');
+        listed.filter(|one| !one.is_empty())
+    }
+
     fn number_option(&self, name: &str) -> Option<u64> {
         self.option(name).map(|value| value.parse().unwrap())
     }
@@ -72,6 +80,7 @@ fn run_command(store: &mut Store, line: &str) -> String {
             let done = super::run_timers(store, 100);
             format!("@{} {done} done\n", store.state.revision())
         }
+        "changed" => changed(store, &words.text(1)),
         "stats" => stats(store, &words.text(1)),
         "peek" => peek(store, &words.text(1), state(&words.text(2))),
         "txn" => {
@@ -171,8 +180,36 @@ fn operation(words: &Words<'_>) -> Operation {
             state: state(&words.text(2)),
             count: u32::try_from(words.number(3)).unwrap(),
         },
+        "sync" => QueueOperation::Sync(SyncQueue {
+            queue: queue(),
+            expected: Revision(words.number(2)),
+            remove: words.list("remove").map(place).collect(),
+            give_back: words.list("back").map(|item| item.parse().unwrap()).collect(),
+            enqueue: words.list("add").map(|payload| added(words, payload)).collect(),
+            claim: words.list("claim").map(place).collect(),
+            lease: words.number_option("lease").map(LeaseId),
+            worker: words.option("worker").unwrap_or_default().to_owned(),
+            visibility_ms: words.number_option("visibility"),
+        }),
         other => panic!("unknown command {other:?}"),
     })
+}
+
+fn place(text: &str) -> ItemPlace {
+    let mut parts = text.split('/');
+    let mut next = || parts.next().unwrap_or_default();
+    ItemPlace {
+        item: next().parse().unwrap(),
+        priority: next().parse().unwrap_or(0),
+        group: next().to_owned(),
+    }
+}
+
+fn added(words: &Words<'_>, payload: &str) -> SyncItem {
+    SyncItem {
+        new: new_item(words, payload.trim_end_matches('!')),
+        claimed: payload.ends_with('!'),
+    }
 }
 
 fn config(words: &Words<'_>) -> QueueConfig {
@@ -222,13 +259,7 @@ fn result(reply: &OperationReply) -> String {
 
 fn queue_result(reply: &QueueReply) -> String {
     match reply {
-        QueueReply::Enqueued { items } => {
-            let items = items.iter().map(|one| match one.duplicate {
-                true => format!("item {} again", one.item),
-                false => format!("item {}", one.item),
-            });
-            items.collect::<Vec<_>>().join(", ")
-        }
+        QueueReply::Enqueued { items } => added_items(items),
         QueueReply::Claimed { items, .. } if items.is_empty() => "nothing".to_owned(),
         QueueReply::Claimed { items, visibility_ms } => {
             let items: Vec<_> = items.iter().map(claimed).collect();
@@ -243,7 +274,28 @@ fn queue_result(reply: &QueueReply) -> String {
         QueueReply::Deleted => "deleted".to_owned(),
         QueueReply::Checkpointed => "stored".to_owned(),
         QueueReply::Acked => "done".to_owned(),
+        QueueReply::Synced {
+            enqueued,
+            claimed,
+            visibility_ms,
+            new,
+            changed,
+        } => {
+            let made = if *new { "made, " } else { "" };
+            let claimed: Vec<_> = claimed.iter().map(u64::to_string).collect();
+            let added = added_items(enqueued);
+            let claimed = claimed.join(", ");
+            format!("{made}added [{added}], claimed [{claimed}] for {visibility_ms} ms, changed at {changed}")
+        }
     }
+}
+
+fn added_items(items: &[Enqueued]) -> String {
+    let items = items.iter().map(|one| match one.duplicate {
+        true => format!("item {} again", one.item),
+        false => format!("item {}", one.item),
+    });
+    items.collect::<Vec<_>>().join(", ")
 }
 
 fn claimed(one: &Claimed) -> String {
@@ -276,6 +328,11 @@ fn stats(store: &Store, name: &str) -> String {
         write!(out, "; ready since {} ms", oldest.0).unwrap();
     }
     out + "\n"
+}
+
+fn changed(store: &Store, name: &str) -> String {
+    let row = query::find(&*store.engine.view(), name).unwrap();
+    row.map_or("no queue\n".to_owned(), |row| format!("changed at {}\n", row.changed))
 }
 
 fn peek(store: &Store, name: &str, state: ItemState) -> String {
@@ -331,4 +388,5 @@ scripts! {
     a_lease_that_ends_gives_its_items_back: "leases",
     one_transaction_does_all_or_nothing: "transactions",
     a_paused_queue_hands_out_nothing: "pause",
+    a_queue_is_made_what_is_wanted_of_it: "sync",
 }

@@ -7,9 +7,9 @@ use bincode::{Decode, Encode};
 
 use super::{assign, done, labels, store_with};
 use crate::codec::{self, Record};
-use crate::coordination::workers::rows::{Counts, TaskData, WorkerOfLease};
+use crate::coordination::workers::rows::{Counts, LastChange, TaskData, WorkerOfLease};
 use crate::coordination::workers::{
-    Cursor, Destination, Placed, TaskRow, WorkerOperation, WorkerReply, WorkerRow, WorkerState,
+    Cursor, Destination, Placed, SyncAssignments, Synced, TaskRow, WorkerOperation, WorkerReply, WorkerRow, WorkerState,
 };
 use crate::state_machine::testing::events::check_frozen;
 use crate::storage::Table;
@@ -131,6 +131,11 @@ fn operations() -> Vec<WorkerOperation> {
             to: "x".to_owned(),
         },
         WorkerOperation::AssignPending { count: 128, after },
+        WorkerOperation::Sync(SyncAssignments {
+            expected: Revision(300),
+            workers: [(worker(), [task(), "u".to_owned()].into())].into(),
+            only_workers: true,
+        }),
     ]
 }
 
@@ -158,6 +163,16 @@ fn replies() -> Vec<WorkerReply> {
                 generation,
             }],
             next: Some(Cursor { generation, task }),
+        },
+        WorkerReply::Synced {
+            synced: Synced {
+                assigned: 300,
+                moved: 2,
+                unassigned: 3,
+                kept: 4,
+            },
+            generation,
+            changed: Revision(300),
         },
     ]
 }
@@ -218,6 +233,11 @@ fn refusals() -> Vec<WorkerRefusal> {
             worker: worker(),
             generation: 9,
         },
+        WorkerRefusal::AssignmentsChanged {
+            expected: Revision(300),
+            found: Revision(301),
+        },
+        WorkerRefusal::TooManyToWait { tasks_max: 300 },
     ]
 }
 
@@ -235,6 +255,8 @@ fn rows_are_frozen() {
     check(&TaskData { data: vec![1, 2] }, "4302010300000074d79a27020102");
     let worker = "w".to_owned();
     check(&WorkerOfLease { worker }, "44020102000000c94def230177");
+    let revision = Revision(300);
+    check(&LastChange { revision }, "4502010300000012d4e47bfb2c01");
 }
 
 #[test]
@@ -268,6 +290,7 @@ fn keys_are_frozen() {
         "coordination 00002c750000",
         "coordination 00002d770000740000",
         "coordination 00002e0000000000004000750000",
+        "coordination 000030",
         "items 00002f750000",
     ];
     assert_eq!(found, golden);
@@ -288,6 +311,7 @@ fn operations_are_frozen() {
         "0801740177fc01c01200",
         "0901740177fc01c012000178",
         "0a8001fc01c012000174",
+        "0bfb2c01010177020174017501",
     ];
     check_all(&operations(), &golden);
 }
@@ -304,6 +328,7 @@ fn replies_are_frozen() {
         "06",
         "07",
         "080101740177fc01c0120001fc01c012000174",
+        "09fb2c01020304fc01c01200fb2c01",
     ];
     check_all(&replies(), &golden);
 }
@@ -327,6 +352,8 @@ fn refusals_are_frozen() {
         "0d01740809",
         "0e0174017709",
         "0f0174017709",
+        "10fb2c01fb2d01",
+        "11fb2c01",
     ];
     check_all(&refusals(), &golden);
 }

@@ -3,12 +3,13 @@
 use super::{assign, done, labels, refused, register, revoke, rules, store_with};
 use crate::coordination::workers::rows::{self, Counts};
 use crate::coordination::workers::{
-    CAPACITY_MAX, Destination, Labels, STEPS_MAX, TASKS_MAX, WORKERS_MAX, Which, WorkerOperation, WorkerReply, load,
+    CAPACITY_MAX, Destination, Labels, STEPS_MAX, SYNC_MAX, SyncAssignments, TASKS_MAX, WORKERS_MAX, Which,
+    WorkerOperation, WorkerReply, load,
 };
 use crate::state_machine::testing::{self, Store};
 use crate::state_machine::{Command, Operation};
 use crate::storage::{Batch, Durability, Engine, Table};
-use crate::types::WorkerRefusal;
+use crate::types::{Revision, WorkerRefusal};
 
 /// A store that says it holds this much.
 fn store_that_counts(counts: Counts) -> Store {
@@ -64,6 +65,59 @@ fn a_death_frees_everything_at_one_revision() {
     rules::check(&store);
     let waiting = crate::coordination::workers::assignments(&store.engine, &Which::Waiting, None, 20_000, false);
     assert_eq!(waiting.unwrap().found.len(), CAPACITY_MAX as usize);
+}
+
+fn sync(expected: Revision, workers: &[(&str, Vec<String>)], only_workers: bool) -> WorkerOperation {
+    let workers = workers
+        .iter()
+        .map(|(worker, tasks)| ((*worker).to_owned(), tasks.iter().cloned().collect()));
+    WorkerOperation::Sync(SyncAssignments {
+        expected,
+        workers: workers.collect(),
+        only_workers,
+    })
+}
+
+#[test]
+fn a_sync_makes_as_many_tasks_wait_as_it_may_and_refuses_more() {
+    let mut store = store_with(&[("a", "", CAPACITY_MAX), ("b", "", 5)]);
+    let many = || (0..CAPACITY_MAX).map(|number| format!("t{number}")).collect::<Vec<_>>();
+    done(&mut store, sync(Revision(0), &[("a", many())], false));
+    rules::check(&store);
+    let now = rows::changed(&store.engine).unwrap();
+    done(&mut store, sync(now, &[("b", vec!["u".to_owned()])], true));
+    let now = rows::changed(&store.engine).unwrap();
+    let tasks_max = SYNC_MAX;
+    assert_eq!(
+        refused(&mut store, sync(now, &[], false)),
+        WorkerRefusal::TooManyToWait { tasks_max }
+    );
+    assert_eq!(
+        refused(&mut store, sync(now, &[("a", vec![]), ("b", vec![])], true)),
+        WorkerRefusal::TooManyToWait { tasks_max }
+    );
+    done(&mut store, sync(now, &[("a", vec![])], true));
+    rules::check(&store);
+    let own = crate::coordination::workers::assignments(&store.engine, &Which::Of("b".to_owned()), None, 9, false);
+    assert_eq!(own.unwrap().found.len(), 1, "others are left alone");
+    let waiting = crate::coordination::workers::assignments(&store.engine, &Which::Waiting, None, 20_000, false);
+    assert_eq!(waiting.unwrap().found.len(), CAPACITY_MAX as usize);
+}
+
+#[test]
+fn a_sync_makes_no_task_too_many() {
+    let mut store = store_that_counts(Counts {
+        workers: 1,
+        tasks: TASKS_MAX - 1,
+    });
+    let tasks = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    // The store says that it holds tasks, and not when they changed: they are older than anything that is noted.
+    assert_eq!(rows::changed(&store.engine).unwrap(), Revision(1));
+    assert_eq!(
+        refused(&mut store, sync(Revision(1), &[("a", tasks(&["t", "u"]))], true)),
+        WorkerRefusal::TooManyTasks { tasks_max: TASKS_MAX }
+    );
+    done(&mut store, sync(Revision(1), &[("a", tasks(&["t"]))], true));
 }
 
 #[test]

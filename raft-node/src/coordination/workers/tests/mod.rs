@@ -5,6 +5,7 @@ mod limits;
 mod model;
 mod plans;
 mod reference;
+mod reference_sync;
 mod replay;
 mod rules;
 mod scripts;

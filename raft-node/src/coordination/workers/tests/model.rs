@@ -1,6 +1,6 @@
 //! Random histories, applied to the store and to the reference model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
@@ -8,12 +8,12 @@ use super::reference::Model;
 use super::replay::{Replay, ReplayedWorker};
 use super::{grant, labels, revoke, rules};
 use crate::coordination::sessions::LeaseReply;
-use crate::coordination::workers::{self, Destination, Which, WorkerOperation, WorkerState};
+use crate::coordination::workers::{self, Destination, SyncAssignments, Which, WorkerOperation, WorkerState};
 use crate::state_machine::testing::events::Told;
 use crate::state_machine::testing::{self, Store, check_rules};
 use crate::state_machine::{Command, ExpireLeases, Operation, OperationReply, Reply};
 use crate::storage::Engine;
-use crate::types::{LeaseId, LeaseRefusal, Rejection};
+use crate::types::{LeaseId, LeaseRefusal, Rejection, Revision};
 
 /// A generation, which is known when the operation is done.
 #[derive(Clone, Copy, Debug)]
@@ -37,6 +37,8 @@ enum Act {
     Move(String, Option<String>, Of, String),
     /// After this share, in tenths, of those that wait; over that, from the first.
     Pending(u32, usize),
+    /// A task that is named twice is the first one's.
+    Sync(Of, Vec<(String, Vec<String>)>, bool),
 }
 
 #[derive(Clone, Debug)]
@@ -123,6 +125,8 @@ fn act() -> impl Strategy<Value = Act> {
         2 => (task(), someone(), of()).prop_map(|(task, worker, of)| Act::Fence(task, worker, of)),
         3 => (task(), someone(), of(), worker()).prop_map(|(task, from, of, to)| Act::Move(task, from, of, to)),
         3 => (1..4_u32, 0..20_usize).prop_map(|(count, after)| Act::Pending(count, after)),
+        6 => (of(), prop::collection::vec((worker(), prop::collection::vec(task(), 0..4)), 0..4), any::<bool>())
+            .prop_map(|(of, workers, only)| Act::Sync(of, workers, only)),
     ]
 }
 
@@ -203,6 +207,24 @@ fn resolve(model: &Model, act: Act) -> Operation {
             });
             WorkerOperation::AssignPending { count, after }
         }
+        Act::Sync(of, named, only_workers) => {
+            let expected = Revision(match of {
+                Of::Now => model.tasks_changed,
+                Of::Before => model.tasks_changed.saturating_sub(1),
+                Of::Absent => 0,
+            });
+            let mut workers: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for (worker, tasks) in named {
+                let taken: BTreeSet<String> = workers.values().flatten().cloned().collect();
+                let free = tasks.into_iter().filter(|task| !taken.contains(task));
+                workers.entry(worker).or_default().extend(free);
+            }
+            WorkerOperation::Sync(SyncAssignments {
+                expected,
+                workers,
+                only_workers,
+            })
+        }
     })
 }
 
@@ -243,7 +265,9 @@ fn transact(model: &mut Model, operations: &[Operation]) -> Result<Vec<Operation
     let mut replies = Vec::new();
     for (number, operation) in (0_u32..).zip(operations) {
         after.generation = after.revision * 4096 + u64::from(number);
+        let before = after.tasks.clone();
         replies.push(operate(&mut after, operation.clone(), number)?);
+        after.note_changes(&before);
     }
     if after.changed {
         *model = after;
@@ -274,6 +298,7 @@ fn compare(store: &Store, model: &Model) {
         let own = workers::assignments(&*view, &Which::Of(name.clone()), None, 1000, false).unwrap();
         assert_eq!(own.found.len(), row.assigned as usize);
     }
+    assert_eq!(workers::changed(&*view).unwrap().0, model.tasks_changed);
     let page = workers::assignments(&*view, &Which::All, None, 1000, true).unwrap();
     assert_eq!(page.found.len(), model.tasks.len());
     for (name, row, data) in page.found {
@@ -334,7 +359,9 @@ proptest! {
                     if model.leases.contains(&lease) {
                         model.revision += 1;
                         model.generation = model.revision * 4096;
+                        let before = model.tasks.clone();
                         model.end_lease(lease);
+                        model.note_changes(&before);
                     }
                 }
                 Step::Wait(ms) => store.now += ms,

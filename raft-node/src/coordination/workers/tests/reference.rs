@@ -17,7 +17,7 @@ pub struct Worker {
 }
 
 /// A task that is not ended.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Task {
     pub worker: Option<String>,
     pub labels: Labels,
@@ -34,11 +34,13 @@ pub struct Model {
     pub revision: u64,
     /// Of the running operation.
     pub generation: u64,
+    /// Revision at which a task was last another than before.
+    pub tasks_changed: u64,
     /// The running transaction has changed something.
     pub changed: bool,
 }
 
-type Answer = Result<WorkerReply, WorkerRefusal>;
+pub type Answer = Result<WorkerReply, WorkerRefusal>;
 
 impl Model {
     pub fn assigned(&self, worker: &str) -> u32 {
@@ -77,7 +79,7 @@ impl Model {
         self.why_not(worker, labels).is_none()
     }
 
-    fn why_not(&self, name: &str, labels: &Labels) -> Option<WorkerRefusal> {
+    pub fn why_not(&self, name: &str, labels: &Labels) -> Option<WorkerRefusal> {
         let worker = name.to_owned();
         let Some(found) = self.workers.get(name) else {
             return Some(WorkerRefusal::UnknownWorker { worker });
@@ -407,6 +409,7 @@ impl Model {
                 to,
             } => self.move_task(task, from, generation, &to),
             O::AssignPending { count, after } => Ok(self.assign_pending(count, after)),
+            O::Sync(wanted) => self.sync(&wanted),
         })
     }
 

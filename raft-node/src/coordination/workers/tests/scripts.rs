@@ -3,20 +3,20 @@
 //! ```text
 //! OPERATION [; OPERATION ...]                                      one transaction
 //! workers [active|draining|offline] | worker NAME | tasks [WORKER] | pending | task NAME | plan MOVES
-//! expire LEASE | time MS | may-claim LEASE | signals
+//! changed | expire LEASE | time MS | may-claim LEASE | signals
 //! ```
 //! Operations: `grant LEASE`, `revoke LEASE`, `put KEY VALUE`, `register WORKER lease:ID capacity:N [labels:A=1,B=2]`,
 //! `update WORKER lease:ID [capacity:N] [labels:..]`, `drain WORKER`, `resume WORKER`, `deregister WORKER [lease:ID]`,
 //! `assign TASK [to:WORKER] [or-wait] [labels:..] [data:TEXT] [expect:GENERATION]`, `unassign TASK [at:GENERATION]`,
 //! `complete TASK WORKER GENERATION`, `cancel TASK [at:GENERATION]`, `fence TASK WORKER GENERATION`,
-//! `move TASK FROM GENERATION TO`, `assign-pending COUNT [after:GENERATION/TASK]`.
+//! `move TASK FROM GENERATION TO`, `assign-pending COUNT [after:GENERATION/TASK]`, `sync REVISION [only] WORKER=TASK,.. ..`.
 
 use std::fmt::Write as _;
 
 use super::rules;
 use super::words::{self, Words, shown};
 use crate::coordination::sessions::LeaseReply;
-use crate::coordination::workers::{self, Filter, Labels, TaskRow, Which, WorkerReply, WorkerRow, WorkerState};
+use crate::coordination::workers::{self, Filter, Labels, Synced, TaskRow, Which, WorkerReply, WorkerRow, WorkerState};
 use crate::state_machine::testing::{self, Store, scripts};
 use crate::state_machine::{Command, ExpireLeases, Operation, OperationReply, Reply};
 use crate::types::{LeaseId, Signal};
@@ -37,6 +37,7 @@ fn run_command(store: &mut Store, line: &str) -> String {
         ),
         "pending" => listed(view, &Which::Waiting),
         "plan" => plan(view, usize::try_from(words.number()).unwrap()),
+        "changed" => format!("changed at {}\n", workers::changed(view).unwrap()),
         "expire" => {
             let leases = vec![LeaseId(words.number())];
             reply(&store.apply_one(Command::ExpireLeases(ExpireLeases { term: 1, leases })))
@@ -190,6 +191,22 @@ fn operation(result: &OperationReply) -> String {
             }
             out
         }
+        WorkerReply::Synced {
+            synced,
+            generation,
+            changed,
+        } => {
+            let Synced {
+                assigned,
+                moved,
+                unassigned,
+                kept,
+            } = synced;
+            let at = shown(*generation);
+            format!(
+                "{assigned} assigned, {moved} moved, {unassigned} unassigned at {at}, {kept} kept; changed at {changed}\n"
+            )
+        }
     }
 }
 
@@ -211,4 +228,5 @@ scripts! {
     a_worker_that_dies_leaves_its_tasks_to_others: "death",
     waiting_tasks_are_placed_in_their_order: "pending",
     a_plan_evens_out_and_is_checked_when_applied: "plan",
+    assignments_are_made_what_is_wanted_of_them: "sync",
 }

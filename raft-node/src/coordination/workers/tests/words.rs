@@ -1,10 +1,12 @@
 //! Reads the commands of scripts. A generation is written `REVISION.OPERATION`, which is what it is made of.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::{grant, labels, revoke};
-use crate::coordination::workers::{Cursor, Destination, WorkerOperation};
+use crate::coordination::workers::{Cursor, Destination, SyncAssignments, WorkerOperation};
 use crate::mvcc::Put;
 use crate::state_machine::{Operation, testing};
-use crate::types::LeaseId;
+use crate::types::{LeaseId, Revision};
 
 /// The words of a command: places first, then options in any order.
 pub struct Words<'s> {
@@ -41,6 +43,17 @@ impl<'s> Words<'s> {
 
     pub fn flag(&self, name: &str) -> bool {
         self.words[self.at..].contains(&name)
+    }
+
+    /// `WORKER=TASK,TASK..`, each.
+    fn tasks_of_workers(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let pairs = self.words.iter().filter_map(|word| word.split_once('='));
+        pairs
+            .map(|(worker, tasks)| {
+                let tasks = tasks.split(',').filter(|task| !task.is_empty());
+                (worker.to_owned(), tasks.map(str::to_owned).collect())
+            })
+            .collect()
     }
 
     fn lease(&self) -> Option<LeaseId> {
@@ -133,6 +146,11 @@ pub fn operation(words: &mut Words<'_>) -> Operation {
                 }
             }),
         },
+        "sync" => O::Sync(SyncAssignments {
+            expected: Revision(words.number()),
+            workers: words.tasks_of_workers(),
+            only_workers: words.flag("only"),
+        }),
         other => panic!("unknown operation {other:?}"),
     })
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use quorate_proto::v1::eventual_write::Change;
 use quorate_proto::v1::{
-    ErrorCode, EventualField, EventualMapChange, EventualSetChange, EventualStrategy, EventualType,
+    ErrorCode, EventualField, EventualMapChange, EventualPut, EventualSetChange, EventualStrategy, EventualType,
+    EventualWrite, EventualWriteRequest,
 };
 
 use super::*;
+use crate::grpc::eventual::asked::WriteAsked;
 use crate::grpc::eventual::testing::{domain, tier};
 
 const CLUSTER: u64 = 42;
@@ -41,7 +43,11 @@ impl Member {
             with_contexts: true,
             first_process: 0,
         };
-        batch.perform(writes)
+        let request = EventualWriteRequest {
+            writes: writes.to_vec(),
+            ..EventualWriteRequest::default()
+        };
+        batch.perform(&WriteAsked::of(&request).writes)
     }
 
     /// Does one write that is not refused.
@@ -55,7 +61,8 @@ impl Member {
         let mut frame = Vec::new();
         let have = quorate_eventual::Clock::default();
         let shard = other.tier.store.lock(number);
-        shard.encode_missing(number, &have, &mut frame).unwrap();
+        let none = quorate_eventual::Fetched::default();
+        shard.encode_missing(number, &have, &none, &mut frame).unwrap();
         let (body, _) = quorate_eventual::frame::split(&frame).unwrap();
         let frame = quorate_eventual::frame::Frame::decode(body, self.tier.store.actors()).unwrap();
         frame.apply(&mut self.tier.store.lock(number)).unwrap();

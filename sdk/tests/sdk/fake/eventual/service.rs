@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures::Stream;
 use parking_lot::Mutex;
+use prost::Message;
+use quorate_proto::eventual::eventual_call::Request;
 use quorate_proto::v1;
-use quorate_proto::v1::eventual_call::Request;
 use quorate_proto::v1::eventual_reply::Response;
 use quorate_proto::v1::eventual_server::Eventual;
 use tokio::sync::mpsc;
@@ -44,7 +45,10 @@ impl EventualPart {
     fn execute(&self, request: Request) -> Response {
         let mut store = self.store.lock();
         let answer = match request {
-            Request::Write(write) => Ok(Response::Write(store.write(write))),
+            Request::Write(write) => {
+                let write = v1::EventualWriteRequest::decode(write).expect("the client encodes what it asks");
+                Ok(Response::Write(store.write(write)))
+            }
             Request::Read(read) => store.read(read).map(Response::Read),
             Request::Scan(scan) => store.scan(scan).map(Response::Scan),
         };

@@ -1,0 +1,318 @@
+//! Which keys of a cache its watch hears of, and what may be kept of what was read. Pure.
+//!
+//! A key is asked for with the record that was read of it. The member adds it, says from which revision `r` on every event
+//! of it comes, and whether it has another record. What was read at `R` may be kept if every event after `R` comes, so if
+//! `R >= r`; or if the member has the very same record, which it looked up after it had added the key: nothing happened to
+//! the key in between. That neither knows a record does not show that: it may have been written and deleted, and the member
+//! may have looked further than the events that have come. Everything else is forgotten: the key stays added, and the next
+//! event or read brings it in.
+//!
+//! What waits to be asked for, and what was asked for, is bounded by the keys that are held.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::ops::Bound;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quorate_proto::v1;
+
+use super::entry::Entry;
+use super::key::CacheKey;
+
+/// Keys of one request.
+pub(super) const REQUEST_KEYS_MAX: usize = 4_096;
+/// Requests that are not answered yet.
+const REQUESTS_MAX: usize = 4;
+
+/// What becomes of an entry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Settled {
+    /// It is kept true from now on.
+    Keep(CacheKey, Arc<Entry>),
+    /// It is not known to be true.
+    Drop(CacheKey),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// To be asked for.
+    Wanted,
+    /// Asked for with this request, and as having this record.
+    Asked { change_id: u64, named: u64 },
+    /// Every event of it after this revision comes.
+    Added { since: u64 },
+}
+
+/// One key.
+#[derive(Debug)]
+struct Hold {
+    phase: Phase,
+    /// What is known of it, while it is not added.
+    candidate: Option<Arc<Entry>>,
+    /// The newest event of it.
+    event_at: u64,
+    /// It was held under the watch before this one.
+    carried: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Add,
+    Remove,
+}
+
+/// What waits to be asked for in one domain. A key is in `order` at least once for as long as it has a wish.
+#[derive(Debug, Default)]
+struct Wishes {
+    order: VecDeque<Bytes>,
+    of_keys: HashMap<Bytes, Wish>,
+}
+
+/// A request that is not answered yet.
+#[derive(Debug)]
+struct Change {
+    domain: Arc<str>,
+    added: Vec<CacheKey>,
+}
+
+/// The keys of one watch.
+#[derive(Debug)]
+pub(super) struct Holds {
+    keys: HashMap<CacheKey, Hold>,
+    keys_max: usize,
+    wishes: BTreeMap<Arc<str>, Wishes>,
+    /// The domain that was asked for last: the others have their turn first.
+    last_domain: Option<Arc<str>>,
+    sent: BTreeMap<u64, Change>,
+    last_change: u64,
+    /// Keys that were held under the watch before, and are not settled.
+    carried: usize,
+}
+
+impl Holds {
+    pub(super) fn new(keys_max: usize) -> Self {
+        Self {
+            keys: HashMap::new(),
+            keys_max,
+            wishes: BTreeMap::new(),
+            last_domain: None,
+            sent: BTreeMap::new(),
+            last_change: 0,
+            carried: 0,
+        }
+    }
+
+    /// Something of a key was read. It may be kept at once if it comes back; it is not taken in if there is no room.
+    pub(super) fn read(&mut self, key: &CacheKey, entry: Arc<Entry>) -> Option<Settled> {
+        let Some(hold) = self.keys.get_mut(key) else {
+            self.want(key, entry, false);
+            return None;
+        };
+        match hold.phase {
+            // What it is asked for with is as good.
+            Phase::Wanted | Phase::Asked { .. } => None,
+            // Something newer came, and went again.
+            Phase::Added { .. } if entry.known_at < hold.event_at => None,
+            Phase::Added { since } if entry.known_at >= since => Some(Settled::Keep(key.clone(), entry)),
+            Phase::Added { .. } => {
+                hold.phase = Phase::Wanted;
+                hold.candidate = Some(entry);
+                self.wish(key, Wish::Add);
+                None
+            }
+        }
+    }
+
+    /// A new watch is there, and this was held under the one before. False: there is no room.
+    pub(super) fn carry(&mut self, key: &CacheKey, entry: Arc<Entry>) -> bool {
+        self.want(key, entry, true)
+    }
+
+    fn want(&mut self, key: &CacheKey, entry: Arc<Entry>, carried: bool) -> bool {
+        if self.keys.len() >= self.keys_max {
+            return false;
+        }
+        let hold = Hold {
+            phase: Phase::Wanted,
+            candidate: Some(entry),
+            event_at: 0,
+            carried,
+        };
+        self.carried += usize::from(carried);
+        self.keys.insert(key.clone(), hold);
+        self.wish(key, Wish::Add);
+        true
+    }
+
+    /// An event of a key. What comes back is to replace what is held, unless that is as new.
+    pub(super) fn event(&mut self, key: &CacheKey, entry: Arc<Entry>) -> Option<Settled> {
+        let hold = self.keys.get_mut(key)?;
+        hold.event_at = hold.event_at.max(entry.known_at);
+        if let Phase::Added { .. } = hold.phase {
+            return Some(Settled::Keep(key.clone(), entry));
+        }
+        if hold
+            .candidate
+            .as_ref()
+            .is_some_and(|candidate| candidate.known_at < entry.known_at)
+        {
+            hold.candidate = Some(entry);
+        }
+        None
+    }
+
+    /// It is held no longer.
+    pub(super) fn remove(&mut self, key: &CacheKey) {
+        if let Some(hold) = self.keys.remove(key) {
+            self.carried -= usize::from(hold.carried);
+            self.wish(key, Wish::Remove);
+        }
+    }
+
+    fn wish(&mut self, key: &CacheKey, wish: Wish) {
+        let wishes = self.wishes.entry(Arc::clone(&key.domain)).or_default();
+        if wishes.of_keys.insert(key.key.clone(), wish).is_none() {
+            wishes.order.push_back(key.key.clone());
+        }
+    }
+
+    /// The next request, without the id of the watch; none if there is nothing to ask for, or enough is not answered.
+    pub(super) fn next_request(&mut self) -> Option<v1::CacheKeys> {
+        if self.sent.len() >= REQUESTS_MAX {
+            return None;
+        }
+        let domain = self.next_domain()?;
+        self.last_change += 1;
+        let mut request = v1::CacheKeys {
+            change_id: self.last_change,
+            domain: domain.to_string(),
+            ..Default::default()
+        };
+        let mut change = Change {
+            domain: Arc::clone(&domain),
+            added: Vec::new(),
+        };
+        let wishes = self.wishes.get_mut(&domain)?;
+        while request.added.len() + request.removed.len() < REQUEST_KEYS_MAX {
+            let Some(bytes) = wishes.order.pop_front() else {
+                break;
+            };
+            let Some(wish) = wishes.of_keys.remove(&bytes) else {
+                continue;
+            };
+            let key = CacheKey {
+                domain: Arc::clone(&domain),
+                key: bytes,
+            };
+            match (wish, self.keys.get_mut(&key)) {
+                (Wish::Remove, _) => request.removed.push(key.key),
+                (Wish::Add, Some(hold)) => {
+                    let named = hold.candidate.as_ref().map_or(0, |candidate| candidate.mod_revision());
+                    hold.phase = Phase::Asked {
+                        change_id: request.change_id,
+                        named,
+                    };
+                    request.added.push(v1::CacheKey {
+                        key: key.key.clone(),
+                        mod_revision: named,
+                    });
+                    change.added.push(key);
+                }
+                (Wish::Add, None) => {}
+            }
+        }
+        if wishes.order.is_empty() {
+            self.wishes.remove(&domain);
+        }
+        self.last_domain = Some(domain);
+        self.sent.insert(request.change_id, change);
+        Some(request)
+    }
+
+    fn next_domain(&self) -> Option<Arc<str>> {
+        let after = self.last_domain.as_ref().and_then(|last| {
+            let bounds = (Bound::Excluded(Arc::clone(last)), Bound::Unbounded);
+            self.wishes.range(bounds).next()
+        });
+        let (domain, _) = after.or_else(|| self.wishes.first_key_value())?;
+        Some(Arc::clone(domain))
+    }
+
+    /// The answer of a request came: every event of its keys after `revision` comes, and of those in `differ` the member has
+    /// another record. False: there was no such request.
+    pub(super) fn changed(
+        &mut self,
+        change_id: u64,
+        revision: u64,
+        differ: &[u32],
+        settled: &mut Vec<Settled>,
+    ) -> bool {
+        let Some(change) = self.sent.remove(&change_id) else {
+            return false;
+        };
+        let differ: HashSet<usize> = differ.iter().map(|index| *index as usize).collect();
+        for (index, key) in change.added.into_iter().enumerate() {
+            // Otherwise it was removed since, or removed and asked for again.
+            let Some(hold) = self.keys.get_mut(&key) else { continue };
+            let Phase::Asked {
+                change_id: asked,
+                named,
+            } = hold.phase
+            else {
+                continue;
+            };
+            if asked != change_id {
+                continue;
+            }
+            hold.phase = Phase::Added { since: revision };
+            self.carried -= usize::from(std::mem::take(&mut hold.carried));
+            let is_same = |entry: &Entry| named != 0 && entry.mod_revision() == named && !differ.contains(&index);
+            let is_true = |entry: &Entry| entry.known_at >= revision || is_same(entry);
+            settled.push(match hold.candidate.take() {
+                Some(entry) if is_true(&entry) => Settled::Keep(key, entry),
+                _ => Settled::Drop(key),
+            });
+        }
+        true
+    }
+
+    /// The member refused a request: none of its keys is held. Returns their domain.
+    pub(super) fn refused(&mut self, change_id: u64, settled: &mut Vec<Settled>) -> Option<Arc<str>> {
+        let change = self.sent.remove(&change_id)?;
+        for key in change.added {
+            let asked = |hold: &Hold| matches!(hold.phase, Phase::Asked { change_id: asked, .. } if asked == change_id);
+            if !self.keys.get(&key).is_some_and(asked) {
+                continue;
+            }
+            if let Some(hold) = self.keys.remove(&key) {
+                self.carried -= usize::from(hold.carried);
+            }
+            settled.push(Settled::Drop(key));
+        }
+        Some(change.domain)
+    }
+
+    /// Every key, for those who look for some.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &CacheKey> {
+        self.keys.keys()
+    }
+
+    /// The watch is gone, and everything with it.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            // What comes late for an earlier request finds nothing.
+            last_change: self.last_change,
+            ..Self::new(self.keys_max)
+        };
+    }
+
+    /// Whether everything that was held under the watch before is known to be true, or dropped.
+    pub(super) fn is_settled(&self) -> bool {
+        self.carried == 0
+    }
+
+    /// Whether every key is known to the member, and nothing else is on its way.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.wishes.is_empty() && self.sent.is_empty()
+    }
+}

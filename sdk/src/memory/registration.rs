@@ -1,0 +1,125 @@
+//! This worker, as the cluster knows it: its session, what it said of itself, its heartbeats.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+
+use bytes::Bytes;
+use tokio::sync::Mutex;
+use tokio::time::{Duration, MissedTickBehavior};
+
+use super::events::MemoryEvent;
+use super::handle::Shared;
+use crate::error::{ErrorKind, Result};
+use crate::lease::Session;
+use crate::worker::Worker;
+
+/// How many tasks a worker may have that has not said it.
+const CAPACITY: u32 = 1;
+
+/// The registration, if there is one.
+#[derive(Debug, Default)]
+pub(super) struct Registration {
+    pub(super) current: Mutex<Option<Registered>>,
+    beating: AtomicBool,
+}
+
+/// A worker that is registered.
+#[derive(Debug)]
+pub(super) struct Registered {
+    pub(super) session: Session,
+    pub(super) worker: Worker,
+    pub(super) capacity: u32,
+    /// What it said of itself last, as JSON.
+    pub(super) status: Option<Bytes>,
+    pub(super) beats: u64,
+}
+
+impl Shared {
+    /// The registration, made if there is none, and made anew, with all that was said, if its session was lost.
+    pub(super) async fn registered<'a>(
+        self: &Arc<Self>,
+        current: &'a mut Option<Registered>,
+        capacity: Option<u32>,
+    ) -> Result<&'a mut Registered> {
+        let lives = current.as_ref().is_some_and(|there| there.session.loss().is_none());
+        if !lives {
+            let before = current.take();
+            let asked = capacity.or(before.as_ref().map(|before| before.capacity));
+            let beats = before.as_ref().map_or(0, |before| before.beats);
+            let status = before.and_then(|before| before.status);
+            let registered = self.register(asked.unwrap_or(CAPACITY), status, beats).await?;
+            *current = Some(registered);
+            self.start_beating();
+        }
+        match current {
+            Some(registered) => Ok(registered),
+            None => Err(crate::Error::new(
+                ErrorKind::UnknownWorker,
+                crate::Outcome::NotApplied,
+                "this worker is not registered",
+            )),
+        }
+    }
+
+    async fn register(&self, capacity: u32, status: Option<Bytes>, beats: u64) -> Result<Registered> {
+        let (client, name) = (&self.client, &self.settings.worker_id);
+        let session = client.session(self.settings.session_ttl).await?;
+        let worker = client.register_worker(name, &session).capacity(capacity).await?;
+        let mut registered = Registered {
+            session,
+            worker,
+            capacity,
+            status: None,
+            beats,
+        };
+        if let Some(status) = status {
+            self.put_status(&mut registered, status).await?;
+        }
+        Ok(registered)
+    }
+
+    /// Writes what the worker says of itself, for as long as its session lives.
+    pub(super) async fn put_status(&self, registered: &mut Registered, status: Bytes) -> Result<u64> {
+        let key = self.table.worker_status(&self.settings.worker_id)?;
+        let put = self.client.put(key, &status).lease(registered.session.id());
+        let revision = put.await?.revision;
+        registered.status = Some(status);
+        Ok(revision)
+    }
+
+    fn start_beating(self: &Arc<Self>) {
+        if !self.registration.beating.swap(true, Ordering::SeqCst) {
+            tokio::spawn(beats(Arc::downgrade(self), self.settings.heartbeat_interval));
+        }
+    }
+
+    /// Forgets the registration, here and in the cluster.
+    pub(super) async fn deregister(&self) -> Result<()> {
+        let Some(registered) = self.registration.current.lock().await.take() else {
+            return Ok(());
+        };
+        let deregistered = match registered.worker.deregister().await {
+            // It was over before.
+            Err(error) if matches!(error.kind(), ErrorKind::UnknownWorker | ErrorKind::Fenced) => Ok(()),
+            other => other.map(|_| ()),
+        };
+        registered.session.end().await?;
+        deregistered
+    }
+}
+
+/// Says that the worker lives, as long as the memory does. The session is renewed beside it; if that was lost, the worker is
+/// registered anew.
+async fn beats(shared: Weak<Shared>, interval: Duration) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(shared) = shared.upgrade() else { return };
+        let Ok(_pass) = shared.gate.enter() else { return };
+        if let Err(error) = shared.beat(false).await {
+            tracing::debug!(%error, "a heartbeat failed; the next one tries again");
+            shared.events.tell(|| MemoryEvent::HeartbeatFailed { error });
+        }
+    }
+}

@@ -11,8 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
 use quorate_tests::scenarios::{
-    CrowdPart,
-    EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds,
+    CacheRounds, CrowdPart, EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker,
+    WatchRounds,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -37,6 +37,9 @@ enum Scenario {
     WatchRounds(WatchOptions),
     /// Clients write to the eventual tier while members are killed, wiped, paused and cut off. Cutting members off needs root.
     EventualRounds(EventualOptions),
+    /// Clients with caches read what others write while members are killed, paused, cut off and given snapshots. Cutting
+    /// members off needs root.
+    CacheRounds(CacheOptions),
     /// Clients by the thousand connect, write to both tiers, watch, and go, twice.
     ManyClients(CrowdOptions),
     /// A part of the clients of `many-clients`.
@@ -67,6 +70,19 @@ struct WatchOptions {
     watchers: u64,
     /// How long faults go on.
     #[arg(long, default_value_t = 120, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Repeats the decisions of an earlier run; drawn and printed when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct CacheOptions {
+    /// Clients at a time: a quarter without a cache, and a quarter of each coherence.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(4..=1000))]
+    clients: u64,
+    /// How long faults go on.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
     /// Repeats the decisions of an earlier run; drawn and printed when absent.
     #[arg(long)]
@@ -212,6 +228,14 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
         Scenario::EventualRounds(options) => {
             let scenario = EventualRounds {
                 writers: options.writers,
+                seconds: options.seconds,
+                seed: options.seed.unwrap_or_else(rand::random),
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::CacheRounds(options) => {
+            let scenario = CacheRounds {
+                clients: options.clients,
                 seconds: options.seconds,
                 seed: options.seed.unwrap_or_else(rand::random),
             };

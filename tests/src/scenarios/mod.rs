@@ -4,6 +4,7 @@
 //! happened, every kind of operation succeeded, every answer is explained by the witness check, the final reads show all
 //! that was acknowledged, and all members have the same state at the same index.
 
+mod cache_rounds;
 mod eventual_rounds;
 mod kill_rounds;
 mod many_clients;
@@ -15,6 +16,7 @@ mod run;
 mod watch_rounds;
 mod witnessed;
 
+pub use cache_rounds::{CacheReport, CacheRounds};
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
 pub use kill_rounds::KillRounds;
 pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};

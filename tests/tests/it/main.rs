@@ -6,7 +6,9 @@
 )]
 
 mod basics;
+mod cache_lies;
 mod cache_members;
+mod cache_rounds;
 mod domains;
 mod durability;
 mod eventual;

@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use quorate::{
-    Consistency, ErrorKind, Heartbeat, Memory, MemoryEvent, QueueState, Result, Source, resolvers,
-};
+use quorate::{Consistency, ErrorKind, Heartbeat, Memory, MemoryEvent, QueueState, Result, Source, resolvers};
 use quorate_tests::cluster::Cluster;
 use quorate_tests::wait;
 use serde_json::{Value, json};

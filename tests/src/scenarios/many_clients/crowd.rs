@@ -15,7 +15,7 @@ use crate::watch_check::{Asked, Names, Space, Start, Wanted};
 use crate::watchers::create;
 
 /// Clients that do the same thing at the same time.
-const TOGETHER: usize = 64;
+const TOGETHER: usize = 16;
 
 /// Idle watches are not asked about more often: the point is how many there are.
 const WATCH_PROBE: Duration = Duration::from_secs(60);
@@ -24,7 +24,7 @@ const WATCH_PROBE: Duration = Duration::from_secs(60);
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Thousands at once on two processors take their time.
-const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+const CALL_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// Requests for watches that are under way.
 const REQUESTS: usize = 64;

@@ -16,7 +16,7 @@ const THERE: &str = "there";
 const LEAVE: &str = "leave";
 
 /// Everything that a part does takes less.
-const PATIENCE: Duration = Duration::from_secs(180);
+const PATIENCE: Duration = Duration::from_secs(300);
 
 /// The process of a part. It ends when its standard input does, so that none is left over.
 #[derive(Clone, Debug)]
@@ -78,7 +78,9 @@ impl Part {
     /// Waits until its clients have written; returns what.
     pub(super) async fn there(&mut self) -> Result<Vec<String>, HarnessError> {
         wait_for(&mut self.told, THERE).await?;
-        Ok((0..self.plan.clients).map(|number| name_of(&self.plan.name, number)).collect())
+        Ok((0..self.plan.clients)
+            .map(|number| name_of(&self.plan.name, number))
+            .collect())
     }
 
     /// Waits until its clients have left. The process is there yet.
@@ -101,7 +103,10 @@ impl Part {
     }
 }
 
-async fn wait_for<R: tokio::io::AsyncBufRead + Unpin>(lines: &mut Lines<R>, expected: &str) -> Result<(), HarnessError> {
+async fn wait_for<R: tokio::io::AsyncBufRead + Unpin>(
+    lines: &mut Lines<R>,
+    expected: &str,
+) -> Result<(), HarnessError> {
     let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
     let line = line.map_err(|_| HarnessError::TimedOut {
         condition: format!("a part of a crowd to say {expected:?}"),

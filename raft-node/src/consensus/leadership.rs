@@ -4,7 +4,6 @@ use openraft::async_runtime::WatchReceiver;
 use tokio::sync::watch;
 
 use super::Raft;
-use crate::types::MemberId;
 
 /// The term in which this member leads, or none, for as long as somebody listens.
 pub fn leadership(raft: &Raft) -> watch::Receiver<Option<u64>> {
@@ -23,10 +22,4 @@ pub fn leadership(raft: &Raft) -> watch::Receiver<Option<u64>> {
         }
     });
     told
-}
-
-/// Who leads, if that is known and it is not this member.
-pub fn leader(raft: &Raft) -> Option<MemberId> {
-    let leader = raft.server_metrics().borrow_watched().current_leader;
-    leader.filter(|leader| leader != raft.node_id())
 }

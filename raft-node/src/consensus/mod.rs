@@ -20,7 +20,7 @@ mod read;
 mod settings;
 mod types;
 
-pub use leadership::{leader, leadership};
+pub use leadership::leadership;
 pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};
@@ -38,11 +38,6 @@ use openraft::vote::RaftLeaderId;
 
 /// The running consensus of this member.
 pub type Raft = openraft::Raft<TypeConfig, crate::state_machine::StateMachine>;
-
-/// Who leads, as far as this member knows.
-pub fn leader(raft: &Raft) -> Option<u64> {
-    raft.server_metrics().borrow_watched().current_leader
-}
 
 /// The term this member is in.
 pub fn term(raft: &Raft) -> u64 {

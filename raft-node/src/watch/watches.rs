@@ -86,7 +86,7 @@ pub(super) struct Watches {
     pub(super) routed: Revision,
     names: Arc<DomainNames>,
     ready: Arc<ReadyQueue>,
-    coherence: Arc<Coherence>,
+    pub(super) coherence: Arc<Coherence>,
 }
 
 /// A cache, as far as it matters for whether it has to end.

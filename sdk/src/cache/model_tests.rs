@@ -82,7 +82,7 @@ enum Sent {
 enum Told {
     Created(u64),
     Events(u64, Vec<(usize, bool)>),
-    Changed(v1::CacheKeysChanged),
+    Changed(Box<v1::CacheKeysChanged>),
     Mark(u64, u64),
 }
 
@@ -152,7 +152,7 @@ impl World {
     /// mod_revision of a key at a revision; 0: there is none.
     fn state(&self, key: usize, revision: u64) -> u64 {
         let until = self.history.iter().take(revision.saturating_sub(1) as usize);
-        let last = until.enumerate().filter(|(_, (written, _))| *written == key).last();
+        let last = until.enumerate().rfind(|(_, (written, _))| *written == key);
         match last {
             Some((index, (_, true))) => index as u64 + 2,
             _ => 0,
@@ -237,13 +237,13 @@ impl World {
                         differ.push(index);
                     }
                 }
-                member.outbox.push_back(Told::Changed(v1::CacheKeysChanged {
+                member.outbox.push_back(Told::Changed(Box::new(v1::CacheKeysChanged {
                     watch_id: request.watch_id,
                     change_id: request.change_id,
                     revision: member.routed,
                     differ,
                     ..Default::default()
-                }));
+                })));
             }
             None => {}
         }

@@ -33,8 +33,9 @@ pub(super) async fn newest_as_leader(api: &Api, timeout: Duration) -> Result<Rev
 
 /// Coherent caches are served by the leader alone.
 pub(super) fn not_leader(api: &Api) -> Error {
+    let leader = consensus::leader(&api.raft).filter(|leader| *leader != api.roster.me().member);
     Error {
-        leader_hint: error::leader_hint(consensus::leader(&api.raft), &api.roster),
+        leader_hint: error::leader_hint(leader, &api.roster),
         ..error::refused(
             ErrorCode::NotLeader,
             "writes wait for a coherent cache at the leader alone, and this member does not lead",

@@ -182,7 +182,12 @@ impl Watches {
         if keys > KEYS_PER_CACHE_MAX + gone {
             return Err(KeyRefusal::TooManyKeys { keys: keys - gone });
         }
-        let bytes = self.selector_bytes() + new.map(|known| super::KeySet::cost(&known.key)).sum::<usize>();
+        // Those of coherent caches that have ended are kept for a while.
+        let before = match watch.spec.is_coherent() {
+            true => self.selector_bytes().max(self.coherence.bytes()),
+            false => self.selector_bytes(),
+        };
+        let bytes = before + new.map(|known| super::KeySet::cost(&known.key)).sum::<usize>();
         if bytes > SELECTOR_BYTES_MAX {
             return Err(KeyRefusal::TooLarge { bytes });
         }

@@ -49,14 +49,14 @@ impl Hold {
         }
     }
 
-    fn left(&self, blocker: &Blocker) -> Option<Duration> {
+    pub(super) fn left(&self, blocker: &Blocker) -> Option<Duration> {
         let ledger = self.coherence.ledger.lock();
         let blocks = ledger.blocks(blocker.cache, self.revision, self.keys.as_deref());
         drop(ledger);
         self.time_until(blocker.until).filter(|_| blocks)
     }
 
-    fn time_until(&self, until: Duration) -> Option<Duration> {
+    pub(super) fn time_until(&self, until: Duration) -> Option<Duration> {
         until
             .checked_sub(self.coherence.clock.monotonic())
             .filter(|left| !left.is_zero())

@@ -17,6 +17,8 @@ use crate::watch::watches::WatchKey;
 pub(super) struct Ledger {
     caches: BTreeMap<WatchKey, Cache>,
     holders: HashMap<DomainId, HashMap<Vec<u8>, Vec<Holder>>>,
+    /// What the keys of all caches take, also of those that have ended.
+    bytes: usize,
     /// The term in which this member leads, and when that was first seen.
     leading: Option<(u64, Duration)>,
 }
@@ -33,6 +35,13 @@ struct Cache {
     changed: Arc<Notify>,
 }
 
+impl Cache {
+    /// It has ended, and can answer nothing any more.
+    fn is_over(&self, now: Duration) -> bool {
+        self.has_ended && (self.keys.is_empty() || self.lease_end.is_none_or(|end| end <= now))
+    }
+}
+
 /// A cache that has a key.
 struct Holder {
     cache: WatchKey,
@@ -43,6 +52,11 @@ struct Holder {
 impl Ledger {
     pub(super) fn len(&self) -> usize {
         self.caches.len()
+    }
+
+    /// What the keys of all caches take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     pub(super) fn caches(&self) -> impl Iterator<Item = WatchKey> {
@@ -65,6 +79,7 @@ impl Ledger {
         let Some(cache) = self.caches.get_mut(&key) else {
             return;
         };
+        self.bytes -= cache.keys.bytes();
         for removed in &change.removed {
             if cache.keys.remove(change.domain, removed) {
                 forget(&mut self.holders, change.domain, removed, key);
@@ -80,6 +95,7 @@ impl Ledger {
                 });
             }
         }
+        self.bytes += cache.keys.bytes();
         cache.changed.notify_waiters();
     }
 
@@ -119,23 +135,29 @@ impl Ledger {
     pub(super) fn end(&mut self, key: WatchKey, now: Duration) {
         if let Some(cache) = self.caches.get_mut(&key) {
             cache.has_ended = true;
+            if cache.is_over(now) {
+                self.forget(key);
+            }
         }
-        self.forget_over(now);
     }
 
     pub(super) fn forget_over(&mut self, now: Duration) {
-        let is_over = |cache: &Cache| cache.has_ended && cache.lease_end.is_none_or(|end| end <= now);
-        let over = self.caches.iter().filter(|(_, cache)| is_over(cache));
+        let over = self.caches.iter().filter(|(_, cache)| cache.is_over(now));
         let over: Vec<WatchKey> = over.map(|(key, _)| *key).collect();
         for key in over {
-            let Some(cache) = self.caches.remove(&key) else {
-                continue;
-            };
-            for (domain, name) in cache.keys.iter() {
-                forget(&mut self.holders, domain, name, key);
-            }
-            cache.changed.notify_waiters();
+            self.forget(key);
         }
+    }
+
+    fn forget(&mut self, key: WatchKey) {
+        let Some(cache) = self.caches.remove(&key) else {
+            return;
+        };
+        self.bytes -= cache.keys.bytes();
+        for (domain, name) in cache.keys.iter() {
+            forget(&mut self.holders, domain, name, key);
+        }
+        cache.changed.notify_waiters();
     }
 
     pub(super) fn lead(&mut self, term: Option<u64>, now: Duration) {

@@ -129,6 +129,11 @@ impl Coherence {
         })
     }
 
+    /// What the keys of all caches take, also of those that have ended.
+    pub(super) fn bytes(&self) -> usize {
+        self.ledger.lock().bytes()
+    }
+
     /// A cache is there.
     pub(super) fn begin(&self, cache: WatchKey) {
         self.change_ledger(|ledger| ledger.begin(cache));

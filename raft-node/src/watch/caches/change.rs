@@ -3,7 +3,6 @@
 use quorate_proto::v1::{CacheKeysChanged, Error, ErrorCode, Outcome};
 
 use crate::mvcc::{self, RecordRef};
-use crate::state_machine::Reader;
 use crate::storage::StorageError;
 use crate::types::{DomainId, Revision};
 use crate::watch::hub::Hub;
@@ -83,9 +82,7 @@ impl WatchStream {
         let changed = self.find_cache(change).and_then(|key| {
             self.apply_change(key, change)?;
             // What is not at hand now is known to be so when the events behind it come.
-            let (differ, revision) = differing(hub, change)?;
-            hub.coherence().compared(key, change, revision);
-            Ok((key, differ))
+            Ok((key, differing(hub, change)?))
         });
         match changed {
             Ok((key, differ)) => {
@@ -94,6 +91,7 @@ impl WatchStream {
                 if let Some(watch) = watches.get(key)
                     && let Some(reached) = watches.reached(watch)
                 {
+                    hub.coherence().compared(key, change, reached);
                     self.outbox().keys_changed(CacheKeysChanged {
                         header: Some((hub.header)(reached)),
                         watch_id: change.watch_id,
@@ -141,11 +139,10 @@ impl WatchStream {
     }
 }
 
-/// The numbers of the added keys of which this member has another record than the cache, and the revision of the state that
-/// says so.
-fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), StorageError> {
+/// The numbers of the added keys of which this member has another record than the cache.
+fn differing(hub: &Hub, change: &KeyChange) -> Result<Vec<u32>, StorageError> {
     if change.added.is_empty() {
-        return Ok((Vec::new(), Revision(0)));
+        return Ok(Vec::new());
     }
     let engine = hub.store.engine();
     let view = engine.view();
@@ -160,7 +157,7 @@ fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), Stor
             differ.push(number);
         }
     }
-    Ok((differ, Reader::new(view.as_ref()).header()?.revision))
+    Ok(differ)
 }
 
 impl Watches {

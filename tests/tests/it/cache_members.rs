@@ -525,7 +525,7 @@ async fn a_coherent_cache_ends_when_its_member_leads_no_more() {
     let mut cache = Cache::at(&cluster, leader, true).await;
     cache.add("c", &[("k", 0)]).await;
     let follower = others(&cluster, leader)[0];
-    client.cluster().transfer_leader(follower).await.unwrap();
+    client.transfer_leader(follower).await.unwrap();
     cluster.wait_for_leader().await.unwrap();
     let ended = cache.ending().await;
     assert_eq!(ended.code(), ErrorCode::NotLeader, "{ended:?}");

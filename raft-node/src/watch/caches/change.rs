@@ -5,6 +5,7 @@ use quorate_proto::v1::{CacheKeysChanged, Error, ErrorCode, Outcome};
 use crate::mvcc::{self, RecordRef};
 use crate::storage::StorageError;
 use crate::types::{DomainId, Revision};
+use crate::watch::ending::Ending;
 use crate::watch::hub::Hub;
 use crate::watch::stream::{SELECTOR_BYTES_MAX, WatchStream};
 use crate::watch::watches::{Standing, WatchKey, Watches};
@@ -70,9 +71,6 @@ pub enum KeyRefusal {
         "domain {0:?} is not coherent, so its writes wait for no cache: make it coherent, or use a cache that is not"
     )]
     NotCoherent(String),
-    /// The member is in trouble.
-    #[error("{0}")]
-    Storage(#[from] StorageError),
 }
 
 impl WatchStream {
@@ -81,11 +79,11 @@ impl WatchStream {
         let hub = self.hub();
         let changed = self.find_cache(change).and_then(|key| {
             self.apply_change(key, change)?;
-            // What is not at hand now is known to be so when the events behind it come.
-            Ok((key, differing(hub, change)?))
+            Ok((key, differing(hub, change)))
         });
         match changed {
-            Ok((key, differ)) => {
+            Ok((key, Err(error))) => hub.end(key, &Ending::Storage(error)),
+            Ok((key, Ok(differ))) => {
                 // The lock is held until the answer is in: no event that it covers can come behind it.
                 let watches = hub.watches.lock();
                 if let Some(watch) = watches.get(key)
@@ -203,7 +201,6 @@ impl KeyRefusal {
             KeyRefusal::TooLarge { bytes } => (ErrorCode::LimitReached, "added", SELECTOR_BYTES_MAX, *bytes as u64),
             KeyRefusal::NotCoherent(_) => (ErrorCode::InvalidArgument, "domain", 0, 0),
             KeyRefusal::DomainGone(_) => (ErrorCode::UnknownDomain, "domain", 0, 0),
-            KeyRefusal::Storage(_) => (ErrorCode::Stopped, "", 0, 0),
         };
         Error {
             code: code.into(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::cached::{CachedLoad, CachedWay};
 use crate::cpu::Process;
 use crate::eventual::cli::EventualCommand;
 use crate::failover::Failover;
@@ -38,6 +39,8 @@ enum Command {
     Watch(WatchArgs),
     /// What many watchers cost that nothing happens to; Quorate only.
     Watchers(WatchersArgs),
+    /// Reads that the SDK's cache answers, and what its entries occupy; Quorate only.
+    Cached(CachedArgs),
     /// What an operation costs the state machine when there is little or much else; in this process.
     Scale(ScaleArgs),
     #[command(flatten)]
@@ -176,6 +179,31 @@ struct WatchersArgs {
 }
 
 #[derive(Debug, Args)]
+struct CachedArgs {
+    /// Members, separated by commas.
+    #[arg(long, value_delimiter = ',', required = true, value_name = "HOST:PORT")]
+    endpoints: Vec<String>,
+    /// How the cache is asked, or what is measured of it.
+    #[arg(long, value_enum, default_value = "look-up")]
+    way: CachedWay,
+    /// Keys, all of which are cached.
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(1..=126_976))]
+    keys: u64,
+    /// Bytes of a value.
+    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u32).range(0..=4_096))]
+    value_bytes: u32,
+    /// Seconds that are measured.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Seconds before that.
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(0..=600))]
+    warmup_seconds: u64,
+    /// A server whose CPU time is measured; may be given several times.
+    #[arg(long = "pid", value_name = "PID:ROLE")]
+    servers: Vec<Process>,
+}
+
+#[derive(Debug, Args)]
 struct ScaleArgs {
     /// Rounds, in which all sizes take turns; one more comes before them and does not count.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -209,6 +237,7 @@ impl Cli {
             Command::Leases(args) => leases(args).await,
             Command::Watch(args) => watch(args).await,
             Command::Watchers(args) => watchers(args).await,
+            Command::Cached(args) => cached(args).await,
             Command::Scale(args) => scale(args).await,
             Command::Eventual(command) => command.run().await,
             Command::Leader(args) => leader(&args).await,
@@ -287,6 +316,20 @@ async fn watchers(args: WatchersArgs) -> Result<String, String> {
         window: Duration::from_secs(args.seconds),
     };
     let report = idle.run().await?;
+    serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn cached(args: CachedArgs) -> Result<String, String> {
+    let load = CachedLoad {
+        endpoints: args.endpoints,
+        way: args.way,
+        keys: args.keys,
+        value_bytes: args.value_bytes as usize,
+        window: Duration::from_secs(args.seconds),
+        warmup: Duration::from_secs(args.warmup_seconds),
+        servers: args.servers,
+    };
+    let report = load.run().await?;
     serde_json::to_string(&report).map_err(|error| error.to_string())
 }
 

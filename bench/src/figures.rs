@@ -93,6 +93,20 @@ pub struct LatencyUs {
     pub max: f64,
 }
 
+impl LatencyUs {
+    /// Of each of so many that were timed together.
+    pub fn of_each(self, together: usize) -> LatencyUs {
+        let each = |us: f64| us / together as f64;
+        LatencyUs {
+            mean: each(self.mean),
+            p50: each(self.p50),
+            p99: each(self.p99),
+            p99_9: each(self.p99_9),
+            max: each(self.max),
+        }
+    }
+}
+
 /// One line of output.
 #[derive(Debug, Serialize)]
 pub struct Report {

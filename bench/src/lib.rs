@@ -15,6 +15,8 @@
 )]
 #![deny(missing_docs)]
 
+// Reads that the cache of the SDK answers.
+pub mod cached;
 // Command line.
 pub mod cli;
 // CPU time of processes.

@@ -15,6 +15,8 @@
 
 // Reads back what the store says happened.
 pub mod audit;
+// What caches answered, held against the log.
+pub mod cache_check;
 // The witness check.
 pub mod checker;
 // Real server processes on loopback.
@@ -33,6 +35,8 @@ pub mod model;
 pub mod relay;
 // Faults and workload together, with a verdict.
 pub mod scenarios;
+// A relay of caches that can tell lies.
+pub mod cache_relay;
 // Conditions with deadlines.
 pub mod wait;
 // What watchers were told, held against the log.

@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use quorate_tests::HarnessError;
 use quorate_tests::scenarios::{
-    EventualRounds, KillRounds, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker, WatchRounds,
+    CacheRounds, CrowdPart, EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker,
+    WatchRounds,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -36,6 +37,14 @@ enum Scenario {
     WatchRounds(WatchOptions),
     /// Clients write to the eventual tier while members are killed, wiped, paused and cut off. Cutting members off needs root.
     EventualRounds(EventualOptions),
+    /// Clients with caches read what others write while members are killed, paused, cut off and given snapshots. Cutting
+    /// members off needs root.
+    CacheRounds(CacheOptions),
+    /// Clients by the thousand connect, write to both tiers, watch, and go, twice.
+    ManyClients(CrowdOptions),
+    /// A part of the clients of `many-clients`.
+    #[command(hide = true)]
+    CrowdPart(CrowdPartOptions),
     /// A worker of `queue-rounds`.
     #[command(hide = true)]
     QueueWorker(WorkerOptions),
@@ -65,6 +74,39 @@ struct WatchOptions {
     /// Repeats the decisions of an earlier run; drawn and printed when absent.
     #[arg(long)]
     seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct CacheOptions {
+    /// Clients at a time: a quarter without a cache, and a quarter of each coherence.
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u64).range(4..=1000))]
+    clients: u64,
+    /// How long faults go on.
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Repeats the decisions of an earlier run; drawn and printed when absent.
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+struct CrowdOptions {
+    /// Clients at once; a member needs two open files for each.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..=30_000))]
+    clients: u64,
+}
+
+#[derive(Debug, Args)]
+struct CrowdPartOptions {
+    /// Members of the cluster.
+    #[arg(long, value_delimiter = ',', required = true)]
+    endpoints: Vec<String>,
+    /// What the keys of its clients begin with.
+    #[arg(long)]
+    name: String,
+    /// Its clients.
+    #[arg(long)]
+    clients: u64,
 }
 
 #[derive(Debug, Args)]
@@ -190,6 +232,30 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
                 seed: options.seed.unwrap_or_else(rand::random),
             };
             Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::CacheRounds(options) => {
+            let scenario = CacheRounds {
+                clients: options.clients,
+                seconds: options.seconds,
+                seed: options.seed.unwrap_or_else(rand::random),
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::ManyClients(options) => {
+            let scenario = ManyClients {
+                clients: options.clients,
+                program: std::env::current_exe().map_err(HarnessError::io("find this executable"))?,
+            };
+            Ok(End::Passed(scenario.run(progress).await?.to_string()))
+        }
+        Scenario::CrowdPart(options) => {
+            let part = CrowdPart {
+                endpoints: options.endpoints,
+                name: options.name,
+                clients: options.clients,
+            };
+            part.run().await?;
+            Ok(End::Passed("a part has ended".to_owned()))
         }
         Scenario::QueueWorker(options) => {
             end_with_stdin()?;

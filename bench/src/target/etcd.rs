@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use tonic::transport::Channel;
+use tonic::transport::channel::Change;
 
 use self::api::kv_client::KvClient;
 use self::api::maintenance_client::MaintenanceClient;
@@ -12,7 +13,10 @@ pub(super) mod api {
     tonic::include_proto!("etcdserverpb");
 }
 
-/// One connection.
+/// Members that a channel takes in turns.
+const BALANCED_MAX: usize = 64;
+
+/// One connection, or one to each member.
 #[derive(Clone, Debug)]
 pub struct EtcdSession {
     kv: KvClient<Channel>,
@@ -22,6 +26,24 @@ impl EtcdSession {
     pub(super) async fn connect(endpoint: &str) -> Result<EtcdSession, String> {
         let kv = KvClient::new(super::channel(endpoint).await?);
         Ok(EtcdSession { kv })
+    }
+
+    /// One channel over all members, which takes them in turns: what the crate `etcd-client` (0.21) does, call for call.
+    /// The crate itself is not used, since it cannot be built without the program `protoc`.
+    pub(super) async fn balanced(endpoints: &[String]) -> Result<EtcdSession, String> {
+        let (channel, members) = Channel::balance_channel(BALANCED_MAX);
+        for endpoint in endpoints {
+            let member = tonic::transport::Endpoint::from_shared(format!("http://{endpoint}"))
+                .map_err(|error| format!("{endpoint:?} is not host:port: {error}"))?;
+            let insert = Change::Insert(endpoint.clone(), member);
+            members
+                .send(insert)
+                .await
+                .map_err(|_| "the channel was closed".to_owned())?;
+        }
+        Ok(EtcdSession {
+            kv: KvClient::new(channel),
+        })
     }
 
     /// Whether the member at this endpoint leads.

@@ -19,6 +19,8 @@ pub enum System {
     QuorateUnary,
     /// etcd, with one gRPC call per operation.
     Etcd,
+    /// etcd as the client libraries of Rust call it: one channel, shared by all, that spreads calls over the members.
+    EtcdBalanced,
     /// One Redis server, whose streams are measured as a queue.
     Redis,
 }
@@ -33,6 +35,7 @@ impl System {
             System::Quorate => "quorate",
             System::QuorateUnary => "quorate-unary",
             System::Etcd => "etcd",
+            System::EtcdBalanced => "etcd-balanced",
             System::Redis => "redis",
         }
     }
@@ -43,7 +46,7 @@ impl System {
         for endpoint in endpoints {
             let answer = match self {
                 System::Quorate | System::QuorateUnary => UnarySession::leads(endpoint).await,
-                System::Etcd => EtcdSession::leads(endpoint).await,
+                System::Etcd | System::EtcdBalanced => EtcdSession::leads(endpoint).await,
                 System::Redis => RedisVerbs::ready(endpoint).await,
             };
             match answer {
@@ -69,6 +72,13 @@ impl Target {
             let session = StreamSession::connect(endpoints, connections, super::CALL_TIMEOUT).await?;
             return Ok(Target {
                 sessions: vec![Session::Stream(session)],
+            });
+        }
+        if system == System::EtcdBalanced {
+            // Without a leader the first calls would fail.
+            system.leader(endpoints).await?;
+            return Ok(Target {
+                sessions: vec![Session::Etcd(EtcdSession::balanced(endpoints).await?)],
             });
         }
         let leader = system.leader(endpoints).await?;
@@ -112,6 +122,7 @@ impl Session {
             System::Quorate => Session::Stream(StreamSession::connect(&[endpoint.to_owned()], 1, call_timeout).await?),
             System::QuorateUnary => Session::Unary(UnarySession::connect(endpoint).await?),
             System::Etcd => Session::Etcd(EtcdSession::connect(endpoint).await?),
+            System::EtcdBalanced => Session::Etcd(EtcdSession::balanced(&[endpoint.to_owned()]).await?),
             System::Redis => return Err(NO_KEYS.to_owned()),
         })
     }

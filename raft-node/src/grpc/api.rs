@@ -119,7 +119,7 @@ impl Api {
 
     /// This member leads, as far as it knows.
     pub(super) fn leads(&self) -> bool {
-        crate::consensus::leader(&self.raft) == Some(self.roster.me().member)
+        self.raft.is_leader()
     }
 
     /// The header of an answer that reflects `revision`.

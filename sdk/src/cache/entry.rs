@@ -20,6 +20,8 @@ pub(crate) struct Entry {
     /// It is as fresh as this moment, in nanoseconds of the cache's clock. Only a relaxed cache asks for it: elsewhere the
     /// stream says how fresh everything is.
     pub(super) fresh_as_of: u64,
+    /// Its time to live in the cache is over then, in nanoseconds of its clock.
+    pub(super) expires_at: u64,
     /// The member that told it.
     pub(super) member: u64,
     pub(super) coherence: Coherence,
@@ -31,7 +33,7 @@ impl Entry {
         key: &Bytes,
         record: Option<Record>,
         known_at: u64,
-        fresh_as_of: u64,
+        (fresh_as_of, expires_at): (u64, u64),
         member: u64,
         coherence: Coherence,
     ) -> Self {
@@ -52,6 +54,7 @@ impl Entry {
             record,
             known_at,
             fresh_as_of,
+            expires_at,
             member,
             coherence,
         }

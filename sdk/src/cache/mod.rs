@@ -1,7 +1,8 @@
 //! The read-through cache: records that reads brought in, kept true by a stream, and answered only as far as that is proved.
 //!
 //! A read of one key fills it ([`shared`]). Its key is then named to a member ([`holds`]), which says from which revision on
-//! every change of it comes, and whether it has another record by now. What is true is put into the bounded [`store`]. From
+//! every change of it comes, and whether it has another record by now. What is true is put into the bounded [`store`], where look-ups find it
+//! through an [`index`]. From
 //! then on the stream keeps it true ([`watcher`], [`lane`]); a task for each stream finds it a member, names keys, and asks how
 //! fresh it is as often as look-ups need it ([`follow`], [`pace`]). A look-up ([`handle`]) takes no lock of the cache: it reads
 //! how far the stream is ([`proof`]), and then the entry.
@@ -16,6 +17,7 @@ mod entry;
 mod follow;
 mod handle;
 mod holds;
+mod index;
 mod invalidate;
 mod key;
 mod lane;

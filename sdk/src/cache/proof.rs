@@ -32,6 +32,8 @@ pub(super) struct Standing {
     pub(super) position: u64,
     /// Nanoseconds since everything was as fresh as it is.
     pub(super) staleness: u64,
+    /// When that was found.
+    pub(super) now: u64,
 }
 
 impl Proof {
@@ -91,7 +93,8 @@ impl Proof {
             Some((seen_epoch, revision)) if seen_epoch == epoch && revision <= position => {}
             _ => return Err(Miss::Behind),
         }
-        let staleness = clock().saturating_sub(as_of);
+        let now = clock();
+        let staleness = now.saturating_sub(as_of);
         let lease = self.lease.load(Ordering::Relaxed);
         if as_of == NEVER || staleness > staleness_max || (lease != 0 && staleness >= lease) {
             return Err(Miss::TooOld);
@@ -100,6 +103,7 @@ impl Proof {
             turn,
             position,
             staleness,
+            now,
         })
     }
 

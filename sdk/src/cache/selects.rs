@@ -99,7 +99,8 @@ pub(crate) fn keys_select(keys: &v1::KeySelector, key: &[u8]) -> bool {
 fn pattern_selects(pattern: &[u8], key: &[u8]) -> bool {
     let (mut p, mut k) = (0, 0);
     // Behind the wildcard, and how far the key is taken by it.
-    let (mut one, mut many): (Option<(usize, usize)>, Option<(usize, usize)>) = (None, None);
+    let mut one: Option<(usize, usize)> = None;
+    let mut many: Option<(usize, usize)> = None;
     loop {
         if pattern[p..].starts_with(b"**") {
             p += 2;

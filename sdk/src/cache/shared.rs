@@ -110,9 +110,8 @@ impl Shared {
             Coherence::Strong => self.look_up_kept(&self.strong, key, staleness_max),
             Coherence::Relaxed => self.look_up_relaxed(key, staleness_max),
         };
-        match &found {
-            Ok(_) => self.counts.hit(),
-            Err(why) => self.counts.miss(*why),
+        if let Err(why) = &found {
+            self.counts.miss(*why);
         }
         found
     }
@@ -132,11 +131,12 @@ impl Shared {
                 return Err(why);
             }
         };
-        let entry = self.store.get(&key).ok_or(Miss::Absent)?;
+        let entry = self.find(key, standing.now)?;
         // What is known to be newer belongs to a revision that has not come whole.
         if entry.known_at > standing.position || !lane.proof.is_still(&standing) {
             return Err(Miss::Behind);
         }
+        self.counts.hit();
         Ok(Cached {
             entry,
             revision: standing.position,
@@ -148,16 +148,33 @@ impl Shared {
         if self.closed.load(Ordering::Acquire) {
             return Err(Miss::Broken);
         }
-        let entry = self.store.get(&key).ok_or(Miss::Absent)?;
-        let staleness = self.now().saturating_sub(entry.fresh_as_of);
+        let now = self.now();
+        let entry = self.find(key, now)?;
+        let staleness = now.saturating_sub(entry.fresh_as_of);
         if staleness > staleness_max {
             return Err(Miss::TooOld);
         }
+        self.counts.hit();
         Ok(Cached {
             revision: entry.known_at,
             entry,
             staleness,
         })
+    }
+
+    #[inline]
+    fn find(&self, key: KeyRef<'_>, now: u64) -> Result<Arc<Entry>, Miss> {
+        let found = self.store.look_up(&key, self.counts.hits());
+        found.filter(|entry| now < entry.expires_at).ok_or(Miss::Absent)
+    }
+
+    /// When an entry that comes in now is over.
+    pub(super) fn expiry(&self) -> u64 {
+        let ttl = self
+            .settings
+            .ttl
+            .map_or(u64::MAX, |ttl| u64::try_from(ttl.as_nanos()).unwrap_or(u64::MAX));
+        self.now().saturating_add(ttl)
     }
 
     /// Before a read is sent whose answer may be held.
@@ -186,7 +203,7 @@ impl Shared {
             &key.key,
             record.cloned(),
             header.revision,
-            fresh_as_of,
+            (fresh_as_of, self.expiry()),
             header.member_id,
             coherence,
         ));
@@ -199,7 +216,7 @@ impl Shared {
     fn fill_relaxed(&self, fill: Fill, key: CacheKey, entry: Arc<Entry>) {
         let _relaxed = self.relaxed.lock();
         let is_newer = |held: Arc<Entry>| held.known_at > entry.known_at;
-        if !self.is_current(fill) || self.store.get(&key.borrowed()).is_some_and(is_newer) {
+        if !self.is_current(fill) || self.store.get(&key).is_some_and(is_newer) {
             return;
         }
         self.store.insert(key, entry);
@@ -256,7 +273,7 @@ impl Shared {
 
     /// Called with the lock of the lane held: nobody else inserts.
     fn insert_newer(&self, key: CacheKey, entry: Arc<Entry>) -> bool {
-        let held = self.store.get(&key.borrowed());
+        let held = self.store.get(&key);
         if held.is_some_and(|held| held.known_at >= entry.known_at) {
             return false;
         }

@@ -96,8 +96,14 @@ pub(super) struct Counts {
 }
 
 impl Counts {
+    #[inline]
     pub(super) fn hit(&self) {
         count(&self.hits.0);
+    }
+
+    #[inline]
+    pub(super) fn hits(&self) -> u64 {
+        self.hits.0.load(Ordering::Relaxed)
     }
 
     pub(super) fn miss(&self, why: Miss) {

@@ -1,4 +1,7 @@
 //! The entries, bounded. What the rest of the cache relies on: whatever goes without being asked to is told of, once.
+//!
+//! moka decides what stays, and an index of our own answers look-ups: moka takes notes of every look-up, which costs several
+//! times as much as finding the entry does. Of those that find something it is told one in eight, of those that do not each.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,13 +12,19 @@ use moka::sync::Cache;
 use parking_lot::Mutex;
 
 use super::entry::Entry;
+use super::index::Index;
 use super::key::{CacheKey, KeyRef};
 use super::settings::{CachePolicy, CacheSettings, Coherence};
 
-type Hashing = foldhash::quality::RandomState;
+pub(super) type Hashing = foldhash::quality::RandomState;
 
 /// The weight of everything is counted in 32 bits an entry.
 const WEIGHT_BITS: u32 = 31;
+
+/// Look-ups of which one is told to the policy, as a power of two.
+const TOLD_BITS: u32 = 3;
+/// Times this, a count has upper bits that follow no rhythm of the program's.
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
 
 /// An entry that went by itself.
 #[derive(Debug)]
@@ -25,21 +34,26 @@ pub(super) struct Gone {
     pub(super) expired: bool,
 }
 
-#[derive(Default)]
 struct Notices {
+    index: Index,
     /// By what keeps them true.
     gone: [Mutex<Vec<Gone>>; 3],
     bytes: AtomicU64,
 }
 
 pub(super) struct Store {
-    entries: Cache<CacheKey, Arc<Entry>, Hashing>,
+    policy: Cache<CacheKey, Arc<Entry>, Hashing>,
     notices: Arc<Notices>,
 }
 
 impl Store {
     pub(super) fn new(settings: &CacheSettings) -> Self {
-        let notices = Arc::new(Notices::default());
+        let hashing = Hashing::default();
+        let notices = Arc::new(Notices {
+            index: Index::new(hashing.clone()),
+            gone: Default::default(),
+            bytes: AtomicU64::new(0),
+        });
         let told = Arc::clone(&notices);
         let policy = match settings.policy {
             CachePolicy::TinyLfu => EvictionPolicy::tiny_lfu(),
@@ -63,32 +77,46 @@ impl Store {
             builder = builder.time_to_live(ttl);
         }
         Self {
-            entries: builder.build_with_hasher(Hashing::default()),
+            policy: builder.build_with_hasher(hashing),
             notices,
         }
     }
 
+    /// For a look-up, the `count`th of those that found something.
     #[inline]
-    pub(super) fn get(&self, key: &KeyRef<'_>) -> Option<Arc<Entry>> {
-        self.entries.get(key)
+    pub(super) fn look_up(&self, key: &KeyRef<'_>, count: u64) -> Option<Arc<Entry>> {
+        let found = self.notices.index.get(key);
+        if found.is_none() || count.wrapping_mul(SPREAD) >> (u64::BITS - TOLD_BITS) == 0 {
+            self.policy.get(key);
+        }
+        found
+    }
+
+    /// For ourselves: it does not count as a look-up.
+    pub(super) fn get(&self, key: &CacheKey) -> Option<Arc<Entry>> {
+        self.notices.index.get(&key.borrowed())
     }
 
     pub(super) fn holds(&self, key: &CacheKey) -> bool {
-        self.entries.contains_key(key)
+        self.get(key).is_some()
     }
 
     pub(super) fn insert(&self, key: CacheKey, entry: Arc<Entry>) {
         self.notices.bytes.fetch_add(entry.bytes as u64, Ordering::Relaxed);
-        self.entries.insert(key, entry);
+        // In this order: the policy may refuse it at once.
+        self.notices.index.insert(key.clone(), Arc::clone(&entry));
+        self.policy.insert(key, entry);
     }
 
     pub(super) fn remove(&self, key: &CacheKey) -> Option<Arc<Entry>> {
-        self.entries.remove(key)
+        let removed = self.notices.index.remove(key, None);
+        self.policy.invalidate(key);
+        removed
     }
 
     /// Makes room, and forgets what is over.
     pub(super) fn tidy(&self) {
-        self.entries.run_pending_tasks();
+        self.policy.run_pending_tasks();
     }
 
     /// What went by itself since the last time, of what is kept true like this. It may be there again.
@@ -98,11 +126,11 @@ impl Store {
 
     /// Everything that is held, as it is met; what comes and goes meanwhile may be among it.
     pub(super) fn entries(&self) -> impl Iterator<Item = (CacheKey, Arc<Entry>)> {
-        self.entries.iter().map(|(key, entry)| (CacheKey::clone(&key), entry))
+        self.notices.index.entries()
     }
 
     pub(super) fn count(&self) -> u64 {
-        self.entries.entry_count()
+        self.policy.entry_count()
     }
 
     pub(super) fn bytes(&self) -> u64 {
@@ -126,6 +154,8 @@ impl Notices {
             RemovalCause::Size => false,
             RemovalCause::Explicit | RemovalCause::Replaced => return,
         };
+        // Another one may have come in its place.
+        self.index.remove(key, Some(&entry));
         self.gone[place(entry.coherence)].lock().push(Gone {
             key: key.clone(),
             expired,
@@ -145,7 +175,14 @@ mod tests {
             value: Bytes::from(vec![1; value_bytes]),
             ..Record::default()
         };
-        Arc::new(Entry::new(&key.key, Some(record), 1, 0, 1, Coherence::Eventual))
+        Arc::new(Entry::new(
+            &key.key,
+            Some(record),
+            1,
+            (0, u64::MAX),
+            1,
+            Coherence::Eventual,
+        ))
     }
 
     fn fill(store: &Store, count: usize, value_bytes: usize) -> usize {

@@ -67,7 +67,14 @@ impl Watcher {
         let Some(record) = event.record else { return };
         let key = CacheKey::new(&domain, &record.key);
         let record = is_put.then(|| Record::from(record));
-        let entry = Arc::new(Entry::new(&key.key, record, revision, 0, writer.member, self.coherence));
+        let entry = Arc::new(Entry::new(
+            &key.key,
+            record,
+            revision,
+            (0, self.cache.expiry()),
+            writer.member,
+            self.coherence,
+        ));
         if let Some(Settled::Keep(key, entry)) = writer.holds.event(&key, entry) {
             self.cache.change(key, entry);
         }

@@ -12,7 +12,8 @@ use crate::queue::{ItemState, NewItem, Queue, QueueItem, QueueSnapshot, QueueSyn
 
 /// How often a queue is read again that others change meanwhile.
 const ROUNDS_MAX: u32 = 8;
-/// The longest claim.
+/// The shortest and the longest claim.
+const VISIBILITY_MIN: Duration = Duration::from_millis(100);
 const VISIBILITY_MAX: Duration = Duration::from_secs(7 * 86_400);
 
 /// The queue of the fleet: which tasks wait, and which somebody works on.
@@ -140,12 +141,14 @@ impl Shared {
         }
         let visibility = match self.settings.default_ttl {
             Duration::ZERO => VISIBILITY_MAX,
-            ttl => ttl.min(VISIBILITY_MAX),
+            ttl => ttl.clamp(VISIBILITY_MIN, VISIBILITY_MAX),
         };
         let mut sync = difference(&snapshot, wanted)
             .worker(&self.settings.worker_id)
             .visibility(visibility);
-        if let Some(registered) = self.registration.current.lock().await.as_ref() {
+        if let Some(registered) = self.registration.current.lock().await.as_ref()
+            && registered.session.loss().is_none()
+        {
             sync = sync.session(&registered.session);
         }
         if sync.is_empty() {

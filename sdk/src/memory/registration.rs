@@ -29,6 +29,8 @@ pub(super) struct Registered {
     pub(super) session: Session,
     pub(super) worker: Worker,
     pub(super) capacity: u32,
+    /// The capacity is under a key, too.
+    pub(super) capacity_told: bool,
     /// What it said of itself last, as JSON.
     pub(super) status: Option<Bytes>,
     pub(super) beats: u64,
@@ -43,11 +45,8 @@ impl Shared {
     ) -> Result<&'a mut Registered> {
         let lives = current.as_ref().is_some_and(|there| there.session.loss().is_none());
         if !lives {
-            let before = current.take();
-            let asked = capacity.or(before.as_ref().map(|before| before.capacity));
-            let beats = before.as_ref().map_or(0, |before| before.beats);
-            let status = before.and_then(|before| before.status);
-            let registered = self.register(asked.unwrap_or(CAPACITY), status, beats).await?;
+            // What was said is kept until it is said again.
+            let registered = self.register(capacity, current.as_ref()).await?;
             *current = Some(registered);
             self.start_beating();
         }
@@ -61,19 +60,25 @@ impl Shared {
         }
     }
 
-    async fn register(&self, capacity: u32, status: Option<Bytes>, beats: u64) -> Result<Registered> {
+    async fn register(&self, capacity: Option<u32>, before: Option<&Registered>) -> Result<Registered> {
         let (client, name) = (&self.client, &self.settings.worker_id);
+        let capacity = capacity.or(before.map(|before| before.capacity)).unwrap_or(CAPACITY);
         let session = client.session(self.settings.session_ttl).await?;
         let worker = client.register_worker(name, &session).capacity(capacity).await?;
         let mut registered = Registered {
             session,
             worker,
             capacity,
+            capacity_told: false,
             status: None,
-            beats,
+            beats: before.map_or(0, |before| before.beats),
         };
-        if let Some(status) = status {
-            self.put_status(&mut registered, status).await?;
+        let Some(before) = before else { return Ok(registered) };
+        if let Some(status) = &before.status {
+            self.put_status(&mut registered, status.clone()).await?;
+        }
+        if before.capacity_told {
+            self.tell_capacity(&mut registered, capacity).await?;
         }
         Ok(registered)
     }
@@ -84,6 +89,14 @@ impl Shared {
         let put = self.client.put(key, &status).lease(registered.session.id());
         let revision = put.await?.revision;
         registered.status = Some(status);
+        Ok(revision)
+    }
+
+    /// Changes the capacity of the worker, in its registration and under its key.
+    pub(super) async fn tell_capacity(&self, registered: &mut Registered, tasks: u32) -> Result<u64> {
+        let lease = registered.session.id();
+        let revision = self.put_capacity(&self.settings.worker_id, lease, tasks).await?;
+        (registered.capacity, registered.capacity_told) = (tasks, true);
         Ok(revision)
     }
 

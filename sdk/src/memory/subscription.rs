@@ -5,18 +5,19 @@ use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use tokio::task::AbortHandle;
 
 use super::cache::{Invalidation, Invalidations};
 use super::conflict::panic_message;
 use super::events::{Events, MemoryEvent};
 use super::handle::{Memory, Shared};
-use super::metrics_sync::object_of;
 use super::table::pattern_of;
 use super::value::decode;
 use crate::client::Client;
@@ -28,6 +29,9 @@ use crate::watch::{KeyEvent, KeyEventKind, Watch, WatchItem};
 
 /// Subscriptions of one memory: each has a stream of its own.
 const SUBSCRIPTIONS_MAX: u64 = 256;
+
+/// Before a read that failed is tried again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Names a subscription of a memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -181,7 +185,7 @@ impl Subscribe<'_> {
     async fn open(self) -> Result<SubscriptionId> {
         let shared = &self.memory.shared;
         let _pass = shared.gate.enter_to_read()?;
-        shared.subscriptions.check()?;
+        shared.subscriptions.check(&mut shared.subscriptions.running.lock())?;
         let client = &shared.client;
         let keys = Keys::pattern(&self.pattern);
         let eventual = client.eventual();
@@ -263,9 +267,7 @@ impl Follower {
         let mut change = MemoryChange::of_eventual(update);
         if is_map {
             // A watch tells that it changed; what it holds is read.
-            let fields = self.client.eventual().map(&change.key).fields().await?;
-            let object = object_of(&change.key, &fields)?;
-            change.value = Some(Bytes::from(serde_json::Value::Object(object).to_string()));
+            change.value = Some(read_map(&self.client, &change.key).await?);
         }
         self.call(&change);
         Ok(())
@@ -305,6 +307,24 @@ impl Follower {
     }
 }
 
+/// The fields of a map as a JSON object; one that others wrote and that is no JSON is told as text.
+async fn read_map(client: &Client, key: &str) -> Result<Bytes> {
+    let map = client.eventual().map(key);
+    let fields = loop {
+        match map.fields().await {
+            Ok(fields) => break fields,
+            Err(error) if error.is_retryable() => tokio::time::sleep(PAUSE).await,
+            Err(error) => return Err(error),
+        }
+    };
+    let text = |bytes: &Bytes| String::from_utf8_lossy(bytes).into_owned();
+    let object = fields.iter().map(|(name, value)| {
+        let told = serde_json::from_slice(value).unwrap_or_else(|_| Value::String(text(value)));
+        (text(name), told)
+    });
+    Ok(Bytes::from(Value::Object(object.collect()).to_string()))
+}
+
 /// The subscriptions of a memory.
 #[derive(Debug, Default)]
 pub(super) struct Subscriptions {
@@ -323,8 +343,8 @@ impl Subscriptions {
         running.len()
     }
 
-    fn check(&self) -> Result<()> {
-        let value = self.len() as u64 + 1;
+    fn check(&self, running: &mut BTreeMap<SubscriptionId, AbortHandle>) -> Result<()> {
+        let value = self.alive(running) as u64 + 1;
         if value <= SUBSCRIPTIONS_MAX {
             return Ok(());
         }
@@ -350,6 +370,8 @@ impl Subscriptions {
             let message = "the memory was shut down";
             return Err(Error::new(ErrorKind::Closed, Outcome::NotAMutation, message));
         }
+        // Others may have been made since it was asked for.
+        self.check(&mut running)?;
         running.insert(id, tokio::spawn(follow).abort_handle());
         Ok(id)
     }

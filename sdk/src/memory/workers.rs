@@ -74,13 +74,10 @@ impl Memory {
         let revision = if worker == shared.settings.worker_id {
             let mut current = shared.registration.current.lock().await;
             let registered = shared.registered(&mut current, Some(tasks)).await?;
-            let revision = shared.put_capacity(worker, registered.session.id(), tasks, &key, &json);
-            let revision = revision.await?;
-            registered.capacity = tasks;
-            revision
+            shared.tell_capacity(registered, tasks).await?
         } else {
             let lease = shared.lease_of(worker).await?;
-            shared.put_capacity(worker, lease, tasks, &key, &json).await?
+            shared.put_capacity(worker, lease, tasks).await?
         };
         shared.wrote(key, Tier::Strong, Some(revision), json);
         Ok(revision)
@@ -159,10 +156,11 @@ impl Shared {
         }
     }
 
-    async fn put_capacity(&self, worker: &str, lease: u64, tasks: u32, key: &str, json: &Bytes) -> Result<u64> {
+    pub(super) async fn put_capacity(&self, worker: &str, lease: u64, tasks: u32) -> Result<u64> {
+        let key = self.table.worker_capacity(worker)?;
+        let put = Op::put(&key, encode(&key, &tasks)?).lease(lease);
         let txn = self.client.txn().then(capacity_op(worker, lease, tasks));
-        let reply = txn.then(Op::put(key, json).lease(lease)).await?;
-        Ok(reply.revision)
+        Ok(txn.then(put).await?.revision)
     }
 }
 

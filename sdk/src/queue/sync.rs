@@ -16,6 +16,7 @@ use crate::lease::Session;
 /// What a program wants of a queue that it has read: 1 to 10,000 items that go, come back, are added or claimed, each of
 /// them named once. See [`Queue::snapshot`].
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "nothing is done before a queue is synced"]
 pub struct SyncQueue(v1::QueueSync);
 
 /// Where an item is found. Made of what was read of it; its priority and its group never change.

@@ -11,6 +11,7 @@ use crate::lease::not_expected;
 
 /// Who is to have which tasks, from assignments that were read: at most 10,000 tasks. See [`Client::sync_assignments`].
 #[derive(Clone, Debug, PartialEq)]
+#[must_use = "nothing is done before assignments are synced"]
 pub struct SyncAssignments(v1::AssignmentsSync);
 
 impl SyncAssignments {

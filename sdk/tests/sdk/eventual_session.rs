@@ -242,6 +242,8 @@ async fn each_answer_of_the_strong_tier_has_a_token_too() {
     reader.observe(&deleted.token().to_string().parse().unwrap());
     let _ = reader.get("k").consistency(Consistency::Local).await.unwrap();
     let asked = cluster.store.lock().requests.last().cloned();
-    let Some(v1::call::Request::Get(asked)) = asked else { panic!("{asked:?}") };
+    let Some(v1::call::Request::Get(asked)) = asked else {
+        panic!("{asked:?}")
+    };
     assert_eq!(asked.read.unwrap().min_revision, 4);
 }

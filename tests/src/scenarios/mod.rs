@@ -4,18 +4,25 @@
 //! happened, every kind of operation succeeded, every answer is explained by the witness check, the final reads show all
 //! that was acknowledged, and all members have the same state at the same index.
 
+mod cache_rounds;
 mod eventual_rounds;
 mod kill_rounds;
+mod many_clients;
+mod nemesis;
 mod power_loss;
 mod queue_rounds;
 mod queue_worker;
 mod run;
 mod watch_rounds;
+mod witnessed;
 
+pub use cache_rounds::{CacheReport, CacheRounds};
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
 pub use kill_rounds::KillRounds;
+pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};
+pub use nemesis::Faults;
 pub use power_loss::{PowerLoss, PowerLossEnd};
 pub use queue_rounds::{QueueReport, QueueRounds};
 pub use queue_worker::QueueWorker;
 pub use run::RunReport;
-pub use watch_rounds::{Faults, WatchReport, WatchRounds};
+pub use watch_rounds::{WatchReport, WatchRounds};

@@ -6,7 +6,9 @@
 )]
 
 mod basics;
+mod cache_lies;
 mod cache_members;
+mod cache_rounds;
 mod domains;
 mod durability;
 mod eventual;
@@ -21,6 +23,7 @@ mod integrity;
 mod leases;
 mod limits;
 mod locks;
+mod many_clients;
 mod membership;
 mod memory;
 mod memory_keys;
@@ -28,6 +31,7 @@ mod partitions;
 mod queues;
 mod reads;
 mod retries;
+mod sdk_resilience;
 mod startup;
 mod tidy;
 mod watch;

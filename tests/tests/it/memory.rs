@@ -5,9 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures::future::try_join_all;
-use quorate::{
-    Consistency, ErrorKind, Heartbeat, Memory, MemoryEvent, QueueState, Result, Source, resolvers,
-};
+use quorate::{Consistency, ErrorKind, Heartbeat, Memory, MemoryEvent, QueueState, Result, Source, resolvers};
 use quorate_tests::cluster::Cluster;
 use quorate_tests::wait;
 use serde_json::{Value, json};
@@ -244,6 +242,37 @@ async fn heartbeats_are_made_by_themselves_and_keep_the_worker_alive() {
     .unwrap();
     let record = other.client().worker("worker-1").await.unwrap().unwrap();
     assert_eq!(record.registered_revision, registered, "it never had to register again");
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_session_registers_again_with_all_it_had_said() {
+    let (_cluster, [one, other, _]) = fleet().await;
+    register(&one, 3).await;
+    one.sync_worker_capacity("worker-1", 4).await.unwrap();
+    let before = other.client().worker("worker-1").await.unwrap().unwrap();
+    other.client().revoke_lease(before.lease).await.unwrap();
+    wait::until("the worker to be back", PATIENCE, async || {
+        let active = other.get_active_workers().await.map_err(|error| error.to_string())?;
+        let back = active
+            .iter()
+            .any(|worker| worker.lease != before.lease && worker.capacity == 4);
+        back.then_some(()).ok_or(format!("{active:?}"))
+    })
+    .await
+    .unwrap();
+    for (what, value) in [
+        ("status", json!({"state": "active", "capacity": 3})),
+        ("capacity", json!(4)),
+    ] {
+        let key = one.key(format!("workers/worker-1/{what}"));
+        wait::until("what it had said", PATIENCE, async || {
+            let read = other.read::<Value>(&key).consistency(Consistency::Strong).await;
+            let read = read.map_err(|error| error.to_string())?.map(|read| read.into_value());
+            (read.as_ref() == Some(&value)).then_some(()).ok_or(format!("{read:?}"))
+        })
+        .await
+        .unwrap();
+    }
 }
 
 #[tokio::test]

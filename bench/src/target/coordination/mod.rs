@@ -82,6 +82,7 @@ impl Verbs {
                     });
                 }
             }
+            System::EtcdBalanced => return Err(format!("{} does keys only", system.name())),
             System::Redis => {
                 let server = system.leader(endpoints).await?;
                 for number in 0..clients {

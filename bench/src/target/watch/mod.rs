@@ -39,7 +39,9 @@ impl Watchers {
             match system {
                 System::Quorate => sdk::open(endpoints, own, prefix, &send).await?,
                 System::Etcd => etcd::open(&system.leader(endpoints).await?, own, prefix, &send).await?,
-                System::QuorateUnary | System::Redis => return Err(format!("{} is not watched here", system.name())),
+                System::QuorateUnary | System::EtcdBalanced | System::Redis => {
+                    return Err(format!("{} is not watched here", system.name()));
+                }
             }
         }
         Ok(Watchers { received })

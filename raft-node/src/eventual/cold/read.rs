@@ -41,8 +41,10 @@ impl Tier {
             (elements, cold)
         };
         let fill = |elements: &mut Elements, fetched: &Fetched| {
-            let filled = elements.iter_mut().map(|(_, held)| held.fill(fetched));
-            filled.fold(true, |all, one| all && one)
+            for (_, held) in elements.iter_mut() {
+                held.fill(fetched);
+            }
+            !elements.iter().any(|(_, held)| held.is_cold())
         };
         self.whole(number, stays, look, fill)
     }

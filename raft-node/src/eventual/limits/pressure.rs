@@ -62,7 +62,10 @@ impl Levels {
             return false;
         }
         let (name, from, to) = (domain.name.as_str(), before.name(), now.name());
-        if now < Pressure::High || now < before {
+        if domain.evict == Evict::Memory && now.max(before) < Pressure::Critical {
+            // It lives there, and goes up and down all the time.
+            tracing::debug!(domain = name, from, to, "memory pressure of a domain");
+        } else if now < Pressure::High || now < before {
             tracing::info!(domain = name, from, to, "memory pressure of a domain");
         } else if domain.evict == Evict::None {
             tracing::warn!(

@@ -1,6 +1,5 @@
 //! Many watchers while members are killed, paused, cut off and given snapshots, and history is compacted.
 
-mod nemesis;
 mod report;
 mod writers;
 
@@ -15,25 +14,17 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
-use crate::cluster::{Cluster, EqualState, Network, Settings};
-use crate::log_replay::replay;
+use crate::HarnessError;
+use crate::cluster::Network;
 use crate::watch_check::{Summary, Truth, Verdict, Watcher, check};
 use crate::watchers::{Clock, Connected, FUTURE, RawStream, SdkWatcher, Whims};
-use crate::{HarnessError, wait};
 
-use nemesis::Nemesis;
+use super::nemesis::{Nemesis, Pace};
+use super::witnessed;
+use super::witnessed::PATIENCE;
 use writers::Writers;
 
-pub use nemesis::Faults;
 pub use report::WatchReport;
-
-/// It keeps its whole log, and no fault is its own: what happened is read there.
-const WITNESS: u64 = 4;
-
-/// Entries that the others keep: enough for a member that restarts, too few for one that was away.
-const KEEP_LOG_ENTRIES: u64 = 600;
-
-const SNAPSHOT_LOG_BYTES: u64 = 256 << 10;
 
 /// A stream that pauses for longer is cancelled as lagging, if much is waiting for it.
 const STALL_MS_MAX: u64 = 1000;
@@ -49,9 +40,6 @@ const COMPACT_EVERY: std::ops::Range<u64> = 100..200;
 
 /// Revisions that a compaction leaves, at most.
 const LEFT_MAX: u64 = 250;
-
-/// Elections, restarts and a slow machine together stay far below.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Watchers follow while faults happen.
 #[derive(Clone, Copy, Debug)]
@@ -105,7 +93,8 @@ struct Run {
 
 impl Run {
     async fn begin(plan: WatchRounds, partitions: bool) -> Result<Run, HarnessError> {
-        let cluster = cluster(partitions).await?;
+        let more_toml = format!("[limits]\nwatch_stall_ms_max = {STALL_MS_MAX}\n");
+        let cluster = witnessed::cluster(partitions, more_toml).await?;
         let client = cluster.client().await?;
         let clock = Clock::default();
         let mut random = SmallRng::seed_from_u64(plan.seed);
@@ -117,7 +106,7 @@ impl Run {
         let mut run = Run {
             plan,
             partitions,
-            nemesis: Nemesis::new(cluster, random.random()),
+            nemesis: Nemesis::new(cluster, clock, random.random()),
             random,
             clock,
             writers,
@@ -247,12 +236,12 @@ impl Run {
             compacting.map_err(|error| HarnessError::Broken(format!("the compactor stopped: {error}")))?;
         self.client.close().await;
         let writes = self.writers.stop().await?;
-        let (cluster, faults) = self.nemesis.end();
+        let (cluster, faults, _) = self.nemesis.end();
         progress(format!(
             "the faults are over; {} watchers have ended, and the log is read",
             watchers.len()
         ));
-        let (truth, state) = truth(cluster).await?;
+        let (truth, state) = witnessed::truth(cluster).await?;
         writes.check(&truth)?;
         let summary = judge(&watchers, &truth, &writes)?;
         // A violation, if there is one, says more than that somebody waits.
@@ -298,28 +287,6 @@ fn demand(summary: &Summary, watchers: u64, compactions: u64) -> Result<(), Harn
     }
 }
 
-/// Three members, and a learner that is the witness.
-async fn cluster(partitions: bool) -> Result<Cluster, HarnessError> {
-    let settings = Settings {
-        snapshot_log_bytes: Some(SNAPSHOT_LOG_BYTES),
-        keep_log_entries: Some(KEEP_LOG_ENTRIES),
-        whole_logs: vec![WITNESS],
-        own_network: partitions,
-        more_toml: format!("[limits]\nwatch_stall_ms_max = {STALL_MS_MAX}\n"),
-        ..Settings::of(3)
-    };
-    let mut cluster = Cluster::start_with(settings).await?;
-    cluster.start_joining(WITNESS).await?;
-    let peer = cluster.member(WITNESS)?.peer_address().to_owned();
-    let client = cluster.client().await?;
-    let added = client.member_add(WITNESS, &peer).await;
-    added.map_err(HarnessError::call("add the learner"))?;
-    let leader = cluster.wait_for_leader().await?;
-    let status = cluster.status(leader).await.map_err(HarnessError::Broken)?;
-    cluster.wait_until_applied(WITNESS, status.applied_index).await?;
-    Ok(cluster)
-}
-
 /// Compacts up to shortly before the newest revision, again and again; returns how often it did.
 async fn compact(client: Client, newest: Arc<AtomicU64>, seed: u64, stopped: watch::Receiver<bool>) -> u64 {
     let mut random = SmallRng::seed_from_u64(seed);
@@ -335,27 +302,4 @@ async fn compact(client: Client, newest: Arc<AtomicU64>, seed: u64, stopped: wat
     }
     client.close().await;
     compactions
-}
-
-/// Waits until all members agree, ends the witness and reads what happened.
-async fn truth(mut cluster: Cluster) -> Result<(Truth, EqualState), HarnessError> {
-    cluster.check_nobody_ended()?;
-    let state = cluster.wait_for_equal_state().await?;
-    cluster.stop(WITNESS).await?;
-    let data = cluster.member(WITNESS)?.data_directory();
-    Ok((replay(&data, &state)?, state))
-}
-
-/// Waits until a condition of a member's status holds.
-async fn wait_for_status<T>(
-    cluster: &Cluster,
-    condition: &str,
-    id: u64,
-    mut holds: impl FnMut(&quorate_proto::v1::StatusResponse) -> Option<T>,
-) -> Result<T, HarnessError> {
-    wait::until(condition, PATIENCE, async || {
-        let status = cluster.status(id).await?;
-        holds(&status).ok_or_else(|| format!("log {}..={}", status.log_first_index, status.log_last_index))
-    })
-    .await
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::nemesis::Faults;
+use super::super::nemesis::Faults;
 use crate::cluster::EqualState;
 use crate::watch_check::Summary;
 

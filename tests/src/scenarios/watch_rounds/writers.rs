@@ -13,6 +13,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use super::super::nemesis::Pace;
 use super::PATIENCE;
 use crate::cluster::Cluster;
 use crate::watch_check::{Ack, Acks, Event, KeyKind, Truth};
@@ -116,12 +117,6 @@ impl Writers {
         &self.shared.newest
     }
 
-    /// Waits until some more revisions were made: without a majority this never comes.
-    pub(super) async fn wait_for_more(&self, moment: &str) -> Result<(), HarnessError> {
-        let goal = self.newest().load(Ordering::Acquire) + STEP;
-        self.wait_for(goal, &format!("writes {moment}")).await
-    }
-
     /// Waits until the newest revision is at least this.
     pub(super) async fn wait_for_revision(&self, revision: u64) -> Result<(), HarnessError> {
         self.wait_for(revision, "writes at the end").await
@@ -149,6 +144,13 @@ impl Writers {
             true => Ok(Written(std::mem::take(&mut self.shared.writes.lock()))),
             false => Err(HarnessError::Broken(format!("not one of these succeeded: {missing:?}"))),
         }
+    }
+}
+
+impl Pace for Writers {
+    async fn wait_for_more(&self, moment: &str) -> Result<(), HarnessError> {
+        let goal = self.newest().load(Ordering::Acquire) + STEP;
+        self.wait_for(goal, &format!("writes {moment}")).await
     }
 }
 

@@ -197,15 +197,14 @@ fn peers_get_cold_values_as_operations_and_as_a_state() {
     assert!(frame.is_empty());
 
     let fetched = member.fetches(&cold);
-    let encoders: [&dyn Fn(&mut Vec<u8>) -> bool; 2] = [
-        &|frame| shard.encode_missing(shard_number(), &have, &fetched, frame).is_ok(),
-        &|frame| shard.encode_state(shard_number(), &have, &fetched, frame).is_ok(),
-    ];
-    for (encode, actor) in encoders.iter().zip(2..) {
-        let mut frame = Vec::new();
-        assert!(encode(&mut frame));
+    let (mut operations, mut state) = (Vec::new(), Vec::new());
+    shard
+        .encode_missing(shard_number(), &have, &fetched, &mut operations)
+        .unwrap();
+    shard.encode_state(shard_number(), &have, &fetched, &mut state).unwrap();
+    for (frame, actor) in [operations, state].iter().zip(2..) {
         let mut peer = super::hand::member(actor);
-        peer.takes(&frame).unwrap();
+        peer.takes(frame).unwrap();
         assert_eq!(peer.values(&key), [long("a")]);
     }
     // A peer that has it needs no value.

@@ -6,9 +6,9 @@ use rand::rngs::SmallRng;
 use rand::seq::{IteratorRandom, SliceRandom};
 use rand::{Rng, SeedableRng};
 
-use super::writers::Writers;
-use super::{PATIENCE, WITNESS, wait_for_status};
+use super::witnessed::{PATIENCE, WITNESS, wait_for_status};
 use crate::cluster::Cluster;
+use crate::watchers::Clock;
 use crate::{HarnessError, wait};
 
 /// How long a member stands still, in milliseconds.
@@ -48,6 +48,12 @@ enum Fault {
     Snapshot,
 }
 
+/// Those whose writes say that the cluster goes on.
+pub(super) trait Pace {
+    /// Waits until some more revisions were made: without a majority this never comes.
+    async fn wait_for_more(&self, moment: &str) -> Result<(), HarnessError>;
+}
+
 /// Does one fault after the other to a cluster.
 pub(super) struct Nemesis {
     cluster: Cluster,
@@ -55,15 +61,20 @@ pub(super) struct Nemesis {
     /// What is left of the present round, in which each fault stands once.
     round: Vec<Fault>,
     faults: Faults,
+    clock: Clock,
+    /// From when to when something was being done to a member.
+    times: Vec<(Duration, Duration)>,
 }
 
 impl Nemesis {
-    pub(super) fn new(cluster: Cluster, seed: u64) -> Nemesis {
+    pub(super) fn new(cluster: Cluster, clock: Clock, seed: u64) -> Nemesis {
         Nemesis {
             cluster,
             random: SmallRng::seed_from_u64(seed),
             round: Vec::new(),
             faults: Faults::default(),
+            clock,
+            times: Vec::new(),
         }
     }
 
@@ -75,12 +86,12 @@ impl Nemesis {
         self.faults
     }
 
-    pub(super) fn end(self) -> (Cluster, Faults) {
-        (self.cluster, self.faults)
+    pub(super) fn end(self) -> (Cluster, Faults, Vec<(Duration, Duration)>) {
+        (self.cluster, self.faults, self.times)
     }
 
     /// The next fault, from its beginning until its victim has caught up. Returns what happened.
-    pub(super) async fn next(&mut self, writers: &Writers, partitions: bool) -> Result<String, HarnessError> {
+    pub(super) async fn next(&mut self, pace: &impl Pace, partitions: bool) -> Result<String, HarnessError> {
         if self.round.is_empty() {
             self.round = vec![Fault::Kill, Fault::Pause, Fault::Snapshot];
             if partitions {
@@ -91,12 +102,14 @@ impl Nemesis {
         let fault = self.round.pop().unwrap_or(Fault::Kill);
         let leader = self.cluster.wait_for_leader().await?;
         let victim = self.victim(leader)?;
+        let began = self.clock.now();
         match fault {
-            Fault::Kill => self.kill(victim, writers).await?,
+            Fault::Kill => self.kill(victim, pace).await?,
             Fault::Pause => self.pause(victim).await?,
-            Fault::Cut => self.cut(victim, writers).await?,
-            Fault::Snapshot => self.snapshot(victim, writers, partitions).await?,
+            Fault::Cut => self.cut(victim, pace).await?,
+            Fault::Snapshot => self.snapshot(victim, pace, partitions).await?,
         }
+        self.times.push((began, self.clock.now()));
         self.catch_up(victim).await?;
         let role = if victim == leader { "leader" } else { "follower" };
         Ok(format!("{fault:?} of {role} {victim}"))
@@ -116,9 +129,9 @@ impl Nemesis {
         victim.ok_or_else(|| HarnessError::Broken("there is nobody but the leader".to_owned()))
     }
 
-    async fn kill(&mut self, victim: u64, writers: &Writers) -> Result<(), HarnessError> {
+    async fn kill(&mut self, victim: u64, pace: &impl Pace) -> Result<(), HarnessError> {
         self.cluster.kill9(victim)?;
-        writers.wait_for_more("while a member is dead").await?;
+        pace.wait_for_more("while a member is dead").await?;
         self.cluster.restart(victim)?;
         self.faults.kills += 1;
         Ok(())
@@ -132,10 +145,10 @@ impl Nemesis {
         Ok(())
     }
 
-    async fn cut(&mut self, victim: u64, writers: &Writers) -> Result<(), HarnessError> {
+    async fn cut(&mut self, victim: u64, pace: &impl Pace) -> Result<(), HarnessError> {
         self.cut_off(victim)?;
         tokio::time::sleep(Duration::from_millis(self.random.random_range(CUT_MS))).await;
-        writers.wait_for_more("while a member is cut off").await?;
+        pace.wait_for_more("while a member is cut off").await?;
         self.cluster.heal()?;
         self.faults.cuts += 1;
         Ok(())
@@ -148,13 +161,13 @@ impl Nemesis {
 
     /// The victim is away until the others have forgotten what it lacks. Where it can be cut off it lives meanwhile, with
     /// its watches.
-    async fn snapshot(&mut self, victim: u64, writers: &Writers, partitions: bool) -> Result<(), HarnessError> {
+    async fn snapshot(&mut self, victim: u64, pace: &impl Pace, partitions: bool) -> Result<(), HarnessError> {
         let before = self.installed(victim)?;
         match partitions {
             true => self.cut_off(victim)?,
             false => self.cluster.kill9(victim)?,
         }
-        writers.wait_for_more("while a member is away").await?;
+        pace.wait_for_more("while a member is away").await?;
         let has = match partitions {
             true => {
                 self.cluster

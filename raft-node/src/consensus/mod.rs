@@ -39,6 +39,11 @@ use openraft::vote::RaftLeaderId;
 /// The running consensus of this member.
 pub type Raft = openraft::Raft<TypeConfig, crate::state_machine::StateMachine>;
 
+/// Who leads, as far as this member knows.
+pub fn leader(raft: &Raft) -> Option<u64> {
+    raft.server_metrics().borrow_watched().current_leader
+}
+
 /// The term this member is in.
 pub fn term(raft: &Raft) -> u64 {
     raft.server_metrics().borrow_watched().vote.leader_id().term()

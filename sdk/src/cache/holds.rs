@@ -316,3 +316,150 @@ impl Holds {
         self.wishes.is_empty() && self.sent.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cache::settings::Coherence;
+    use crate::record::Record;
+
+    fn key(domain: &str, name: &str) -> CacheKey {
+        CacheKey::new(&Arc::from(domain), name.as_bytes())
+    }
+
+    /// A record of revision `mod_revision`, 0 for none, as it was read at `known_at`.
+    fn entry(mod_revision: u64, known_at: u64) -> Arc<Entry> {
+        let record = (mod_revision != 0).then(|| Record {
+            mod_revision,
+            ..Record::default()
+        });
+        let times = (0, u64::MAX);
+        Arc::new(Entry::new(
+            &Bytes::new(),
+            record,
+            known_at,
+            times,
+            1,
+            Coherence::Eventual,
+        ))
+    }
+
+    fn answer(holds: &mut Holds, revision: u64, differ: &[u32]) -> Vec<Settled> {
+        let request = holds.next_request().unwrap();
+        let mut settled = Vec::new();
+        assert!(holds.changed(request.change_id, revision, differ, &mut settled));
+        settled
+    }
+
+    #[test]
+    fn a_record_that_does_not_differ_is_kept_and_one_that_does_only_if_it_was_read_later() {
+        let key = key("default", "a");
+        // Read at 5; the member tells what comes after 7, or after 4.
+        let cases = [
+            (entry(3, 5), 7, &[][..], true),
+            (entry(3, 5), 7, &[0], false),
+            (entry(3, 5), 4, &[0], true),
+            // An absence may have been filled and emptied meanwhile.
+            (entry(0, 5), 7, &[], false),
+            (entry(0, 5), 5, &[], true),
+        ];
+        for (entry, revision, differ, is_kept) in cases {
+            let mut holds = Holds::new(10);
+            assert_eq!(holds.read(&key, Arc::clone(&entry)), None);
+            let expected = match is_kept {
+                true => Settled::Keep(key.clone(), entry),
+                false => Settled::Drop(key.clone()),
+            };
+            assert_eq!(answer(&mut holds, revision, differ), [expected]);
+            assert!(holds.is_quiet());
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_added_takes_in_a_later_read_without_asking_and_no_earlier_one() {
+        let key = key("default", "a");
+        let mut holds = Holds::new(10);
+        holds.read(&key, entry(3, 5));
+        assert_eq!(answer(&mut holds, 7, &[0]), [Settled::Drop(key.clone())]);
+        let later = entry(6, 8);
+        assert_eq!(
+            holds.read(&key, Arc::clone(&later)),
+            Some(Settled::Keep(key.clone(), later))
+        );
+        let event = entry(9, 9);
+        assert!(holds.event(&key, event).is_some());
+        assert_eq!(holds.read(&key, entry(6, 8)), None, "something newer came and went");
+        assert!(holds.is_quiet());
+        let mut holds = Holds::new(10);
+        holds.read(&key, entry(3, 5));
+        answer(&mut holds, 7, &[0]);
+        assert_eq!(holds.read(&key, entry(6, 6)), None, "events up to 7 are not all here");
+        assert_eq!(holds.next_request().unwrap().added[0].mod_revision, 6);
+    }
+
+    #[test]
+    fn what_changes_while_a_key_is_asked_for_is_what_is_kept() {
+        let key = key("default", "a");
+        let mut holds = Holds::new(10);
+        holds.read(&key, entry(3, 5));
+        let request = holds.next_request().unwrap();
+        let event = entry(8, 8);
+        assert_eq!(holds.event(&key, Arc::clone(&event)), None);
+        let mut settled = Vec::new();
+        holds.changed(request.change_id, 6, &[0], &mut settled);
+        assert_eq!(settled, [Settled::Keep(key, event)]);
+    }
+
+    #[test]
+    fn an_answer_for_a_key_that_was_removed_and_asked_for_again_says_nothing() {
+        let key = key("default", "a");
+        let mut holds = Holds::new(10);
+        holds.read(&key, entry(3, 5));
+        let first = holds.next_request().unwrap();
+        holds.remove(&key);
+        holds.read(&key, entry(3, 5));
+        let second = holds.next_request().unwrap();
+        assert_eq!((second.added.len(), second.removed.len()), (1, 0));
+        let mut settled = Vec::new();
+        holds.changed(first.change_id, 6, &[], &mut settled);
+        assert_eq!(settled, []);
+        holds.changed(second.change_id, 6, &[], &mut settled);
+        assert_eq!(settled.len(), 1);
+        assert!(!holds.changed(second.change_id, 6, &[], &mut settled));
+    }
+
+    #[test]
+    fn requests_are_bounded_in_size_and_number_and_domains_take_turns() {
+        let mut holds = Holds::new(10_000);
+        for index in 0..5_000 {
+            holds.read(&key("a", &index.to_string()), entry(3, 5));
+        }
+        holds.read(&key("b", "0"), entry(3, 5));
+        let requests: Vec<_> = std::iter::from_fn(|| holds.next_request()).collect();
+        let shape: Vec<_> = requests
+            .iter()
+            .map(|request| (&request.domain[..], request.added.len()))
+            .collect();
+        assert_eq!(shape, [("a", REQUEST_KEYS_MAX), ("b", 1), ("a", 904)]);
+        for round in 0..5 {
+            holds.read(&key(&format!("c{round}"), "0"), entry(3, 5));
+        }
+        assert!(holds.next_request().is_some());
+        assert!(holds.next_request().is_none(), "four are not answered");
+    }
+
+    #[test]
+    fn no_more_keys_are_held_than_there_is_room_for_and_refused_ones_leave_theirs() {
+        let mut holds = Holds::new(1);
+        holds.read(&key("default", "a"), entry(3, 5));
+        holds.read(&key("default", "b"), entry(3, 5));
+        let request = holds.next_request().unwrap();
+        assert_eq!(request.added.len(), 1);
+        let mut settled = Vec::new();
+        let domain = holds.refused(request.change_id, &mut settled);
+        assert_eq!(domain.as_deref(), Some("default"));
+        assert_eq!(settled, [Settled::Drop(key("default", "a"))]);
+        holds.read(&key("default", "b"), entry(3, 5));
+        assert_eq!(holds.next_request().unwrap().added[0].key, "b");
+    }
+}

@@ -24,13 +24,17 @@ use crate::record::Record;
 use crate::seen::Seen;
 use crate::watch::{CacheWatcher, Delivery, Departure};
 
-const KEYS: usize = 4;
+const KEYS: usize = 6;
+/// More than requests may be under way: each request is of one domain.
+const DOMAINS: [&str; 5] = ["default", "a", "b", "c", "d"];
 const MS: u64 = 1_000_000;
 
 #[derive(Clone, Debug)]
 enum Op {
     /// Somebody else writes, or deletes.
     Write(usize),
+    /// Two keys at one revision.
+    WriteTwo(usize, usize),
     Delete(usize),
     /// This client writes, and is answered.
     OwnWrite(usize),
@@ -58,6 +62,7 @@ fn op() -> impl Strategy<Value = Op> {
     let key = 0..KEYS;
     prop_oneof![
         4 => key.clone().prop_map(Op::Write),
+        3 => (key.clone(), key.clone()).prop_map(|(one, other)| Op::WriteTwo(one, other)),
         2 => key.clone().prop_map(Op::Delete),
         1 => key.clone().prop_map(Op::OwnWrite),
         5 => (key.clone(), 0..5_u64).prop_map(|(key, part)| Op::BeginRead(key, part)),
@@ -81,7 +86,8 @@ enum Sent {
 
 enum Told {
     Created(u64),
-    Events(u64, Vec<(usize, bool)>),
+    /// A part of a revision; true: more of it follows.
+    Events(u64, usize, bool, bool),
     Changed(Box<v1::CacheKeysChanged>),
     Mark(u64, u64),
 }
@@ -103,7 +109,7 @@ struct World {
     seen: Arc<Seen>,
     now: Arc<AtomicU64>,
     /// What each revision did, from revision 2 on; true: a put.
-    history: Vec<(usize, bool)>,
+    history: Vec<Vec<(usize, bool)>>,
     /// The newest revision from each moment on.
     timeline: BTreeMap<u64, u64>,
     member: Option<Member>,
@@ -111,6 +117,14 @@ struct World {
     probe_id: u64,
     reads: VecDeque<(Fill, usize, u64)>,
     answers: usize,
+}
+
+fn domain(key: usize) -> &'static str {
+    DOMAINS[key % DOMAINS.len()]
+}
+
+fn found_by(key: usize, name: &Bytes) -> KeyRef<'_> {
+    KeyRef::new(domain(key), name)
 }
 
 fn name(key: usize) -> Bytes {
@@ -152,9 +166,12 @@ impl World {
     /// mod_revision of a key at a revision; 0: there is none.
     fn state(&self, key: usize, revision: u64) -> u64 {
         let until = self.history.iter().take(revision.saturating_sub(1) as usize);
-        let last = until.enumerate().rfind(|(_, (written, _))| *written == key);
-        match last {
-            Some((index, (_, true))) => index as u64 + 2,
+        let of_key = |(index, events): (usize, &Vec<(usize, bool)>)| {
+            let event = events.iter().find(|(written, _)| *written == key)?;
+            Some((index, event.1))
+        };
+        match until.enumerate().filter_map(of_key).next_back() {
+            Some((index, true)) => index as u64 + 2,
             _ => 0,
         }
     }
@@ -173,7 +190,11 @@ impl World {
         if !is_put && self.state(key, self.newest()) == 0 {
             return;
         }
-        self.history.push((key, is_put));
+        self.commit(vec![(key, is_put)]);
+    }
+
+    fn commit(&mut self, events: Vec<(usize, bool)>) {
+        self.history.push(events);
         self.timeline.insert(self.now(), self.newest());
     }
 
@@ -191,7 +212,8 @@ impl World {
             ..Default::default()
         };
         let record = self.record(key, revision);
-        self.cache.fill(fill, "", &name(key), &header, 0, record.as_ref());
+        self.cache
+            .fill(fill, domain(key), &name(key), &header, 0, record.as_ref());
     }
 
     fn route(&mut self) {
@@ -200,11 +222,13 @@ impl World {
             return;
         };
         member.routed += 1;
-        let (key, is_put) = self.history[member.routed as usize - 2];
-        if member.index.contains(&key) {
+        let events = &self.history[member.routed as usize - 2];
+        let heard: Vec<_> = events.iter().filter(|(key, _)| member.index.contains(key)).collect();
+        for (index, (key, is_put)) in heard.iter().enumerate() {
+            let more = index + 1 < heard.len();
             member
                 .outbox
-                .push_back(Told::Events(member.routed, vec![(key, is_put)]));
+                .push_back(Told::Events(member.routed, *key, *is_put, more));
         }
         let routed = member.routed;
         member.probes.retain(|(probe_id, revision)| {
@@ -264,13 +288,11 @@ impl World {
                 revision,
                 lease_ms: 0,
             }),
-            Told::Events(revision, events) => {
-                let events = events
-                    .into_iter()
-                    .map(|(key, is_put)| self.event(revision, key, is_put));
+            Told::Events(revision, key, is_put, more) => {
                 let events = WatchEvents {
                     revision,
-                    events: events.collect(),
+                    events: vec![self.event(revision, key, is_put)],
+                    more,
                     ..WatchEvents::default()
                 };
                 self.watcher.events(&Delivery::new(events, 1), &mut Vec::new())
@@ -287,7 +309,7 @@ impl World {
             _ => (v1::KeyEventKind::Delete, Record::default()),
         };
         let event = v1::KeyEvent {
-            domain: "default".to_owned(),
+            domain: domain(key).to_owned(),
             kind: kind.into(),
             record: Some(v1::Record {
                 key: name(key),
@@ -333,7 +355,7 @@ impl World {
         let bytes = name(key);
         let seen = self.seen.revision();
         let bound = bound.map_or(UNBOUNDED, |bound| bound * MS);
-        let Ok(cached) = self.cache.look_up(KeyRef::new("", &bytes), bound) else {
+        let Ok(cached) = self.cache.look_up(found_by(key, &bytes), bound) else {
             return;
         };
         self.answers += 1;
@@ -352,6 +374,8 @@ impl World {
     fn run(&mut self, op: Op) {
         match op {
             Op::Write(key) => self.write(key, true),
+            Op::WriteTwo(one, other) if one == other => self.write(one, true),
+            Op::WriteTwo(one, other) => self.commit(vec![(one, true), (other, true)]),
             Op::Delete(key) => self.write(key, false),
             Op::OwnWrite(key) => {
                 self.write(key, true);
@@ -368,9 +392,9 @@ impl World {
             Op::Deliver => self.deliver(),
             Op::Step => self.step(),
             Op::Invalidate(key) => {
-                let what = super::selects::Stale::from(name(key)).into_selector("");
+                let what = super::selects::Stale::from(name(key)).into_selector(domain(key));
                 self.cache.invalidate(&what);
-                assert!(self.cache.look_up(KeyRef::new("", &name(key)), UNBOUNDED).is_err());
+                assert!(self.cache.look_up(found_by(key, &name(key)), UNBOUNDED).is_err());
             }
             Op::Break => {
                 let error = Error::new(ErrorKind::ConnectionLost, Outcome::NotAMutation, "broken");
@@ -379,7 +403,7 @@ impl World {
                 let lane = self.cache.lane(Coherence::Eventual).unwrap();
                 lane.next_step(0, 0);
                 for key in 0..KEYS {
-                    assert!(self.cache.look_up(KeyRef::new("", &name(key)), UNBOUNDED).is_err());
+                    assert!(self.cache.look_up(found_by(key, &name(key)), UNBOUNDED).is_err());
                 }
             }
             Op::Attach => self.attach(),
@@ -410,7 +434,7 @@ proptest! {
     #[test]
     fn an_answer_is_what_the_store_held_at_its_revision_and_as_fresh_as_it_claims(
         entries_max in prop_oneof![Just(2_u64), Just(100)],
-        ops in prop::collection::vec(op(), 1..250),
+        ops in prop::collection::vec(op(), 1..400),
     ) {
         let mut world = World::new(entries_max);
         world.attach();
@@ -445,4 +469,55 @@ fn what_was_read_is_answered_once_everything_has_come() {
     (0..KEYS).for_each(|key| world.look(key, Some(200)));
     assert_eq!(world.answers, KEYS - 1);
     assert_eq!(world.cache.stats().fills, KEYS as u64);
+}
+
+#[test]
+fn what_was_read_before_an_invalidation_is_not_taken_in_after_it() {
+    let relaxed = CacheSettings::new()
+        .coherence(Coherence::Relaxed)
+        .ttl(std::time::Duration::from_secs(60));
+    let cache = Shared::new(relaxed, Arc::default());
+    let bytes = name(0);
+    let header = v1::ResponseHeader::default();
+    let fill = cache.begin_fill();
+    let what = super::selects::Stale::from(name(0)).into_selector("");
+    cache.invalidate(&what);
+    cache.fill(fill, "", &bytes, &header, 0, None);
+    assert!(cache.look_up(KeyRef::new("", &bytes), UNBOUNDED).is_err());
+    cache.fill(cache.begin_fill(), "", &bytes, &header, 0, None);
+    assert!(cache.look_up(KeyRef::new("", &bytes), UNBOUNDED).is_ok());
+
+    let mut world = World::new(100);
+    world.attach();
+    world.deliver();
+    world.run(Op::BeginRead(0, 4));
+    world.run(Op::Invalidate(0));
+    world.settle();
+    assert_eq!(world.cache.stats().fills, 0);
+}
+
+#[test]
+fn nothing_is_answered_after_a_break_before_all_that_was_held_is_known_to_be_true() {
+    let mut world = World::new(100);
+    world.attach();
+    world.deliver();
+    for key in 0..DOMAINS.len() {
+        world.run(Op::Write(key));
+        world.run(Op::BeginRead(key, 4));
+    }
+    world.settle();
+    world.run(Op::Break);
+    // Of the domain that is asked for last, when the others are under way and a proof has come.
+    world.run(Op::Write(0));
+    world.attach();
+    world.deliver();
+    (0..DOMAINS.len()).for_each(|_| world.step());
+    (0..DOMAINS.len()).for_each(|_| world.handle(0));
+    (0..DOMAINS.len()).for_each(|_| world.deliver());
+    world.answers = 0;
+    (0..DOMAINS.len()).for_each(|key| world.look(key, None));
+    assert_eq!(world.answers, 0);
+    world.settle();
+    (0..DOMAINS.len()).for_each(|key| world.look(key, None));
+    assert_eq!(world.answers, DOMAINS.len() - 1);
 }

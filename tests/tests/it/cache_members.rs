@@ -247,7 +247,7 @@ async fn a_cache_whose_client_does_not_read_ends_with_lagged() {
     }
     assert_eq!(cache.ending().await.code(), ErrorCode::Lagged);
     cache.send(Request::Create(create(false))).await;
-    let last = client.get("k").await.unwrap().unwrap().mod_revision;
+    let last = client.get("k").await.unwrap().record.unwrap().mod_revision;
     cache
         .until(|message| matches!(message, Message::Created(_)).then_some(()))
         .await;
@@ -408,7 +408,7 @@ async fn timed_put(client: &Client, domain: &str, key: &str) -> (u64, Duration) 
 async fn a_write_of_a_coherent_domain_waits_for_a_silent_cache_until_its_lease_is_over() {
     let (cluster, leader, client) = coherent_members(1).await;
     let mut cache = Cache::at(&cluster, leader, true).await;
-    let known = client.get("k").domain("c").await.unwrap().unwrap().mod_revision;
+    let known = client.get("k").domain("c").await.unwrap().record.unwrap().mod_revision;
     assert!(cache.add("c", &[("k", known)]).await.differ.is_empty());
     let (_, unproved) = timed_put(&client, "c", "k").await;
     assert!(
@@ -452,7 +452,7 @@ async fn a_write_of_a_coherent_domain_waits_for_a_silent_cache_until_its_lease_i
 #[tokio::test]
 async fn a_coherent_cache_that_is_gone_is_waited_for_and_one_that_gave_a_key_up_is_not() {
     let (cluster, leader, client) = coherent_members(1).await;
-    let known = client.get("k").domain("c").await.unwrap().unwrap().mod_revision;
+    let known = client.get("k").domain("c").await.unwrap().record.unwrap().mod_revision;
     let mut gone = Cache::at(&cluster, leader, true).await;
     gone.add("c", &[("k", known)]).await;
     gone.mark().await;
@@ -480,7 +480,7 @@ async fn a_coherent_cache_that_is_gone_is_waited_for_and_one_that_gave_a_key_up_
 #[tokio::test]
 async fn a_new_leader_lets_a_lease_pass_before_it_answers_writes_of_coherent_domains_and_only_those() {
     let (mut cluster, leader, client) = coherent_members(3).await;
-    let known = client.get("k").domain("c").await.unwrap().unwrap().mod_revision;
+    let known = client.get("k").domain("c").await.unwrap().record.unwrap().mod_revision;
     let mut cache = Cache::at(&cluster, leader, true).await;
     cache.add("c", &[("k", known)]).await;
     cache.mark().await;
@@ -525,7 +525,7 @@ async fn a_coherent_cache_ends_when_its_member_leads_no_more() {
     let mut cache = Cache::at(&cluster, leader, true).await;
     cache.add("c", &[("k", 0)]).await;
     let follower = others(&cluster, leader)[0];
-    client.cluster().transfer_leader(follower).await.unwrap();
+    client.transfer_leader(follower).await.unwrap();
     cluster.wait_for_leader().await.unwrap();
     let ended = cache.ending().await;
     assert_eq!(ended.code(), ErrorCode::NotLeader, "{ended:?}");

@@ -284,7 +284,7 @@ trait Passes: Send + Sync + 'static {
 macro_rules! passes {
     ($($service:ident),*) => {
         $(
-            struct $service;
+            enum $service {}
 
             impl Passes for $service {
                 const NAME: &'static str = concat!("quorate.v1.", stringify!($service));

@@ -1,11 +1,10 @@
 //! The read-through cache: records that reads brought in, kept true by a stream, and answered only as far as that is proved.
 //!
 //! A read of one key fills it ([`shared`]). Its key is then named to a member ([`holds`]), which says from which revision on
-//! every change of it comes, and whether it has another record by now. What is true is put into the bounded [`store`], where look-ups find it
-//! through an [`index`]. From
-//! then on the stream keeps it true ([`watcher`], [`lane`]); a task for each stream finds it a member, names keys, and asks how
-//! fresh it is as often as look-ups need it ([`follow`], [`pace`]). A look-up ([`handle`]) takes no lock of the cache: it reads
-//! how far the stream is ([`proof`]), and then the entry.
+//! every change of it comes, and whether it has another record by now. What is true is put into the bounded [`store`], where
+//! look-ups find it through an [`index`]. From then on the stream keeps it true ([`watcher`], [`lane`]); a task for each stream
+//! finds it a member, names keys, and asks how fresh it is as often as look-ups need it ([`follow`], [`pace`]). A look-up
+//! ([`handle`]) does not wait for whoever reads the stream: it reads how far that is ([`proof`]), and then the entry.
 //!
 //! Invariants: an entry that is answered is true at the position of its stream or known to be newer, and then it is not
 //! answered until the position is; the position is told to the client as seen before it is shown; nothing is answered while

@@ -61,6 +61,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_a_cache_has_applied_is_said_once_for_all_that_waits() {
+        let mut outbox = Outbox::default();
+        for (watch_id, revision) in [(1, 5), (2, 6), (1, 7)] {
+            let _ = outbox.push_applied(v1::CacheApplied { watch_id, revision });
+        }
+        let sent: Vec<_> = std::iter::from_fn(|| outbox.pop()).collect();
+        let applied = |watch_id, revision| v1::WatchRequest {
+            request: Some(Request::CacheApplied(v1::CacheApplied { watch_id, revision })),
+        };
+        assert_eq!(sent, [applied(1, 7), applied(2, 6)]);
+    }
+
+    #[test]
     fn a_watch_that_was_not_asked_for_yet_is_not_cancelled() {
         let mut outbox = Outbox::default();
         let create = |watch_id| {

@@ -66,7 +66,7 @@ async fn a_coherent_cache_answers_nothing_when_its_lease_is_over() {
         answered += u32::from(cache.get_local("", "jobs/1").is_some());
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert!(answered * 10 > asked * 8, "{answered} of {asked}");
+    assert!(answered * 2 > asked, "{answered} of {asked}");
     // No proof comes: however patient the reader is, there is an end.
     cluster.members[0].script_watches(|script| script.mute_probes = true);
     tokio::time::sleep(Duration::from_millis(201)).await;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use quorate::{ErrorKind, Memory, Result};
+use quorate::{ErrorKind, Memory, MemoryChange, Result};
 use serde_json::json;
 use tokio::sync::mpsc;
 
@@ -12,39 +12,25 @@ async fn main() -> Result<()> {
     let names = [format!("worker-1-{run}"), format!("worker-2-{run}")];
     let coordinator = memory("coordinator").await?;
 
-    // A worker says what it is. That registers it, and from then on its heartbeats are made in the background.
+    let (assigned, mut assignments) = mpsc::unbounded_channel();
     let mut workers = Vec::new();
     for name in &names {
-        let worker = memory(name).await?;
-        worker
-            .sync_worker_status(name, &json!({"state": "active", "tasks": [], "capacity": 2}))
-            .await?;
-        workers.push(worker);
+        workers.push(join(name, assigned.clone()).await?);
     }
     let active = coordinator.get_active_workers().await?;
     let ours = active.iter().filter(|worker| names.contains(&worker.worker));
     assert_eq!(ours.clone().count(), 2);
     println!("active: {:?}", ours.map(|worker| &worker.worker).collect::<Vec<_>>());
 
-    // A worker follows what it is assigned.
-    let (assigned, mut assignments) = mpsc::unbounded_channel();
-    let follow = workers[0]
-        .subscribe(workers[0].key("coordination/assignments"))
-        .on_change(move |change| {
-            let _ = assigned.send(change.read::<BTreeMap<String, Vec<String>>>());
-        });
-    let follow = follow.await?;
+    // Who is to do what is set in one step, and whoever follows that is told.
     let (one, two) = ([format!("a-{run}"), format!("b-{run}")], [format!("c-{run}")]);
     let wanted = [(&names[0], one.to_vec()), (&names[1], two.to_vec())];
     coordinator.sync_assignments(wanted).only_workers().await?;
-    let told = assignments
-        .recv()
-        .await
-        .expect("the subscription lives")?
-        .unwrap_or_default();
-    println!("{} is to do {:?}", names[0], told[&names[0]]);
-    assert_eq!(told[&names[0]], one);
-    workers[0].unsubscribe(follow);
+    for _ in &names {
+        let (worker, tasks) = assignments.recv().await.expect("the subscriptions live");
+        println!("{worker} is to do {tasks:?}");
+        assert_eq!(tasks, if worker == names[0] { one.to_vec() } else { two.to_vec() });
+    }
 
     // Capacity is checked where the tasks are kept, not where they are handed out.
     let too_many = (0..3).map(|number| format!("{number}-{run}"));
@@ -73,6 +59,26 @@ async fn main() -> Result<()> {
     }
     workers.remove(0).shutdown().await?;
     coordinator.shutdown().await
+}
+
+/// What a worker does when it comes: it says what it is, which registers it and starts its heartbeats, and follows what it
+/// is assigned.
+async fn join(name: &str, assigned: mpsc::UnboundedSender<(String, Vec<String>)>) -> Result<Memory> {
+    let worker = memory(name).await?;
+    let status = json!({"state": "active", "tasks": [], "capacity": 2});
+    worker.sync_worker_status(name, &status).await?;
+    let own = name.to_owned();
+    let on_change = move |change: &MemoryChange| {
+        let all = change.read::<BTreeMap<String, Vec<String>>>().ok().flatten();
+        if let Some(tasks) = all.and_then(|mut all| all.remove(&own)) {
+            let _ = assigned.send((own.clone(), tasks));
+        }
+    };
+    worker
+        .subscribe(worker.key("coordination/assignments"))
+        .on_change(on_change)
+        .await?;
+    Ok(worker)
 }
 
 async fn memory(worker: &str) -> Result<Memory> {

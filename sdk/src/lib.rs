@@ -42,6 +42,7 @@
 //!   [`Watch`].
 //! * **The eventual tier is never older than what this client has seen of it**, at whatever member, and an increment counts
 //!   once; see [`Eventual`].
+//! * **The cache proves what it answers**, in staleness and in revision, or does not answer; see [`Cache`].
 //! * **Everything is bounded**: calls outstanding on a connection (4,096), mutations outstanding (1,000), retries, the
 //!   size of a message, what a watch has fetched. A caller beyond a bound waits, within its deadline.
 //!
@@ -157,6 +158,9 @@ pub use worker::{
 /// The pages of the guide: their examples are compiled with the tests.
 #[cfg(doctest)]
 mod guide {
+    #[doc = include_str!("../../raft-node/docs/guide/cache.md")]
+    struct Cache;
+
     #[doc = include_str!("../../raft-node/docs/guide/domains.md")]
     struct Domains;
 

@@ -1,14 +1,11 @@
 //! The watches of a member: which are live, which are behind, and who gets a revision.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use quorate_proto::v1::{CacheInvalidate, Error};
 use slab::Slab;
 
-use super::caches::{KeyChange, KeySet};
+use super::caches::KeySet;
 use super::coherence::Coherence;
-use super::ending::Ending;
 use super::index::Index;
 use super::outbox::{Delivery, Outbox};
 use super::ready::ReadyQueue;
@@ -25,8 +22,8 @@ const DELIVERIES_MAX: usize = 1 << 20;
 /// Names a watch of this member; never used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchKey {
-    place: usize,
-    number: u64,
+    pub(super) place: usize,
+    pub(super) number: u64,
 }
 
 #[cfg(test)]
@@ -50,7 +47,7 @@ pub(super) enum Standing {
 
 /// One watch.
 pub(super) struct Watch {
-    number: u64,
+    pub(super) number: u64,
     /// Its name on its stream.
     pub(super) id: u64,
     pub(super) spec: Arc<WatchSpec>,
@@ -72,27 +69,21 @@ pub(super) struct Watch {
 
 /// All watches.
 pub(super) struct Watches {
-    watches: Slab<Watch>,
+    pub(super) watches: Slab<Watch>,
     numbers: u64,
     /// How many get latest values.
     latest: usize,
-    selector_bytes: usize,
+    pub(super) selector_bytes: usize,
     /// How many are caches.
-    caches: usize,
+    pub(super) caches: usize,
     /// Caches that missed something and have to end.
-    lagging: Vec<WatchKey>,
-    index: Index,
+    pub(super) lagging: Vec<WatchKey>,
+    pub(super) index: Index,
     /// Live watches have everything up to here.
     pub(super) routed: Revision,
     names: Arc<DomainNames>,
     ready: Arc<ReadyQueue>,
     pub(super) coherence: Arc<Coherence>,
-}
-
-/// A cache, as far as it matters for whether it has to end.
-pub(super) struct CacheView<'w> {
-    pub(super) keys: &'w KeySet,
-    pub(super) coherent: bool,
 }
 
 /// Events that one watch gets: a run of numbers in [`Deliveries::numbers`].
@@ -410,100 +401,7 @@ impl Watches {
         }
     }
 
-    /// Changes the keys of a cache that is live.
-    pub(super) fn change_keys(&mut self, key: WatchKey, change: &KeyChange) {
-        let Some(watch) = self.watches.get_mut(key.place) else {
-            return;
-        };
-        let Some(own) = watch.cache.as_mut().filter(|_| watch.number == key.number) else {
-            return;
-        };
-        let (bytes, space) = (own.bytes(), Space::Keys(change.domain));
-        for removed in &change.removed {
-            if own.remove(change.domain, removed) {
-                self.index.remove_key(space, removed, key.place);
-            }
-        }
-        for added in &change.added {
-            if own.insert(change.domain, &added.key) {
-                self.index.insert_key(space, &added.key, key.place);
-            }
-        }
-        self.selector_bytes = self.selector_bytes - bytes + own.bytes();
-        if watch.spec.is_coherent() {
-            self.coherence.change_keys(key, change);
-        }
-    }
-
-    /// Some of them are caches.
-    pub(super) fn any_caches(&self) -> bool {
-        self.caches > 0
-    }
-
-    /// Ends the caches that have to, with what `ending` says.
-    pub(super) fn end_caches(&mut self, ending: impl Fn(CacheView<'_>) -> Option<Error>) {
-        if !self.any_caches() {
-            return;
-        }
-        let judge = |(place, watch): (usize, &Watch)| {
-            let error = ending(CacheView {
-                keys: watch.cache.as_ref()?,
-                coherent: watch.spec.is_coherent(),
-            })?;
-            let number = watch.number;
-            Some((WatchKey { place, number }, error))
-        };
-        let ended: Vec<(WatchKey, Error)> = self.watches.iter().filter_map(judge).collect();
-        for (key, error) in ended {
-            if let Some(watch) = self.remove(key) {
-                watch.outbox.ended(watch.slot, Some(error));
-            }
-        }
-    }
-
-    /// The caches that are there, with their ids, by stream.
-    pub(super) fn live_caches(&self) -> BTreeMap<usize, Vec<(WatchKey, u64)>> {
-        let mut by_stream: BTreeMap<usize, Vec<(WatchKey, u64)>> = BTreeMap::new();
-        if !self.any_caches() {
-            return by_stream;
-        }
-        for (place, watch) in &self.watches {
-            if watch.cache.is_some() && watch.standing == Standing::Live {
-                let number = watch.number;
-                let of_stream = by_stream.entry(Arc::as_ptr(&watch.outbox).addr()).or_default();
-                of_stream.push((WatchKey { place, number }, watch.id));
-            }
-        }
-        by_stream
-    }
-
-    /// Tells caches of one stream to drop something. Where the client does not read they are to end instead.
-    pub(super) fn tell_caches(&mut self, of_stream: &[(WatchKey, u64)], message: CacheInvalidate) {
-        let outbox = of_stream
-            .first()
-            .and_then(|(key, _)| self.get(*key))
-            .map(|watch| &watch.outbox);
-        if outbox.is_some_and(|outbox| !outbox.invalidate(message)) {
-            for (key, _) in of_stream {
-                self.set_standing(key.place, Standing::Behind);
-                self.lagging.push(*key);
-            }
-        }
-    }
-
-    /// Ends the caches that missed something. Until then they are in nobody's way: they are not live.
-    pub(super) fn end_lagging(&mut self) {
-        for key in std::mem::take(&mut self.lagging) {
-            if let Some(watch) = self.remove(key) {
-                let ending = Ending::CacheLagged {
-                    resume: watch.position.next(),
-                };
-                watch.outbox.ended(watch.slot, Some(ending.error()));
-            }
-        }
-    }
-
-    fn set_standing(&mut self, place: usize, standing: Standing) {
+    pub(super) fn set_standing(&mut self, place: usize, standing: Standing) {
         let Some(watch) = self.watches.get_mut(place) else {
             return;
         };

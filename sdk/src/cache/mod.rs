@@ -25,6 +25,8 @@ mod lane;
 mod model_tests;
 mod pace;
 mod proof;
+#[cfg(test)]
+mod race_tests;
 mod read;
 mod selects;
 mod settings;

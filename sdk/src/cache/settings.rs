@@ -93,7 +93,7 @@ impl CacheSettings {
         self
     }
 
-    /// How many bytes its entries may take, 1 to 2^40, some 256 for the place of each included. Its number of entries is
+    /// How many bytes its entries may take, 1 to 2^40, 896 for the place of each included. Its number of entries is
     /// bounded nevertheless; so that both hold, an entry counts for at least the share that it has of the bytes if the cache
     /// has as many entries as it may. Default: no bound of its own.
     pub fn bytes_max(mut self, bytes: u64) -> Self {

@@ -222,6 +222,11 @@ impl Shared {
         self.store.insert(key, entry);
         count(&self.counts.fills);
         self.store.tidy();
+        self.sweep_relaxed();
+    }
+
+    /// Called with the lock of relaxed entries held.
+    fn sweep_relaxed(&self) {
         for gone in self.store.gone(Coherence::Relaxed) {
             self.tell_gone(gone.key, gone.expired);
         }
@@ -410,6 +415,12 @@ impl Shared {
 
     pub(super) fn stats(&self) -> CacheStats {
         self.store.tidy();
+        for lane in [&self.eventual, &self.strong] {
+            self.sweep(lane, &mut lane.writer.lock());
+        }
+        let relaxed = self.relaxed.lock();
+        self.sweep_relaxed();
+        drop(relaxed);
         let age = self.eventual.proof.age(self.now());
         let age = age.or_else(|| self.strong.proof.age(self.now()));
         CacheStats {

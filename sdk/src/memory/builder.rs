@@ -201,3 +201,21 @@ fn observer(events: &Arc<Events>, counters: &Arc<Counters>) -> BatchObserver {
         });
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_are_those_of_the_guide() {
+        let builder = MemoryBuilder::default();
+        assert_eq!(builder.prefix, "task-sentinel/");
+        assert_eq!(builder.default_ttl, Duration::from_secs(3_600));
+        assert_eq!(builder.cache_size, 1_000);
+        assert_eq!(builder.batch_interval, Duration::from_millis(100));
+        assert_eq!(builder.heartbeat_interval, Duration::from_millis(5_000));
+        assert_eq!(builder.level, Consistency::BoundedStale(Duration::from_millis(100)));
+        let entries = [ConflictEntry::default()];
+        assert_eq!((builder.resolver)(&entries).strategy, "last_write_wins");
+    }
+}

@@ -81,6 +81,22 @@ pub enum MemoryEvent {
     },
 }
 
+impl MemoryEvent {
+    /// Its name, for logs.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Write { .. } => "write",
+            Self::ConflictResolved { .. } => "conflict-resolved",
+            Self::BatchFlushed { .. } => "batch-flushed",
+            Self::CallbackPanicked { .. } => "callback-panicked",
+            Self::SubscriptionEnded { .. } => "subscription-ended",
+            Self::InvalidationsMissed { .. } => "invalidations-missed",
+            Self::HeartbeatFailed { .. } => "heartbeat-failed",
+            Self::Lagged { .. } => "lagged",
+        }
+    }
+}
+
 /// Events as they happen, from when this was made; see [`Memory::events`](crate::Memory::events).
 #[derive(Debug)]
 pub struct MemoryEvents(broadcast::Receiver<MemoryEvent>);
@@ -157,7 +173,8 @@ mod tests {
         for written in 0..EVENTS_KEPT as u64 + 3 {
             events.tell(|| flushed(written));
         }
-        assert!(matches!(reader.next().await, Some(MemoryEvent::Lagged { missed: 3 })));
+        let lagged = reader.next().await.unwrap();
+        assert!(matches!(lagged, MemoryEvent::Lagged { missed: 3 }), "{}", lagged.name());
         assert!(matches!(
             reader.next().await,
             Some(MemoryEvent::BatchFlushed { written: 3, .. })

@@ -51,7 +51,7 @@ impl From<&ClaimedItem> for ItemPlace {
 }
 
 impl ItemPlace {
-    fn to_wire(self) -> v1::QueueItemPlace {
+    fn into_wire(self) -> v1::QueueItemPlace {
         v1::QueueItemPlace {
             item: self.item,
             priority: self.priority.into(),
@@ -83,13 +83,13 @@ impl SyncQueue {
 
     /// Removes an item, in whatever state. If it is claimed, its receipt is fenced from then on.
     pub fn remove(mut self, item: impl Into<ItemPlace>) -> Self {
-        self.0.remove.push(item.into().to_wire());
+        self.0.remove.push(item.into().into_wire());
         self
     }
 
     /// Claims a ready item.
     pub fn claim(mut self, item: impl Into<ItemPlace>) -> Self {
-        self.0.claim.push(item.into().to_wire());
+        self.0.claim.push(item.into().into_wire());
         self
     }
 

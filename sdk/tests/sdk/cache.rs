@@ -218,7 +218,7 @@ async fn what_goes_for_want_of_room_is_taken_off_the_watch() {
     assert!(held(&cluster).contains("jobs/19"));
     let stats = cache.stats();
     assert_eq!((stats.entries, stats.entries_max, stats.evictions), (4, 4, 16));
-    assert!(stats.bytes > 4 * 256 && stats.bytes < 4 * 400, "{}", stats.bytes);
+    assert!(stats.bytes > 4 * 896 && stats.bytes < 4 * 1_000, "{}", stats.bytes);
 }
 
 #[tokio::test]

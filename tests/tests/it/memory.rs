@@ -168,6 +168,23 @@ async fn a_lock_is_released_by_its_holder_and_by_nobody_else() {
 }
 
 #[tokio::test]
+async fn a_lock_whose_holder_died_is_free_after_its_time_to_live() {
+    let (_cluster, [one, other, _]) = fleet().await;
+    let short = Duration::from_millis(600);
+    let held = one.acquire_task_lock("t", short).await.unwrap().unwrap();
+    // Its session is renewed no more, as if the process had been killed.
+    one.client().close().await;
+    let next = wait::until("the lock to be free", PATIENCE, async || {
+        let lock = other
+            .acquire_task_lock("t", short)
+            .await
+            .map_err(|error| error.to_string())?;
+        lock.ok_or_else(|| "it is held".to_owned())
+    });
+    assert!(next.await.unwrap().token() > held.token());
+}
+
+#[tokio::test]
 async fn a_status_registers_its_worker_and_is_written_for_registered_ones_only() {
     let (_cluster, [one, other, _]) = fleet().await;
     let unknown = other.sync_worker_status("worker-1", "busy").await.unwrap_err();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate::{ConflictEntry, Consistency, ErrorKind, Keys, MemoryChange, Tier};
+use quorate::{ConflictEntry, Consistency, ErrorKind, Keys, Memory, MemoryChange, Tier};
+use quorate_tests::cluster::Cluster;
 use quorate_tests::wait;
 use serde_json::{Value, json};
 
@@ -284,4 +285,43 @@ async fn a_shutdown_loses_nothing_holds_nothing_and_answers_nothing() {
     assert!(other.acquire_task_lock("t", TTL).await.unwrap().is_some());
     assert!(other.client().worker("worker-1").await.unwrap().is_none());
     assert_eq!(one.write("k", &1).await.unwrap_err().kind(), &ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn a_memory_goes_on_when_the_leader_dies() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let builder = Memory::builder().endpoints(cluster.endpoints()).worker_id("worker-1");
+    let memory = builder
+        .heartbeat_interval(Duration::from_secs(5))
+        .connect()
+        .await
+        .unwrap();
+    register(&memory, 1).await;
+    let registered = memory.worker().await.unwrap().registered_revision();
+    let lock = memory.acquire_task_lock("t", TTL).await.unwrap().unwrap();
+    let (callback, changes) = collecting();
+    let states = memory.subscribe("task-sentinel/tasks/*/state").on_change(callback);
+    states.await.unwrap();
+    let leader = cluster.wait_for_leader().await.unwrap();
+    cluster.kill9(leader).unwrap();
+    memory.sync_task_state("t", "running").fence(&lock).await.unwrap();
+    memory.sync_task_progress("t", 50, "running").await.unwrap();
+    memory.force_sync().await.unwrap();
+    assert_eq!(
+        memory.get_task_state::<String>("t").await.unwrap().unwrap().as_str(),
+        "running"
+    );
+    assert_eq!(memory.get_task_progress("t").await.unwrap().unwrap().percent, 50);
+    wait_for_change(&changes, "the state", |change| {
+        change.value.as_deref() == Some(b"\"running\"")
+    })
+    .await;
+    memory.update_heartbeat().await.unwrap();
+    let record = memory.client().worker("worker-1").await.unwrap().unwrap();
+    assert_eq!(
+        record.registered_revision, registered,
+        "its session has lived through it"
+    );
+    memory.release_task_lock("t").await.unwrap();
+    memory.shutdown().await.unwrap();
 }

@@ -106,13 +106,23 @@ impl Limits {
         let Some(first_goal) = goal() else { return };
         self.first = self.first.wrapping_add(1);
         let shards: Vec<ShardNumber> = shards_of(domain, self.first).collect();
-        self.evict_to(domain, first_goal, &shards).await;
+        self.chill_to(domain, first_goal, &shards).await;
         // What was written since the last flush could not leave, and no longer waits for the next one.
         if Pressure::of_domain(domain, &counts) == Pressure::Critical
             && let Some(second_goal) = goal()
             && self.tier.flush_now().await
         {
-            self.evict_to(domain, second_goal, &shards).await;
+            self.chill_to(domain, second_goal, &shards).await;
+        }
+    }
+
+    /// Some shards have no more values to give up than keys; then the others give up more.
+    async fn chill_to(&self, domain: &EventualDomain, goal: Goal, shards: &[ShardNumber]) {
+        let counts = self.tier.store.counts().domain(domain.id.0);
+        let mut before = u64::MAX;
+        while counts.bytes() > goal.value && counts.bytes() < before {
+            before = counts.bytes();
+            self.evict_to(domain, goal, shards).await;
         }
     }
 

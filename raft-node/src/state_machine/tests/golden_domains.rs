@@ -61,16 +61,16 @@ fn commands_are_frozen() {
     let create = |stamp, domain| Command::CreateDomain(CreateDomain { stamp, domain });
     check_command(
         &create(stamp(), new(Tier::Eventual, None)),
-        "08010116000000946a4a9b01fb0010090501640101fbe803fb2c01060501020600",
+        "0801011700000093e0ea5901fb0010090501640101fbe803fb2c0106050102060000",
     );
     let bounded = DefaultLevel::BoundedStale { max_staleness_ms: 100 };
     check_command(
         &create(None, new(Tier::Strong, Some(bounded))),
-        "0801011300000095c6118c0001640000fbe803fb2c010605010206010164",
+        "0801011400000026ff182e0001640000fbe803fb2c01060501020601016401",
     );
     check_command(
         &create(None, new(Tier::Strong, Some(DefaultLevel::Local))),
-        "0801011200000049680fcd0001640000fbe803fb2c0106050102060102",
+        "0801011300000072e9c1ec0001640000fbe803fb2c010605010206010201",
     );
     let all = DomainChange {
         bytes_max: Some(1),
@@ -92,11 +92,11 @@ fn commands_are_frozen() {
     };
     check_command(
         &change(DomainChange::default()),
-        "09010110000000224bea9201fb0010090501640000000000000000",
+        "09010111000000de3a639e01fb001009050164000000000000000000",
     );
     check_command(
         &change(all),
-        "090101180000005cd43c7301fb00100905016401010102010301040100010101050100",
+        "0901011a000000dd7edb3c01fb001009050164010101020103010401000101010501000101",
     );
     check_command(&drop_command(), "0a010103000000e3d8be86000164");
     check_command(
@@ -111,7 +111,10 @@ fn commands_are_frozen() {
 
 #[test]
 fn rows_are_frozen() {
-    check_record(&domain(), "03020212000000faadc52c080164010107fbe803fb2c01060501020600");
+    check_record(
+        &domain(),
+        "0302021300000089210ebf080164010107fbe803fb2c0106050102060000",
+    );
     check_record(&NextDomain { id: DomainId(9) }, "0b020101000000d0b7c26a09");
     check(
         "the key of the next id",
@@ -152,7 +155,7 @@ fn answers_are_frozen() {
             domain: domain(),
             revision,
         },
-        "080201160000000060a5d404080164010107fbe803fb2c01060501020600fb2c01",
+        "080201170000004b097a5a04080164010107fbe803fb2c0106050102060000fb2c01",
     );
     let golden = [
         "08020108000000a76f568d030f016400fb2c01",

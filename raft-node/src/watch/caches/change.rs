@@ -3,9 +3,9 @@
 use quorate_proto::v1::{CacheKeysChanged, Error, ErrorCode, Outcome};
 
 use crate::mvcc::{self, RecordRef};
-use crate::state_machine::Reader;
 use crate::storage::StorageError;
 use crate::types::{DomainId, Revision};
+use crate::watch::ending::Ending;
 use crate::watch::hub::Hub;
 use crate::watch::stream::{SELECTOR_BYTES_MAX, WatchStream};
 use crate::watch::watches::{Standing, WatchKey, Watches};
@@ -71,9 +71,6 @@ pub enum KeyRefusal {
         "domain {0:?} is not coherent, so its writes wait for no cache: make it coherent, or use a cache that is not"
     )]
     NotCoherent(String),
-    /// The member is in trouble.
-    #[error("{0}")]
-    Storage(#[from] StorageError),
 }
 
 impl WatchStream {
@@ -82,18 +79,17 @@ impl WatchStream {
         let hub = self.hub();
         let changed = self.find_cache(change).and_then(|key| {
             self.apply_change(key, change)?;
-            // What is not at hand now is known to be so when the events behind it come.
-            let (differ, revision) = differing(hub, change)?;
-            hub.coherence().compared(key, change, revision);
-            Ok((key, differ))
+            Ok((key, differing(hub, change)))
         });
         match changed {
-            Ok((key, differ)) => {
+            Ok((key, Err(error))) => hub.end(key, &Ending::Storage(error)),
+            Ok((key, Ok(differ))) => {
                 // The lock is held until the answer is in: no event that it covers can come behind it.
                 let watches = hub.watches.lock();
                 if let Some(watch) = watches.get(key)
                     && let Some(reached) = watches.reached(watch)
                 {
+                    hub.coherence().compared(key, change, reached);
                     self.outbox().keys_changed(CacheKeysChanged {
                         header: Some((hub.header)(reached)),
                         watch_id: change.watch_id,
@@ -141,11 +137,10 @@ impl WatchStream {
     }
 }
 
-/// The numbers of the added keys of which this member has another record than the cache, and the revision of the state that
-/// says so.
-fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), StorageError> {
+/// The numbers of the added keys of which this member has another record than the cache.
+fn differing(hub: &Hub, change: &KeyChange) -> Result<Vec<u32>, StorageError> {
     if change.added.is_empty() {
-        return Ok((Vec::new(), Revision(0)));
+        return Ok(Vec::new());
     }
     let engine = hub.store.engine();
     let view = engine.view();
@@ -160,7 +155,7 @@ fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), Stor
             differ.push(number);
         }
     }
-    Ok((differ, Reader::new(view.as_ref()).header()?.revision))
+    Ok(differ)
 }
 
 impl Watches {
@@ -206,7 +201,6 @@ impl KeyRefusal {
             KeyRefusal::TooLarge { bytes } => (ErrorCode::LimitReached, "added", SELECTOR_BYTES_MAX, *bytes as u64),
             KeyRefusal::NotCoherent(_) => (ErrorCode::InvalidArgument, "domain", 0, 0),
             KeyRefusal::DomainGone(_) => (ErrorCode::UnknownDomain, "domain", 0, 0),
-            KeyRefusal::Storage(_) => (ErrorCode::Stopped, "", 0, 0),
         };
         Error {
             code: code.into(),

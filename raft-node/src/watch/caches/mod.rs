@@ -12,6 +12,7 @@
 //! * A key is in the index before it is looked up: a write is either in what was looked up, or its event comes.
 //! * What is kept of all caches counts as what selectors name does, and is bounded with it.
 
+mod among;
 mod change;
 mod invalidate;
 mod keys;

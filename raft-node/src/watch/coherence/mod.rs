@@ -144,7 +144,7 @@ impl Coherence {
         self.change_ledger(|ledger| ledger.change_keys(cache, change));
     }
 
-    /// Added keys were compared with the state as it was at `revision`.
+    /// Added keys were compared, and the cache is told so behind every event up to `revision`.
     pub(super) fn compared(&self, cache: WatchKey, change: &KeyChange, revision: Revision) {
         self.change_ledger(|ledger| ledger.compared(cache, change, revision));
     }

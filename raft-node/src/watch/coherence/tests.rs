@@ -356,7 +356,7 @@ impl World {
                 if let Some((key, known)) = client.comparing.take() {
                     let differs = self.written.get(&key).copied().unwrap_or(0) != known;
                     self.coherence
-                        .compared(*cache, &change(&[key], &[]), Revision(self.revision));
+                        .compared(*cache, &change(&[key], &[]), Revision(self.routed));
                     client.messages.push_back(Message::Changed(key, differs));
                 }
             }

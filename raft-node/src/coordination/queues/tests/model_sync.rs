@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::model::{QUEUES, Run, new_item};
-use super::model_queue::{ModelQueue, Place};
+use super::model_queue::{ModelItem, ModelQueue, Place};
 use crate::coordination::queues::{
     Enqueued, ItemPlace, ItemState, NewItem, QueueOperation, QueueReply, SyncItem, SyncQueue,
 };
@@ -141,7 +141,7 @@ impl ModelQueue {
         for place in &wanted.remove {
             match self.items.get(&place.item) {
                 None => return Err(("unknown", place.item)),
-                Some(item) if item.place == Place::Ready && item.new.group != place.group => {
+                Some(item) if item.place == Place::Ready && !stands_at(item, place) => {
                     return Err(("not ready", place.item));
                 }
                 Some(_) => self.remove(place.item),
@@ -171,7 +171,7 @@ impl ModelQueue {
         for place in &wanted.claim {
             match self.items.get(&place.item) {
                 None => return Err(("unknown", place.item)),
-                Some(item) if item.place == Place::Ready && item.new.group == place.group => {
+                Some(item) if stands_at(item, place) => {
                     self.claim_one(place.item, claim.clone());
                     claimed.push(place.item);
                 }
@@ -207,6 +207,12 @@ impl ModelQueue {
         }
         Ok(())
     }
+}
+
+/// It is ready, and where it is said to be. It may be one that this very sync has added.
+fn stands_at(item: &ModelItem, place: &ItemPlace) -> bool {
+    let at = (item.new.priority, &item.new.group);
+    item.place == Place::Ready && at == (place.priority, &place.group)
 }
 
 fn kind(refusal: &QueueRefusal) -> (&'static str, u64) {

@@ -175,6 +175,18 @@ fn a_record_without_the_revision_that_it_had_is_not_real() {
     case.passes();
 }
 
+/// A cache that is told that all is well, and is not told what changed, says of old records that they are new.
+#[test]
+fn an_old_record_is_no_younger_for_the_revision_that_it_is_said_to_be_of() {
+    let mut case = Case::new(Coherence::Eventual).old(Asked::Bounded(ms(50)), 175..176, Some(10));
+    case.last().seen.revision = 3;
+    let Verdict::Illegal(violations) = check(&case.history, &case.truth) else {
+        panic!("it passed");
+    };
+    let broken: Vec<Property> = violations.iter().map(|violation| violation.property).collect();
+    assert_eq!(broken, [Property::Real, Property::Bounded, Property::Staleness]);
+}
+
 #[test]
 fn a_key_that_was_deleted_or_expired_is_absent_and_not_before() {
     for kind in [KeyKind::Delete, KeyKind::Expire] {
@@ -277,6 +289,17 @@ fn an_answer_does_not_say_that_it_is_older_than_it_may_be() {
     let old = |staleness_ms| Case::new(Coherence::Eventual).old(asked, 125..126, Some(staleness_ms));
     old(50).passes();
     old(51).breaks(Property::Staleness);
+}
+
+#[test]
+fn an_answer_that_had_to_be_proved_may_say_that_this_took_longer_than_its_bound() {
+    let asked = Asked::Bounded(ms(5));
+    let case = |staleness_ms| {
+        let case = Case::new(Coherence::Eventual);
+        case.read(2, "a", asked, Source::Replica, 130..150, 3, Some(staleness_ms))
+    };
+    case(21).passes();
+    case(22).breaks(Property::Staleness);
 }
 
 #[test]

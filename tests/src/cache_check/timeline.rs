@@ -60,23 +60,43 @@ impl Timelines {
 
     /// What the key of a read had at the revision that its answer reflects.
     pub(super) fn at(&self, read: &Read) -> Span {
-        let changes = self.changes.get(&read.place).map_or(&[][..], Vec::as_slice);
-        let until = |next: usize| changes.get(next).map_or(u64::MAX, |(revision, _)| *revision);
+        let changes = self.of_key(read);
         let passed = changes.partition_point(|(revision, _)| *revision <= read.seen.revision);
-        match passed.checked_sub(1) {
-            None => Span {
+        passed.checked_sub(1).map_or_else(
+            || Span {
                 from: 0,
-                until: until(0),
+                until: next_of(changes, 0),
                 value: None,
             },
-            Some(index) => {
-                let (from, value) = changes[index].clone();
-                Span {
-                    from,
-                    until: until(passed),
-                    value,
-                }
-            }
-        }
+            |index| span(changes, index),
+        )
+    }
+
+    /// From when to when the key had what the answer shows, whatever revision it says that it reflects. Where nobody ever
+    /// wrote that, or nothing is shown, that revision is all there is to go by.
+    pub(super) fn shown(&self, read: &Read) -> Span {
+        let changes = self.of_key(read);
+        let written = read.seen.record.as_ref().and_then(|(from, value)| {
+            let index = changes.binary_search_by_key(from, |(revision, _)| *revision).ok()?;
+            (changes[index].1.as_ref() == Some(value)).then(|| span(changes, index))
+        });
+        written.unwrap_or_else(|| self.at(read))
+    }
+
+    fn of_key(&self, read: &Read) -> &[(u64, Option<Bytes>)] {
+        self.changes.get(&read.place).map_or(&[][..], Vec::as_slice)
+    }
+}
+
+fn next_of(changes: &[(u64, Option<Bytes>)], next: usize) -> u64 {
+    changes.get(next).map_or(u64::MAX, |(revision, _)| *revision)
+}
+
+fn span(changes: &[(u64, Option<Bytes>)], index: usize) -> Span {
+    let (from, value) = changes[index].clone();
+    Span {
+        from,
+        until: next_of(changes, index + 1),
+        value,
     }
 }

@@ -1,5 +1,6 @@
 //! Ok, illegal or unknown.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::history::{Attempts, History};
@@ -8,8 +9,8 @@ use super::record::{Asked, Coherence, Source};
 use super::timeline::Timelines;
 use crate::watch_check::Truth;
 
-/// Violations that are shown.
-const SHOWN: usize = 10;
+/// Violations of each property that are shown.
+const SHOWN: usize = 3;
 
 /// The table is in [`super`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,12 +75,25 @@ impl Verdict {
         match self {
             Verdict::Ok(summary) => Ok(summary),
             Verdict::Unknown(reason) => Err(format!("no verdict: {reason}")),
-            Verdict::Illegal(violations) => {
-                let shown: Vec<String> = violations.iter().take(SHOWN).map(Violation::to_string).collect();
-                Err(format!("{} violations:\n{}", violations.len(), shown.join("\n")))
-            }
+            Verdict::Illegal(violations) => Err(shown(&violations)),
         }
     }
+}
+
+/// How many of each property, and some of them.
+fn shown(violations: &[Violation]) -> String {
+    let mut by_property: BTreeMap<Property, Vec<&Violation>> = BTreeMap::new();
+    for violation in violations {
+        by_property.entry(violation.property).or_default().push(violation);
+    }
+    let mut text = format!("{} violations", violations.len());
+    for (property, violations) in by_property {
+        text += &format!("\n{property:?}, {} times:", violations.len());
+        for violation in violations.iter().take(SHOWN) {
+            text += &format!("\n  {}", violation.what);
+        }
+    }
+    text
 }
 
 impl fmt::Display for Violation {

@@ -7,6 +7,9 @@ use crate::cache_check::record::Asked;
 use crate::cache_check::verdict::{Property, Violation};
 use crate::watch_check::Acks;
 
+/// Members tell it in whole milliseconds, rounded up.
+const TOLD_IN: Duration = Duration::from_millis(1);
+
 /// What was known as long before the read began, if the answer is older than that.
 fn missed(answer: &Answer<'_>, known: &Acks, before: Duration) -> Option<u64> {
     let moment = answer.read.began.checked_sub(before)?;
@@ -15,7 +18,7 @@ fn missed(answer: &Answer<'_>, known: &Acks, before: Duration) -> Option<u64> {
 }
 
 fn say(property: Property, answer: &Answer<'_>, revision: u64) -> Violation {
-    let Answer { read, span } = answer;
+    let Answer { read, span, .. } = answer;
     let what = format!(
         "replaced at revision {}, and revision {revision} was known: {read:?}",
         span.until
@@ -40,8 +43,10 @@ pub(super) fn bounded(answer: &Answer<'_>, known: &Acks) -> Option<Violation> {
 pub(super) fn staleness(answer: &Answer<'_>, known: &Acks) -> Option<Violation> {
     let read = answer.read;
     let staleness = read.seen.staleness?;
+    // Whoever has no proof at hand gets one while the read waits: then it is as old as that took, and the bound is kept.
+    let waited = read.ended.saturating_sub(read.began) + TOLD_IN;
     if let Asked::Bounded(bound) | Asked::CacheOnly(Some(bound)) = read.asked
-        && staleness > bound
+        && staleness > bound.max(waited)
     {
         let what = format!("it says that it is {staleness:?} old: {read:?}");
         return Some(violation(Property::Staleness, what));

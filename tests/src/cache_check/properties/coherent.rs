@@ -28,7 +28,7 @@ pub(super) fn check(history: &History, answers: &[Answer<'_>]) -> Vec<Violation>
             && history.coherent.contains(&answer.read.place.domain)
     };
     let older = |answer: &Answer<'_>| {
-        let Answer { read, span } = answer;
+        let Answer { read, span, .. } = answer;
         let revision = written.get(&read.place)?.highest_before(read.began)?;
         span.is_older_than(revision).then(|| {
             let what = format!(

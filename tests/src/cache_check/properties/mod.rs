@@ -16,6 +16,8 @@ use crate::watch_check::Acks;
 struct Answer<'a> {
     read: &'a Read,
     /// What the key had at the revision that the answer reflects.
+    at: Span,
+    /// From when to when it had what the answer shows, which is the same if the answer is right.
     span: Span,
 }
 
@@ -24,7 +26,8 @@ pub(super) fn all(history: &History, timelines: &Timelines) -> Vec<Violation> {
     let known: Acks = history.known();
     let answers = history.reads.iter().map(|read| Answer {
         read,
-        span: timelines.at(read),
+        at: timelines.at(read),
+        span: timelines.shown(read),
     });
     let answers: Vec<Answer<'_>> = answers.collect();
     let mut violations = Vec::new();

@@ -6,8 +6,8 @@ use crate::cache_check::verdict::{Property, Violation};
 use crate::watch_check::Acks;
 
 pub(super) fn record(answer: &Answer<'_>) -> Option<Violation> {
-    let Answer { read, span } = answer;
-    let expected = span.value.clone().map(|value| (span.from, value));
+    let Answer { read, at, .. } = answer;
+    let expected = at.value.clone().map(|value| (at.from, value));
     (read.seen.record != expected).then(|| {
         let what = format!("at that revision the key had {expected:?}: {read:?}");
         violation(Property::Real, what)

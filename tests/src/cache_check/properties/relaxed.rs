@@ -11,7 +11,7 @@ use crate::cache_check::verdict::{Property, Violation};
 pub(super) fn check(history: &History, answers: &[Answer<'_>]) -> Vec<Violation> {
     // When a member had last told a client this, or the client had written it, by client, key and first revision.
     let mut told: BTreeMap<(u64, &Place, u64), Vec<Duration>> = BTreeMap::new();
-    for Answer { read, span } in answers.iter().filter(|answer| answer.read.seen.source != Source::Cache) {
+    for Answer { read, span, .. } in answers.iter().filter(|answer| answer.read.seen.source != Source::Cache) {
         told.entry((read.client, &read.place, span.from))
             .or_default()
             .push(read.ended);
@@ -24,7 +24,7 @@ pub(super) fn check(history: &History, answers: &[Answer<'_>]) -> Vec<Violation>
         }
     }
     let mut violations = Vec::new();
-    for Answer { read, span } in answers {
+    for Answer { read, span, .. } in answers {
         let Coherence::Relaxed { ttl } = history.coherence(read) else {
             continue;
         };

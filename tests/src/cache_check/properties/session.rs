@@ -54,7 +54,7 @@ fn ack(invoked: Duration, returned: Duration, revision: u64) -> Ack {
 }
 
 fn older(answer: &Answer<'_>, property: Property, had: Option<&Acks>) -> Option<Violation> {
-    let Answer { read, span } = answer;
+    let Answer { read, span, .. } = answer;
     let revision = had?.highest_before(read.began)?;
     span.is_older_than(revision).then(|| {
         let what = format!(

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Args;
+use quorate::{Consistency, Source};
 use serde_json::json;
 
 use crate::cli::bytes;
@@ -64,11 +65,24 @@ pub async fn run(arguments: GetArguments, global: &Global) -> Result<Exit, Failu
     let json = json!({
         "record": output::record_json(record, hex),
         "revision": reply.revision,
-        "staleness_ms": u64::try_from(reply.staleness.as_millis()).unwrap_or(u64::MAX),
+        // Null where it cannot be told.
+        "staleness_ms": u64::try_from(reply.staleness.as_millis()).ok(),
+        "level": level(reply.level),
+        "source": if reply.source == Source::Leader { "leader" } else { "replica" },
         "member": reply.member,
     });
     global
         .output
         .show(&json, || output::record_table(std::slice::from_ref(record), hex))?;
     Ok(Exit::Success)
+}
+
+/// What the answer promises.
+fn level(consistency: Consistency) -> &'static str {
+    match consistency {
+        Consistency::Strong => "strong",
+        Consistency::BoundedStale(_) => "bounded_stale",
+        Consistency::Local => "local",
+        _ => "eventual",
+    }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use clap::ValueEnum;
-use quorate::{Cache, CacheSettings, Client, Consistency, Keys, Op};
+use quorate::{Cache, CacheSettings, Client, Coherence, Consistency, Keys, Op};
 use serde::Serialize;
 
 use crate::cpu::{CpuWindow, Process, resident_bytes};
@@ -25,6 +25,10 @@ const STALENESS_MAX: Duration = Duration::from_secs(1);
 const WRITE_EVERY: Duration = Duration::from_secs(1);
 /// Keys that one transaction writes.
 const KEYS_PER_TXN: u64 = 100;
+/// Between two looks at what a cache holds.
+const POLL: Duration = Duration::from_millis(10);
+/// What a cache may hold at most.
+const ENTRIES_MAX: u64 = 126_976;
 /// Everything is read and kept true by then.
 const WARM_UP_TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -98,18 +102,34 @@ impl CachedLoad {
     /// Runs it.
     pub async fn run(&self) -> Result<CachedReport, String> {
         self.preload().await?;
-        // What a client takes without a cache that holds anything is not its entries'.
-        let settings = CacheSettings::new().entries_max(self.keys);
+        // With room to spare nothing is left out for what is asked for more often.
+        let room = (self.keys + self.keys / 4 + 16).min(ENTRIES_MAX);
+        let settings = CacheSettings::new().entries_max(room);
         let builder = Client::builder().endpoints(self.endpoints.clone()).cache(settings);
         let client = builder.connect().await.map_err(said)?;
         let cache = client.cache().ok_or("the client was made without a cache")?;
+        // What a client takes whose cache holds nothing is not its entries'; nor is anything kept before its watch is there.
         client.get(key(0)).await.map_err(said)?;
+        let deadline = Instant::now() + WARM_UP_TIMEOUT;
+        while !cache.is_kept(Coherence::Eventual) {
+            if Instant::now() >= deadline {
+                return Err(format!("no member keeps the cache true: {:?}", cache.trouble()));
+            }
+            tokio::time::sleep(POLL).await;
+        }
         let before = resident_bytes(std::process::id())?;
         let warm_up = cache.warm_up([Keys::prefix("bench/")]).timeout(WARM_UP_TIMEOUT);
         let warmed = warm_up.await.map_err(said)?;
-        let stats = cache.stats();
-        if warmed.read < self.keys || stats.entries < self.keys {
-            return Err(format!("{} of {} keys are cached", stats.entries, self.keys));
+        let mut stats = cache.stats();
+        while stats.entries < self.keys {
+            if Instant::now() >= deadline {
+                return Err(format!(
+                    "{} of {} keys are cached: {warmed:?}",
+                    stats.entries, self.keys
+                ));
+            }
+            tokio::time::sleep(POLL).await;
+            stats = cache.stats();
         }
         let resident = resident_bytes(std::process::id())?.saturating_sub(before);
         let writer = crate::target::sdk_client(&self.endpoints, 1).await?;

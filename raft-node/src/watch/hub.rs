@@ -30,6 +30,9 @@ use crate::types::Revision;
 const REVISIONS_PER_TURN: usize = 256;
 /// Deliveries after which others may take the lock.
 const DELIVERIES_PER_TURN: usize = 16_384;
+/// How often a revision that was written is looked for in the feed, and the time between two looks: far longer than it takes.
+const ROUTE_TRIES_MAX: u32 = 10_000;
+const ROUTE_RETRY: Duration = Duration::from_micros(100);
 /// Time between two looks for clients that do not read.
 const STALL_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Who says from which point of the log a message speaks.
@@ -166,6 +169,20 @@ impl Hub {
                 tokio::task::yield_now().await;
             }
         }
+    }
+
+    /// Routes what was applied up to a revision that a reader has found in the store; whether it is routed. What is written
+    /// is in the feed a moment later.
+    pub(super) fn route_up_to(&self, revision: Revision) -> bool {
+        for _ in 0..ROUTE_TRIES_MAX {
+            if self.watches.lock().routed >= revision {
+                return true;
+            }
+            if !self.route() {
+                std::thread::sleep(ROUTE_RETRY);
+            }
+        }
+        false
     }
 
     /// Routes some of what was applied; whether there may be more.

@@ -3,6 +3,7 @@
 use quorate_proto::v1::{CacheKeysChanged, Error, ErrorCode, Outcome};
 
 use crate::mvcc::{self, RecordRef};
+use crate::state_machine::Reader;
 use crate::storage::StorageError;
 use crate::types::{DomainId, Revision};
 use crate::watch::ending::Ending;
@@ -83,7 +84,13 @@ impl WatchStream {
         });
         match changed {
             Ok((key, Err(error))) => hub.end(key, &Ending::Storage(error)),
-            Ok((key, Ok(differ))) => {
+            Ok((key, Ok((differ, compared)))) => {
+                // An event from before the comparison must not come behind its answer: it would fill what the cache dropped
+                // with something older.
+                if !hub.route_up_to(compared) {
+                    let resume = compared.next();
+                    return hub.end(key, &Ending::CacheLagged { resume });
+                }
                 // The lock is held until the answer is in: no event that it covers can come behind it.
                 let watches = hub.watches.lock();
                 if let Some(watch) = watches.get(key)
@@ -137,10 +144,10 @@ impl WatchStream {
     }
 }
 
-/// The numbers of the added keys of which this member has another record than the cache.
-fn differing(hub: &Hub, change: &KeyChange) -> Result<Vec<u32>, StorageError> {
+/// The numbers of the added keys of which this member has another record than the cache, and the revision at which it has.
+fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), StorageError> {
     if change.added.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), Revision(0)));
     }
     let engine = hub.store.engine();
     let view = engine.view();
@@ -155,7 +162,7 @@ fn differing(hub: &Hub, change: &KeyChange) -> Result<Vec<u32>, StorageError> {
             differ.push(number);
         }
     }
-    Ok(differ)
+    Ok((differ, Reader::new(view.as_ref()).header()?.revision))
 }
 
 impl Watches {

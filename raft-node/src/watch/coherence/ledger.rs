@@ -45,9 +45,8 @@ impl Cache {
 /// A cache that has a key.
 struct Holder {
     cache: WatchKey,
-    /// What it has of the key is not older: every event up to here came before the answer that the key was added and compared,
-    /// and it tells nothing of the key before that answer. 0 until then. What the key was compared with may be newer, but an
-    /// event from before that may come behind the answer.
+    /// What it has of the key is not older: every event up to here came before the answer that the key was added and
+    /// compared, and it tells nothing of the key before that answer. 0 until then.
     known: Revision,
 }
 

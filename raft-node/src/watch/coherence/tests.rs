@@ -339,22 +339,15 @@ impl World {
                     }
                 }
             }
-            Step::Route => {
-                if self.routed < self.revision {
-                    let key = self.log[usize::try_from(self.routed).unwrap()];
-                    self.routed += 1;
-                    for (_, client) in &mut self.clients {
-                        if client.indexed.contains(&key) {
-                            client.messages.push_back(Message::Event(key, self.routed));
-                        }
-                    }
-                }
-            }
+            Step::Route => self.route(),
             Step::Request(number) => self.request(*number),
             Step::Compare(number) => {
-                let (cache, client) = &mut self.clients[*number];
-                if let Some((key, known)) = client.comparing.take() {
+                if let Some((key, known)) = self.clients[*number].1.comparing.take() {
                     let differs = self.written.get(&key).copied().unwrap_or(0) != known;
+                    while self.routed < self.revision {
+                        self.route();
+                    }
+                    let (cache, client) = &mut self.clients[*number];
                     self.coherence
                         .compared(*cache, &change(&[key], &[]), Revision(self.routed));
                     client.messages.push_back(Message::Changed(key, differs));
@@ -411,6 +404,18 @@ impl World {
         let over: Vec<(u8, u64)> = over.map(|(key, revision, _)| (key, revision)).collect();
         for (key, revision) in over {
             self.answer(key, revision);
+        }
+    }
+
+    fn route(&mut self) {
+        if self.routed < self.revision {
+            let key = self.log[usize::try_from(self.routed).unwrap()];
+            self.routed += 1;
+            for (_, client) in &mut self.clients {
+                if client.indexed.contains(&key) {
+                    client.messages.push_back(Message::Event(key, self.routed));
+                }
+            }
         }
     }
 

@@ -47,13 +47,17 @@ impl Bulk {
 
 /// The records that it deletes come back.
 fn brings_many(delete: &v1::DeleteRequest) -> bool {
-    use v1::key_selector::Kind;
-    let kind = delete.keys.as_ref().and_then(|keys| keys.kind.as_ref());
-    delete.previous && !matches!(kind, Some(Kind::Key(_)))
+    delete.previous && !is_one(delete.keys.as_ref())
 }
 
 fn is_wide(range: &v1::RangeRequest) -> bool {
-    !range.count_only && (range.limit == 0 || range.limit > SMALL_COUNT_MAX)
+    let is_unbounded = range.limit == 0 || range.limit > SMALL_COUNT_MAX;
+    is_unbounded && !range.count_only && !is_one(range.keys.as_ref())
+}
+
+fn is_one(keys: Option<&v1::KeySelector>) -> bool {
+    use v1::key_selector::Kind;
+    matches!(keys.and_then(|keys| keys.kind.as_ref()), Some(Kind::Key(_)))
 }
 
 fn is_large(txn: &v1::TxnRequest) -> bool {
@@ -146,5 +150,11 @@ mod tests {
             assert_eq!(Bulk::of(&txn(Operation::Range(range.clone()))), bulk, "{range:?}");
             assert_eq!(Bulk::of(&Request::Range(range.clone())), bulk, "{range:?}");
         }
+        // As a compare-and-swap reads what it found instead.
+        let mut one = range(0, false);
+        one.keys = Some(v1::KeySelector {
+            kind: Some(v1::key_selector::Kind::Key(Bytes::from("k"))),
+        });
+        assert_eq!(Bulk::of(&txn(Operation::Range(one))), Bulk::Small);
     }
 }

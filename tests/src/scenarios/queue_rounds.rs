@@ -162,14 +162,15 @@ impl Run {
             if seen.empty && self.pushing.is_finished() {
                 return Ok(());
             }
-            if seen.acknowledged >= (self.worker_kills + 1) * a_worker_each {
-                self.kill_worker().await?;
-            } else if seen.acknowledged >= (self.leader_kills + 1) * items / (leader_kills + 1) {
+            // Leaders first: workers are due nearly always, and the items may be done before a leader's turn comes.
+            if seen.acknowledged >= (self.leader_kills + 1) * items / (leader_kills + 1) {
                 let victim = self.kill_leader().await?;
                 progress(format!(
                     "killed leader {victim}; {} of {items} items, {} workers killed",
                     seen.acknowledged, self.worker_kills
                 ));
+            } else if seen.acknowledged >= (self.worker_kills + 1) * a_worker_each {
+                self.kill_worker().await?;
             } else {
                 tokio::time::sleep(POLL).await;
             }

@@ -82,7 +82,9 @@ pub struct GetReply {
     /// The revision of the store that the answer reflects; 0 for an eventual read. The record of such a one has no
     /// revisions and no version either: they are 0, and it expires by the clock, in milliseconds since 1970.
     pub revision: u64,
-    /// How old the answer may be; zero for a strong read. [`Duration::MAX`] for an eventual one if that cannot be told.
+    /// How old the answer may be when it is given; zero for a strong read. [`Duration::MAX`] if that cannot be told, of a local or
+    /// an eventual one. The bound of a bounded read counts from its beginning: after a call that took long this may be more,
+    /// by as much as the call took.
     pub staleness: Duration,
     /// Id of the member that answered, or that told the cache.
     pub member: u64,

@@ -32,7 +32,7 @@ pub(super) struct Lane {
     pub(super) writer: Mutex<Writer>,
     /// For the task that follows it.
     pub(super) work: Notify,
-    /// For those who wait until it has nothing under way.
+    /// For those who wait until it is served, or has nothing under way.
     pub(super) quiet: Notify,
     /// A look-up failed that a proof would have let through.
     nudged: AtomicBool,

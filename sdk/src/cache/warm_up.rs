@@ -63,7 +63,8 @@ impl WarmUp {
         self
     }
 
-    /// How long each read may take, and then how long a member may take to keep what was read true, from 1 ms to a day.
+    /// How long a member may take to serve the cache, then each read, and then how long the member may take to keep what was read
+    /// true, from 1 ms to a day.
     /// Default: the call time-out of the client.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
@@ -72,6 +73,8 @@ impl WarmUp {
 
     async fn run(self) -> Result<WarmedUp> {
         let core = self.cache.core()?;
+        let patience = self.timeout.unwrap_or(core.call_timeout);
+        self.served(patience).await;
         let room = self.cache.shared.settings.entries_max;
         let mut warmed = WarmedUp::default();
         let (mut keys, mut ranges) = (Vec::new(), Vec::new());
@@ -92,7 +95,7 @@ impl WarmUp {
         for selector in ranges {
             self.read_range(&core, selector, room, &mut warmed).await?;
         }
-        warmed.is_settled = self.settled(self.timeout.unwrap_or(core.call_timeout)).await;
+        warmed.is_settled = self.settled(patience).await;
         Ok(warmed)
     }
 
@@ -161,10 +164,31 @@ impl WarmUp {
         }
     }
 
+    fn coherence(&self) -> Coherence {
+        let domain = super::key::domain_or_default(&self.domain);
+        self.cache.shared.settings.coherence_in(domain)
+    }
+
+    /// Waits until a member serves the watch: what is read before that is not kept.
+    async fn served(&self, timeout: Duration) {
+        let Some(lane) = self.cache.shared.lane(self.coherence()) else {
+            return;
+        };
+        let deadline = Instant::now() + timeout;
+        loop {
+            let served = lane.quiet.notified();
+            let mut served = std::pin::pin!(served);
+            served.as_mut().enable();
+            let is_over = lane.is_served() || self.cache.shared.is_closed();
+            if is_over || tokio::time::timeout_at(deadline, served).await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Waits until nothing is under way.
     async fn settled(&self, timeout: Duration) -> bool {
-        let domain = super::key::domain_or_default(&self.domain);
-        let coherence = self.cache.shared.settings.coherence_in(domain);
+        let coherence = self.coherence();
         let Some(lane) = self.cache.shared.lane(coherence) else {
             return coherence == Coherence::Relaxed;
         };

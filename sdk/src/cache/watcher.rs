@@ -133,6 +133,7 @@ impl CacheWatcher for Watcher {
         lane.publish(&mut writer, &self.cache.seen);
         drop(writer);
         lane.work.notify_one();
+        lane.quiet.notify_waiters();
         true
     }
 

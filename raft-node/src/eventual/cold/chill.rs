@@ -48,8 +48,9 @@ impl Tier {
     }
 
     /// Makes room in a domain in which 90 % of the bytes are taken, for a write that comes now: the sweep may be a moment
-    /// late, and what was just written is not on the disk yet. No shard may be locked by the caller.
-    pub(in crate::eventual) fn make_room(&self, domain: &EventualDomain, first: ShardNumber) {
+    /// late, and what was just written is not on the disk yet. No shard may be locked by the caller. False if there is nothing
+    /// more that could leave the memory.
+    pub(in crate::eventual) fn make_room(&self, domain: &EventualDomain, first: ShardNumber) -> bool {
         let counts = self.store.counts().domain(domain.id.0);
         let held = || counts.bytes();
         let wanted = (u128::from(domain.bytes_max) * u128::from(90 - ROOM_PERCENT) / 100) as u64;
@@ -59,8 +60,9 @@ impl Tier {
             .get(&domain.id)
             .is_some_and(|at| now < *at + SEARCH_AGAIN);
         if too_soon || held() <= wanted {
-            return;
+            return !too_soon;
         }
+        let mut gone = 0;
         for flushes in [false, true] {
             if flushes && self.disk().is_none_or(|disk| disk.flush(self).is_err()) {
                 break;
@@ -68,14 +70,15 @@ impl Tier {
             for number in shards_of(domain, first.get()) {
                 if held() <= wanted {
                     searched_in_vain.remove(&domain.id);
-                    return;
+                    return true;
                 }
-                self.chill_some(domain.id.0, number, held().saturating_sub(wanted));
+                gone += self.chill_some(domain.id.0, number, held().saturating_sub(wanted));
             }
         }
-        // The last shard may have had it.
-        if held() > wanted {
+        // Where something went, others may have written as much meanwhile.
+        if gone == 0 {
             searched_in_vain.insert(domain.id, self.monotonic());
         }
+        gone > 0
     }
 }

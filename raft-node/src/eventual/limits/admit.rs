@@ -9,6 +9,9 @@ use crate::eventual::Tier;
 use crate::eventual::cold::{LostValue, UNLOCKED_TRIES};
 use crate::mvcc::{EventualDomain, Evict};
 
+/// A write that finds its domain full makes room so often, as long as that helps.
+const ROOM_TRIES: usize = 32;
+
 /// The domain is nearly full, and the write would make it larger. It changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -66,10 +69,16 @@ impl Tier {
     ) -> Result<(ShardNumber, Written), NotWritten> {
         let number = write.place.shard(domain.volatile);
         let limited = domain.bytes_max != 0 || domain.entries_max != 0;
-        let is_full = limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
-        if is_full && domain.evict == Evict::Memory && self.store.lock(number).would_grow(write) {
-            self.make_room(domain, number);
+        let is_full = || limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
+        if domain.evict == Evict::Memory && is_full() && self.store.lock(number).would_grow(write) {
+            // Others write meanwhile, here and at peers, and may have taken the room that was made.
+            for _ in 0..ROOM_TRIES {
+                if !self.make_room(domain, number) || !is_full() {
+                    break;
+                }
+            }
         }
+        let is_full = is_full();
         let mut shard = self.store.lock(number);
         if is_full {
             self.admit(domain, shard.would_grow(write))?;

@@ -69,16 +69,19 @@ impl Tier {
     ) -> Result<(ShardNumber, Written), NotWritten> {
         let number = write.place.shard(domain.volatile);
         let limited = domain.bytes_max != 0 || domain.entries_max != 0;
-        let is_full = || limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
-        if domain.evict == Evict::Memory && is_full() && self.store.lock(number).would_grow(write) {
-            // Others write meanwhile, here and at peers, and may have taken the room that was made.
+        let looks_full = || limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
+        let mut is_full = looks_full();
+        if is_full && domain.evict == Evict::Memory && self.store.lock(number).would_grow(write) {
+            // Others write meanwhile, here and at peers, and may have taken the room that was made. Once there was some, the
+            // write is not refused for what came after it.
             for _ in 0..ROOM_TRIES {
-                if !self.make_room(domain, number) || !is_full() {
+                let helped = self.make_room(domain, number);
+                is_full = looks_full();
+                if !helped || !is_full {
                     break;
                 }
             }
         }
-        let is_full = is_full();
         let mut shard = self.store.lock(number);
         if is_full {
             self.admit(domain, shard.would_grow(write))?;

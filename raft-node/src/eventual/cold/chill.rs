@@ -76,9 +76,9 @@ impl Tier {
             }
         }
         // Where something went, others may have written as much meanwhile.
-        if gone == 0 {
+        if gone == 0 && held() > wanted {
             searched_in_vain.insert(domain.id, self.monotonic());
         }
-        gone > 0
+        gone > 0 || held() <= wanted
     }
 }

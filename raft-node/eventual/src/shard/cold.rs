@@ -93,7 +93,11 @@ impl Shard {
             });
             let sampled: SmallVec<[Sampled; SAMPLE_SIZE]> = sample.iter().map(|slot| self.sampled(*slot)).collect();
             let now = self.uses.now;
-            let victim = self.uses.of(domain).and_then(|eviction| eviction.victim(&sampled, now));
+            let victim = match self.uses.of(domain) {
+                Some(eviction) => eviction.victim(&sampled, now),
+                // A domain that was created a moment ago may be full before this shard hears of its policy.
+                None => (!sampled.is_empty()).then_some(0),
+            };
             let Some(slot) = victim.map(|place| sample[place]) else {
                 break;
             };

@@ -25,6 +25,9 @@ impl Shard {
     /// Deletes the entry of the domain that its policy gives up first, of a few that are drawn. Returns false if none was
     /// found, or if the domain does not evict. Whoever calls it tells [`crate::Store::wrote`].
     pub fn evict(&mut self, domain: u32, now_ms: u64) -> bool {
+        if self.uses.of(domain).is_none() {
+            return false;
+        }
         let sample = self.sample(domain);
         let sampled: SmallVec<[Sampled; SAMPLE_SIZE]> = sample.iter().map(|slot| self.sampled(*slot)).collect();
         let now = self.uses.now;
@@ -66,7 +69,7 @@ impl Shard {
     ) -> SmallVec<[usize; SAMPLE_SIZE]> {
         let mut sample = SmallVec::new();
         let places = self.entries.capacity();
-        if places == 0 || self.uses.of(domain).is_none() {
+        if places == 0 {
             return sample;
         }
         let is_one = |shard: &Self, slot: usize| {

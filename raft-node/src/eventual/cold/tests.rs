@@ -161,6 +161,14 @@ async fn three_times_its_limit_is_written_without_a_refusal_and_without_a_sweep(
     member.has_all(0..5_000);
 }
 
+#[test]
+fn a_domain_that_no_sweep_has_seen_yet_makes_room_all_the_same() {
+    let scratch = tempfile::tempdir().unwrap();
+    let member = Member::open(scratch.path(), 1, &table(BYTES_MAX));
+    member.fills(0..5_000);
+    member.has_all(0..5_000);
+}
+
 #[tokio::test]
 async fn growth_is_refused_when_keys_alone_fill_it() {
     let scratch = tempfile::tempdir().unwrap();

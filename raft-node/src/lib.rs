@@ -60,6 +60,9 @@ pub mod feed;
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;
 
+// Known bugs, for tests of the tests.
+pub mod canary;
+
 // Newtypes at the bottom.
 pub mod types;
 

@@ -25,6 +25,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Proposer, Raft, ReadError, ReadGate};
+use crate::canary::{self, Canary};
 use crate::environment::Clock;
 use crate::leases;
 use crate::signals::LeaseListener;
@@ -294,6 +295,10 @@ impl LeaseListener for Shared {
 
 impl Kept {
     fn follow(&mut self) {
+        if canary::is(Canary::LeaseEndedByExLeader) {
+            self.phase = Phase::Following;
+            return;
+        }
         *self = Kept {
             looked_at: self.looked_at,
             ..Kept::default()

@@ -10,6 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::device::LogDevice;
 use super::store::{Shared, entries_bytes};
 use super::{LogError, LogMetrics, LogRecord};
+use crate::canary::{self, Canary};
 use crate::consensus::{Entry, TypeConfig, Vote};
 use crate::environment::{Clock, SystemClock};
 
@@ -178,12 +179,12 @@ impl Group {
                 self.records.extend(entries.into_iter().map(LogRecord::Entry));
                 self.waiters.push(Waiter::Append(callback));
                 self.room.push(room);
-                self.needs_sync = true;
+                self.needs_sync |= !canary::is(Canary::AcknowledgedBeforeSync);
             }
             Work::Vote { vote, done } => {
                 self.records.push(LogRecord::Vote(vote));
                 self.waiters.push(Waiter::Vote(done));
-                self.needs_sync = true;
+                self.needs_sync |= !canary::is(Canary::VoteNotSynced);
             }
             Work::Note(record) => {
                 // Purges are rare, and space comes back only after a sync.

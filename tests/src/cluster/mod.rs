@@ -17,5 +17,5 @@ pub use member::Member;
 pub use network::Network;
 pub use ports::free_ports;
 pub use processes::Cluster;
-pub use settings::{Settings, run_to_exit};
+pub use settings::{Settings, run_to_exit, run_to_exit_with};
 pub use status::{EqualState, status_of};

@@ -28,6 +28,7 @@ mod membership;
 mod memory;
 mod memory_keys;
 mod partitions;
+mod promises;
 mod queues;
 mod reads;
 mod retries;

@@ -163,7 +163,10 @@ impl Shard {
         let Some(slot) = self.find(key.hash(), key.bytes()) else {
             return;
         };
-        let dots: Vec<Dot> = self.entries[slot as usize].siblings().map(|sibling| sibling.dot).collect();
+        let dots: Vec<Dot> = self.entries[slot as usize]
+            .siblings()
+            .map(|sibling| sibling.dot)
+            .collect();
         for dot in dots {
             self.remove(key, dot);
         }

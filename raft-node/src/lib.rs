@@ -63,6 +63,9 @@ pub mod environment;
 // Known bugs, for tests of the tests.
 pub mod canary;
 
+// Places that can be made to fail, for tests of the tests.
+pub mod failpoints;
+
 // Newtypes at the bottom.
 pub mod types;
 

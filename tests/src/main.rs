@@ -11,7 +11,7 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use cli::canaries::{CanaryOptions, PromiseOptions};
+use cli::canaries::{CanaryOptions, FailpointOptions, PromiseOptions};
 use quorate_tests::HarnessError;
 use quorate_tests::scenarios::{
     CacheRounds, CrowdPart, EventualRounds, Kept, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds,
@@ -47,6 +47,8 @@ enum Scenario {
     ManyClients(CrowdOptions),
     /// Known bugs are put into the server, and each must be found; `make canaries` builds what it needs.
     Canaries(CanaryOptions),
+    /// One member fails at one place after the other, in three ways; `make failpoints` builds what it needs.
+    Failpoints(FailpointOptions),
     /// One thing that must hold, in the situation in which a known bug would break it.
     Promise(PromiseOptions),
     /// A part of the clients of `many-clients`.
@@ -256,6 +258,7 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
             Ok(End::Passed(scenario.run(progress).await?.to_string()))
         }
         Scenario::Canaries(options) => Ok(End::Passed(options.run().await?.to_string())),
+        Scenario::Failpoints(options) => Ok(End::Passed(options.run().await?.to_string())),
         Scenario::Promise(options) => Ok(match options.run().await? {
             Kept::Kept(seen) => End::Passed(seen),
             Kept::Skipped(reason) => End::Skipped(reason),

@@ -19,6 +19,7 @@ use super::Raft;
 use super::network::{PeerClient, PeerNetwork, Roster};
 use crate::canary::{self, Canary};
 use crate::environment::Clock;
+use crate::failpoints;
 use crate::state_machine::{Applied, StateStore};
 use crate::types::{MemberId, Revision};
 
@@ -167,6 +168,9 @@ impl Rounds {
     /// One confirmed index, begun after the call. A follower that asked for it must get the leader's own: where this
     /// member does not lead the followers are refused, and its own readers go on with the leader's index.
     async fn round(&mut self, waiting: &mut Vec<Wanted>) -> Result<u64, ReadError> {
+        if failpoints::pass("read-round").await {
+            return Err(ReadError::NoLeader(String::from("failpoint read-round")));
+        }
         let mut reason = String::from("no leader is known");
         for attempt in 0..ATTEMPTS_MAX {
             if attempt > 0 {

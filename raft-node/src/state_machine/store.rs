@@ -26,6 +26,7 @@ use super::state::State;
 use crate::actors::ActorTable;
 use crate::canary::{self, Canary};
 use crate::coordination::queues::claims_prefix;
+use crate::failpoints;
 use crate::feed::Feed;
 use crate::mvcc::{self, DomainTable};
 use crate::rows;
@@ -103,6 +104,9 @@ struct EngineHandle {
 impl StateStore {
     /// Opens the live state under `data`, or makes an empty one.
     pub fn open(data: &Path, open: OpenEngine) -> io::Result<(Arc<Self>, State)> {
+        if failpoints::hit("state-open") {
+            return Err(failpoints::injected("state-open"));
+        }
         let root = data.join("state");
         fs::create_dir_all(&root)?;
         let number = match fs::read_to_string(root.join(CURRENT)) {
@@ -245,8 +249,14 @@ impl StateStore {
     /// checkpoint: the live store may be further by then. Blocks on the disk.
     pub fn build_snapshot(&self) -> io::Result<SnapshotFiles> {
         let _one = self.building.lock();
+        if failpoints::hit("snapshot-build") {
+            return Err(failpoints::injected("snapshot-build"));
+        }
         let directory = self.snapshots.building()?;
         self.engine().checkpoint(&directory).map_err(io::Error::other)?;
+        if failpoints::hit("snapshot-checkpoint") {
+            return Err(failpoints::injected("snapshot-checkpoint"));
+        }
         let (last, membership) = {
             let copy = (self.open)(&directory).map_err(io::Error::other)?;
             lose_rows(&*copy).map_err(io::Error::other)?;
@@ -256,11 +266,17 @@ impl StateStore {
             (applied.map(|position| (position.term, position.index)), membership)
         };
         let manifest = Manifest::of(&directory, last, membership)?;
+        if failpoints::hit("snapshot-publish") {
+            return Err(failpoints::injected("snapshot-publish"));
+        }
         self.snapshots.publish(&directory, manifest)
     }
 
     /// Replaces the live state by a snapshot whose files were checked when they were received.
     pub(super) fn install(&self, snapshot: &SnapshotFiles) -> io::Result<State> {
+        if failpoints::hit("snapshot-install") {
+            return Err(failpoints::injected("snapshot-install"));
+        }
         let live = self.engine.load_full();
         let number = live.number + 1;
         self.remove_retired()?;
@@ -284,7 +300,13 @@ impl StateStore {
         sync_directory(&directory)?;
         let engine = (self.open)(&directory).map_err(io::Error::other)?;
         let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
+        if failpoints::hit("snapshot-copied") {
+            return Err(failpoints::injected("snapshot-copied"));
+        }
         set_current(&self.root, number)?;
+        if failpoints::hit("snapshot-current") {
+            return Err(failpoints::injected("snapshot-current"));
+        }
         self.snapshots.keep(snapshot)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
         self.retired.lock().push((live.number, Arc::downgrade(&live.engine)));

@@ -22,6 +22,7 @@ pub struct Member {
     addresses: Addresses,
     home: PathBuf,
     process: Option<Child>,
+    environment: Vec<(String, String)>,
 }
 
 impl Member {
@@ -30,6 +31,7 @@ impl Member {
             addresses,
             home,
             process: None,
+            environment: Vec::new(),
         }
     }
 
@@ -83,6 +85,7 @@ impl Member {
         let child = command
             .args(["server", "--config"])
             .arg(self.configuration())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -90,6 +93,10 @@ impl Member {
             .map_err(HarnessError::io(format!("start {command:?}")))?;
         self.process = Some(child);
         Ok(())
+    }
+
+    pub(super) fn set_environment(&mut self, variables: Vec<(String, String)>) {
+        self.environment = variables;
     }
 
     /// How it ended, if it ended by itself.

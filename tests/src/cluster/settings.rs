@@ -23,6 +23,8 @@ pub struct Settings {
     pub whole_logs: Vec<u64>,
     /// Members have a [`Network`](super::Network) of their own, in which they can be cut off from one another.
     pub own_network: bool,
+    /// The server's program; [`server_binary`] when absent.
+    pub binary: Option<PathBuf>,
     /// Tables appended to every configuration file.
     pub more_toml: String,
 }
@@ -40,6 +42,7 @@ impl Settings {
             data_root: None,
             whole_logs: Vec::new(),
             own_network: false,
+            binary: None,
             more_toml: String::new(),
         }
     }

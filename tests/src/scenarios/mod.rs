@@ -7,6 +7,7 @@
 mod cache_rounds;
 mod canaries;
 mod eventual_rounds;
+mod failpoints;
 mod kill_rounds;
 mod many_clients;
 mod nemesis;
@@ -21,6 +22,7 @@ mod witnessed;
 pub use cache_rounds::{CacheReport, CacheRounds};
 pub use canaries::{Canaries, CanaryReport, Found};
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
+pub use failpoints::{FailpointReport, Failpoints};
 pub use kill_rounds::KillRounds;
 pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};
 pub use nemesis::Faults;

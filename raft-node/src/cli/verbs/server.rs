@@ -30,6 +30,8 @@ pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failu
     #[cfg(feature = "canaries")]
     crate::canary::choose().map_err(Failure::local)?;
     abort_on_panic();
+    #[cfg(feature = "failpoints")]
+    crate::failpoints::arm().map_err(Failure::local)?;
     if arguments.exit_with_stdin {
         exit_with_stdin()?;
     }

@@ -28,6 +28,7 @@ use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::eventual::freshness::Echo;
 use crate::eventual::{Peer, Tier};
+use crate::failpoints;
 
 /// Messages that wait for the connection; HTTP/2 holds back the rest.
 const OUTBOX_MESSAGES: usize = 8;
@@ -71,6 +72,9 @@ impl Link {
 
     /// One stream, from its opening to its end.
     async fn stream(&self, client: &mut EventualClient<Channel>) -> Result<(), Status> {
+        if failpoints::pass("eventual-stream").await {
+            return Err(Status::unavailable("failpoint eventual-stream"));
+        }
         let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
         let hello = proto::PushHello {
             process: self.tier.store.id().0,
@@ -180,6 +184,9 @@ impl Sending<'_> {
         let Some(repair) = self.make_repair(number, have).await? else {
             return Ok(());
         };
+        if failpoints::pass("eventual-repair").await {
+            return Err(Status::unavailable("failpoint eventual-repair"));
+        }
         let bytes_max = self.link.tier.options.frame_bytes_max;
         if repair.frame.len() > bytes_max {
             tracing::error!(

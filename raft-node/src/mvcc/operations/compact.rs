@@ -11,9 +11,8 @@ use std::ops::{Bound, ControlFlow};
 
 use bincode::{Decode, Encode};
 
-use crate::canary::{self, Canary};
 use crate::codec;
-use crate::mvcc::changes::{ChangeKind, Changes};
+use crate::mvcc::changes::Changes;
 use crate::mvcc::keys;
 use crate::mvcc::record::corrupt;
 use crate::storage::{Batch, StorageError, Table, View};
@@ -75,11 +74,7 @@ pub fn garbage(view: &dyn View, compacted: Revision, revisions_max: usize) -> Re
     if from >= to {
         return Ok((batch, 0));
     }
-    let to = match canary::is(Canary::DeleteLostAtCompaction) {
-        true => Bound::Included(to.as_slice()),
-        false => Bound::Excluded(to.as_slice()),
-    };
-    let from = Bound::Included(from.as_slice());
+    let (from, to) = (Bound::Included(from.as_slice()), Bound::Excluded(to.as_slice()));
     view.scan(Table::Changes, from, to, false, &mut |key, row| {
         let (Some(revision), Ok(changes)) = (keys::decode_changes(key), Changes::from_row(row)) else {
             failed = Some(corrupt("reading changes", &"a row does not decode"));
@@ -87,13 +82,6 @@ pub fn garbage(view: &dyn View, compacted: Revision, revisions_max: usize) -> Re
         };
         if revisions >= revisions_max || rows >= ROWS_MAX {
             next = revision;
-            return ControlFlow::Break(());
-        }
-        if revision == compacted {
-            // Only a canary comes here.
-            if changes.keys.iter().any(|changed| changed.kind != ChangeKind::Put) {
-                batch.delete(Table::Changes, key);
-            }
             return ControlFlow::Break(());
         }
         for changed in &changes.keys {

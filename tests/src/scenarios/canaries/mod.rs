@@ -91,12 +91,13 @@ impl Canaries {
             runs += 1;
             let ended = trial.run(left).await?;
             progress(format!("{}: run {runs} of {scenario}: {ended}", canary.name()));
-            let over = began.elapsed() >= self.deadline || !matches!(ended, Ended::Passed(_));
-            if over {
-                let named = match &ended {
-                    Ended::Failed(said) => search.says.iter().any(|word| said.contains(word)),
-                    _ => false,
-                };
+            let named = match &ended {
+                Ended::Failed(said) => search.says.iter().any(|word| said.contains(word)),
+                _ => false,
+            };
+            // A run that failed for another reason, on a machine that is too slow say, has shown nothing: the next one may.
+            let over = began.elapsed() >= self.deadline || matches!(ended, Ended::Skipped(_) | Ended::OutOfTime);
+            if named || over {
                 return Ok(Found {
                     canary,
                     scenario,

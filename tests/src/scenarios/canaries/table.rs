@@ -40,7 +40,7 @@ pub(super) fn search(canary: Canary) -> Search {
             KILLS,
             &["illegal", "replicas differ", "differs from that of a majority"],
         ),
-        Canary::ReadWithoutQuorum => rounds(CACHES, &["strong"]),
+        Canary::ReadWithoutQuorum => rounds(CACHES, &["Strong"]),
         Canary::LeaseEndedByExLeader => promise(&["promise", "lease"], &["before the time to which it was renewed"]),
         Canary::GrantToExpiredWaiter => promise(&["promise", "waiter"], &["granted to a waiter whose lease"]),
         Canary::DeleteLostAtCompaction => rounds(WATCHES, &["reliable", "resumable"]),

@@ -40,8 +40,8 @@ const fn point(name: &'static str, fails: bool, passed_by: Passes) -> Point {
 
 /// Every one, in the order of the folders.
 pub const POINTS: &[Point] = &[
-    point("client-call", true, Passes::Anyone),
-    point("client-wait", true, Passes::Anyone),
+    point("client-call", true, Passes::Leader),
+    point("client-wait", true, Passes::Leader),
     point("watch-route", false, Passes::Anyone),
     point("watch-catch-up", true, Passes::Anyone),
     point("propose", true, Passes::Leader),

@@ -140,7 +140,8 @@ impl Member {
         self.reap().map(|_| ())
     }
 
-    fn reap(&mut self) -> Result<ExitStatus, HarnessError> {
+    /// Takes note of how it ended, and waits for that if it has not yet.
+    pub(super) fn reap(&mut self) -> Result<ExitStatus, HarnessError> {
         let mut child = self.process.take().ok_or_else(|| self.problem("does not run"))?;
         child
             .wait()

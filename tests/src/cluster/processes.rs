@@ -138,6 +138,11 @@ impl Cluster {
         Ok(())
     }
 
+    /// A member that has ended by itself can be started again after this.
+    pub fn bury(&mut self, id: u64) -> Result<ExitStatus, HarnessError> {
+        self.members.get_mut(&id).ok_or_else(|| no_such(id))?.reap()
+    }
+
     /// How a member has ended by itself; none if it runs, or was ended.
     pub fn ended(&mut self, id: u64) -> Option<ExitStatus> {
         self.members.get_mut(&id).and_then(Member::ended)

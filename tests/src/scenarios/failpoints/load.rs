@@ -12,11 +12,11 @@ use crate::HarnessError;
 use crate::cluster::Cluster;
 
 const CALL: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(60);
+const PAUSE: Duration = Duration::from_millis(100);
 const TTL: Duration = Duration::from_millis(500);
 const QUEUE: &str = "load";
 /// So much log is soon a snapshot.
-const FILLER_BYTES: usize = 8 << 10;
+const FILLER_BYTES: usize = 16 << 10;
 const FILLERS: u64 = 16;
 /// Behind the newest revision, so that a watch has to be read for.
 const BEHIND: u64 = 40;

@@ -1,4 +1,5 @@
-//! One member fails at one place, in each of three ways, while clients read and write; then at the next place.
+//! One member stops dead or fails at one place while clients read and write; then at the next place. And each member in its turn
+//! is late at every place at once.
 //!
 //! A failpoint is armed by starting the member with it. Then it is brought to where it passes that place, if it can be: it
 //! leads, lags behind, is asked for its vote. It may end by itself; the others must go on, and once it is started again
@@ -22,17 +23,23 @@ use crate::HarnessError;
 use crate::cluster::{Cluster, Settings, free_ports, run_to_exit_with};
 
 const VARIABLE: &str = "FAILPOINTS";
-/// Late enough to be noticed, and not so late that the member passes for dead each time.
-const ACTIONS: [&str; 3] = ["panic", "return", "sleep(40)"];
+const PANIC: &str = "panic";
+const RETURN: &str = "return";
+/// Late enough to be noticed, and not so late, all places of a write together, that the member passes for dead each time.
+const DELAY: &str = "sleep(10)";
 /// How long a failpoint is waited for.
-const HIT_WITHIN: Duration = Duration::from_secs(5);
+const HIT_WITHIN: Duration = Duration::from_secs(4);
 /// After it was hit.
-const LINGER: Duration = Duration::from_millis(500);
+const LINGER: Duration = Duration::from_millis(300);
 /// Longer than an election takes to begin.
 const PAUSE: Duration = Duration::from_millis(600);
 const POLL: Duration = Duration::from_millis(50);
 const CALL: Duration = Duration::from_secs(2);
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(20);
+/// Those whose stirring, together, is that of all.
+const STIRS_MOST: [&str; 4] = ["peer-identify", "peer-vote-receive", "member-add", SNAPSHOT_SEND];
+/// Passed by the leader when another lags.
+const SNAPSHOT_SEND: &str = "peer-snapshot-send";
 /// Nobody has it.
 const NO_MEMBER: u64 = 1_000_000;
 
@@ -62,19 +69,29 @@ impl Failpoints {
         let load = Load::start(&cluster).await?;
         let client = cluster.client().await?;
         let mut run = Run::begin_among_others(cluster, self.clients, self.seed).await?;
-        let mut tried = Vec::new();
         let wanted = |point: &&Point| self.only.is_empty() || self.only.iter().any(|name| name == point.name);
-        for (number, point) in POINTS.iter().filter(wanted).enumerate() {
-            for (turn, action) in ACTIONS.into_iter().enumerate() {
-                if action == "return" && !point.fails {
+        let points: Vec<Point> = POINTS.iter().filter(wanted).copied().collect();
+        let mut tried = match all_are_late(&mut run, &client, &points).await {
+            Ok(late) => late,
+            Err(error) => return Err(run.explain(error)),
+        };
+        tried.iter().for_each(|late| progress(late.to_string()));
+        for (number, point) in points.iter().enumerate() {
+            for (turn, action) in [PANIC, RETURN].into_iter().enumerate() {
+                if action == RETURN && !point.fails {
                     continue;
                 }
                 let members = run.cluster.ids();
                 let victim = members[(number + turn) % members.len()];
-                match one(&mut run, &client, *point, action, victim).await {
-                    Ok(one) => {
-                        progress(one.to_string());
-                        tried.push(one);
+                let trial = Trial {
+                    points: vec![*point],
+                    action,
+                    victim,
+                };
+                match trial.run(&mut run, &client).await {
+                    Ok(found) => {
+                        found.iter().for_each(|one| progress(one.to_string()));
+                        tried.extend(found);
                     }
                     Err(error) => {
                         progress(format!("{} {action} at member {victim}: {error}", point.name));
@@ -108,49 +125,98 @@ impl Failpoints {
     }
 }
 
-/// One combination, from the start of the member that has the failpoint until it has caught up without it.
-async fn one(
-    run: &mut Run,
-    client: &Client,
-    point: Point,
+/// Every place of each member in its turn. A place counts as hit if one of them passed it.
+async fn all_are_late(run: &mut Run, client: &Client, points: &[Point]) -> Result<Vec<Tried>, HarnessError> {
+    let mut late: Vec<Tried> = Vec::new();
+    for victim in run.cluster.ids() {
+        let trial = Trial {
+            points: points.to_vec(),
+            action: DELAY,
+            victim,
+        };
+        for one in trial.run(run, client).await? {
+            match late.iter_mut().find(|known| known.point == one.point) {
+                Some(known) => known.hit |= one.hit,
+                None => late.push(one),
+            }
+        }
+    }
+    Ok(late)
+}
+
+/// A member that is started with failpoints.
+struct Trial {
+    points: Vec<Point>,
     action: &'static str,
     victim: u64,
-) -> Result<Tried, HarnessError> {
-    run.cluster.kill9(victim)?;
-    let seen = log_of(&run.cluster, victim)?.len();
-    if point.passed_by == Passes::Lagging && point.name != "peer-snapshot-send" {
-        others_forget(&run.cluster, victim).await;
-    }
-    let armed = vec![(VARIABLE.to_owned(), format!("{}={action}", point.name))];
-    run.cluster.set_environment(victim, armed)?;
-    run.cluster.restart(victim)?;
-    run.faults += 1;
-    let began = Instant::now();
-    let mut hit = false;
-    let mut stirred = false;
-    while began.elapsed() < HIT_WITHIN && !hit && run.cluster.ended(victim).is_none() {
-        hit = is_hit(&run.cluster, victim, seen, point)?;
-        if !hit && !stirred && run.cluster.status(victim).await.is_ok() {
-            stirred = true;
-            stir(run, client, point, victim).await?;
+}
+
+impl Trial {
+    /// From the start of the member with its failpoints until it has caught up without them.
+    async fn run(&self, run: &mut Run, client: &Client) -> Result<Vec<Tried>, HarnessError> {
+        let victim = self.victim;
+        run.cluster.kill9(victim)?;
+        let seen = log_of(&run.cluster, victim)?.len();
+        let lags = |point: &Point| point.passed_by == Passes::Lagging && point.name != SNAPSHOT_SEND;
+        if self.points.iter().any(lags) {
+            others_forget(&run.cluster, victim).await;
         }
-        sleep(POLL).await;
+        let armed: Vec<String> = self
+            .points
+            .iter()
+            .map(|point| format!("{}={}", point.name, self.action))
+            .collect();
+        run.cluster
+            .set_environment(victim, vec![(VARIABLE.to_owned(), armed.join(";"))])?;
+        run.cluster.restart(victim)?;
+        run.faults += 1;
+        self.until_hit(run, client, seen).await?;
+        sleep(LINGER).await;
+        let log = log_of(&run.cluster, victim)?;
+        let ended = run.cluster.ended(victim).map(|status| status.to_string());
+        match ended {
+            Some(_) => run.cluster.bury(victim).map(drop)?,
+            None => run.cluster.kill9(victim)?,
+        }
+        run.cluster.set_environment(victim, Vec::new())?;
+        run.cluster.restart(victim)?;
+        run.wait_until_caught_up(victim).await?;
+        run.wait_for_writes("after the failpoint").await?;
+        run.end_of_round().await?;
+        let tried = self.points.iter().map(|point| Tried {
+            point: point.name,
+            action: self.action,
+            hit: is_hit(log.get(seen..).unwrap_or_default(), point),
+            ended: ended.clone(),
+        });
+        Ok(tried.collect())
     }
-    sleep(LINGER).await;
-    hit |= is_hit(&run.cluster, victim, seen, point)?;
-    let ended = run.cluster.ended(victim).map(|status| status.to_string());
-    run.cluster.kill9(victim)?;
-    run.cluster.set_environment(victim, Vec::new())?;
-    run.cluster.restart(victim)?;
-    run.wait_until_caught_up(victim).await?;
-    run.wait_for_writes("after the failpoint").await?;
-    run.end_of_round().await?;
-    Ok(Tried {
-        point: point.name,
-        action,
-        hit,
-        ended,
-    })
+
+    /// Waits until every failpoint was passed, or the member has ended, or it has taken too long.
+    async fn until_hit(&self, run: &mut Run, client: &Client, seen: usize) -> Result<(), HarnessError> {
+        let began = Instant::now();
+        let mut stirred = false;
+        while began.elapsed() < HIT_WITHIN && run.cluster.ended(self.victim).is_none() {
+            let log = log_of(&run.cluster, self.victim)?;
+            let log = log.get(seen..).unwrap_or_default();
+            if self.points.iter().all(|point| is_hit(log, point)) {
+                break;
+            }
+            if !stirred && run.cluster.status(self.victim).await.is_ok() {
+                stirred = true;
+                // For many points at once: what one stirs, others pass too.
+                let stirring = self
+                    .points
+                    .iter()
+                    .filter(|point| self.points.len() == 1 || STIRS_MOST.contains(&point.name));
+                for point in stirring {
+                    stir(run, client, *point, self.victim).await?;
+                }
+            }
+            sleep(POLL).await;
+        }
+        Ok(())
+    }
 }
 
 /// Brings the member to where it passes the failpoint, as far as that can be done. What fails on the way may be the failpoint.
@@ -162,7 +228,7 @@ async fn stir(run: &mut Run, client: &Client, point: Point, victim: u64) -> Resu
     match (point.name, point.passed_by) {
         (_, Passes::Anyone | Passes::Starting) => {}
         (_, Passes::Leader) => lead().await,
-        ("peer-snapshot-send", _) => {
+        (SNAPSHOT_SEND, _) => {
             lead().await;
             let Some(lagging) = others.first().copied() else {
                 return Ok(());
@@ -236,10 +302,8 @@ async fn others_forget(cluster: &Cluster, away: u64) {
     }
 }
 
-fn is_hit(cluster: &Cluster, victim: u64, seen: usize, point: Point) -> Result<bool, HarnessError> {
-    let log = log_of(cluster, victim)?;
-    let words = format!("failpoint {} was hit", point.name);
-    Ok(String::from_utf8_lossy(log.get(seen..).unwrap_or_default()).contains(&words))
+fn is_hit(log: &[u8], point: &Point) -> bool {
+    String::from_utf8_lossy(log).contains(&format!("failpoint {} was hit", point.name))
 }
 
 fn log_of(cluster: &Cluster, id: u64) -> Result<Vec<u8>, HarnessError> {

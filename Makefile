@@ -2,7 +2,8 @@
 # make demo    three nodes and a worker fleet; the leader is killed half-way
 # make test    every test
 # make check   format, lints, documentation, dependencies
-# make canaries   known bugs are put into the server, and the tests must find each
+# make canaries     known bugs are put into the server, and the tests must find each
+# make failpoints a member is made to fail at one place after the other, beside clients that write
 # make bench   Quorate and etcd side by side; BENCH_FLAGS="--etcd /path/to/etcd"
 
 # Outside the working tree: the compiled RocksDB survives a fresh clone.
@@ -16,9 +17,10 @@ QUORATE := $(CARGO_TARGET_DIR)/debug/quorate
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
 CANARY_FLAGS ?=
+FAILPOINT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check canaries bench
+.PHONY: help setup build demo test check broken canaries failpoints bench
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -52,13 +54,18 @@ check: setup
 		echo "cargo-deny is not installed: licences and advisories of the dependencies were not checked"; \
 	fi
 
-# The same packages, and with the examples the same dependencies for tests, so that RocksDB stays as it was built; and last
-# the real server again, since the broken one stood in its place.
-canaries: build
+# A server with known bugs and failpoints, beside the real one. The same packages, and with the examples the same
+# dependencies for tests, so that RocksDB stays as it was built; and last the real server again, in whose place it stood.
+broken: build
 	cargo build --workspace --bins --examples --features quorate-node/canaries,quorate-node/failpoints
 	cp $(QUORATE) $(QUORATE)-broken
 	$(BUILD)
+
+canaries: broken
 	$(CARGO_TARGET_DIR)/debug/quorate-tests canaries $(CANARY_FLAGS)
+
+failpoints: broken
+	$(CARGO_TARGET_DIR)/debug/quorate-tests failpoints $(FAILPOINT_FLAGS)
 
 bench: build
 	bench/compare $(BENCH_FLAGS)

@@ -102,6 +102,9 @@ impl Membership {
     where
         F: Future<Output = Result<(), MembershipError>> + Send + 'static,
     {
+        if failpoints::pass("member-change").await {
+            return Err(refused(String::from("failpoint member-change")));
+        }
         let turn = Arc::clone(&self.changing).lock_owned().await;
         let change = change(self.clone());
         let task = tokio::spawn(async move {
@@ -346,9 +349,6 @@ impl Membership {
 
     /// Voters that leave do not stay as learners, not even those of an earlier change that this one finishes.
     async fn change(&self, change: ChangeMembers<MemberId, Member>) -> Result<(), MembershipError> {
-        if failpoints::pass("member-change").await {
-            return Err(refused(String::from("failpoint member-change")));
-        }
         self.raft
             .change_membership(change, false)
             .await

@@ -36,6 +36,7 @@ impl Load {
         for id in cluster.ids() {
             tasks.spawn(eventual(cluster.client_of(id).await?, id));
             tasks.spawn(watch(cluster.client_of(id).await?));
+            tasks.spawn(wait_in_vain(cluster.client_of(id).await?));
         }
         Ok(Load { _tasks: tasks })
     }
@@ -88,6 +89,16 @@ async fn claim(client: Client) {
                 let _ = tokio::time::timeout(CALL, item.ack()).await;
             }
         }
+        sleep(PAUSE).await;
+    }
+}
+
+/// Nobody pushes to this queue.
+async fn wait_in_vain(client: Client) {
+    let queue = client.queue("empty");
+    loop {
+        let _ = tokio::time::timeout(CALL, queue.create_if_missing(QueueConfig::default())).await;
+        let _ = tokio::time::timeout(CALL, async { queue.claim(1).wait(CALL / 2).await }).await;
         sleep(PAUSE).await;
     }
 }

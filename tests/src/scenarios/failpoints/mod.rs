@@ -19,8 +19,8 @@ use tokio::time::{Instant, sleep};
 use self::load::Load;
 pub use self::report::{FailpointReport, Tried};
 use super::run::Run;
-use crate::HarnessError;
 use crate::cluster::{Cluster, Settings, free_ports, run_to_exit_with};
+use crate::{HarnessError, wait};
 
 const VARIABLE: &str = "FAILPOINTS";
 const PANIC: &str = "panic";
@@ -33,11 +33,19 @@ const HIT_WITHIN: Duration = Duration::from_secs(4);
 const LINGER: Duration = Duration::from_millis(300);
 /// Longer than an election takes to begin.
 const PAUSE: Duration = Duration::from_millis(600);
+/// It says where it was before it ends.
+const ENDS_WITHIN: Duration = Duration::from_secs(15);
 const POLL: Duration = Duration::from_millis(50);
 const CALL: Duration = Duration::from_secs(2);
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(20);
 /// Those whose stirring, together, is that of all.
-const STIRS_MOST: [&str; 4] = ["peer-identify", "peer-vote-receive", "member-add", SNAPSHOT_SEND];
+const STIRS_MOST: [&str; 5] = [
+    "peer-identify",
+    "peer-vote-receive",
+    "log-truncate",
+    "member-add",
+    SNAPSHOT_SEND,
+];
 /// Passed by the leader when another lags.
 const SNAPSHOT_SEND: &str = "peer-snapshot-send";
 /// Nobody has it.
@@ -166,13 +174,27 @@ impl Trial {
             .iter()
             .map(|point| format!("{}={}", point.name, self.action))
             .collect();
-        run.cluster
-            .set_environment(victim, vec![(VARIABLE.to_owned(), armed.join(";"))])?;
+        let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        // To find the names of a stack takes seconds.
+        let environment = vec![variable(VARIABLE, &armed.join(";")), variable("RUST_BACKTRACE", "0")];
+        run.cluster.set_environment(victim, environment)?;
         run.cluster.restart(victim)?;
         run.faults += 1;
         self.until_hit(run, client, seen).await?;
         sleep(LINGER).await;
         let log = log_of(&run.cluster, victim)?;
+        if self.action == PANIC
+            && self
+                .points
+                .iter()
+                .any(|point| is_hit(log.get(seen..).unwrap_or_default(), point))
+        {
+            // A member that has lost one of its tasks must not go on as if it had not.
+            wait::until("a member that panicked to end", ENDS_WITHIN, async || {
+                run.cluster.ended(victim).map(drop).ok_or("it runs")
+            })
+            .await?;
+        }
         let ended = run.cluster.ended(victim).map(|status| status.to_string());
         match ended {
             Some(_) => run.cluster.bury(victim).map(drop)?,
@@ -221,15 +243,12 @@ impl Trial {
 
 /// Brings the member to where it passes the failpoint, as far as that can be done. What fails on the way may be the failpoint.
 async fn stir(run: &mut Run, client: &Client, point: Point, victim: u64) -> Result<(), HarnessError> {
-    let lead = async || {
-        let _ = tokio::time::timeout(CALL, client.transfer_leader(victim)).await;
-    };
     let others: Vec<u64> = run.cluster.running().into_iter().filter(|id| *id != victim).collect();
     match (point.name, point.passed_by) {
         (_, Passes::Anyone | Passes::Starting) => {}
-        (_, Passes::Leader) => lead().await,
+        (_, Passes::Leader) => lead(&run.cluster, client, victim).await,
         (SNAPSHOT_SEND, _) => {
-            lead().await;
+            lead(&run.cluster, client, victim).await;
             let Some(lagging) = others.first().copied() else {
                 return Ok(());
             };
@@ -238,14 +257,15 @@ async fn stir(run: &mut Run, client: &Client, point: Point, victim: u64) -> Resu
             run.cluster.restart(lagging)?;
         }
         (_, Passes::Lagging) => {}
-        ("member-add", _) => {
-            lead().await;
+        ("log-truncate", _) => lose_a_tail(run, client, victim).await?,
+        ("member-add" | "member-change", _) => {
+            lead(&run.cluster, client, victim).await;
             let _ = tokio::time::timeout(CALL, client.member_add(NO_MEMBER, "127.0.0.1:1")).await;
         }
         ("peer-identify", _) => identify(&run.cluster, victim).await?,
         (_, Passes::Changing) => {
             // It is handed the lead, hands it on, and then votes on who leads after one that stands still.
-            lead().await;
+            lead(&run.cluster, client, victim).await;
             let Some(other) = others.first().copied() else {
                 return Ok(());
             };
@@ -256,6 +276,36 @@ async fn stir(run: &mut Run, client: &Client, point: Point, victim: u64) -> Resu
                 run.cluster.resume(id)?;
             }
         }
+    }
+    Ok(())
+}
+
+/// Makes the member lead, if it can: it has to catch up first.
+async fn lead(cluster: &Cluster, client: &Client, member: u64) {
+    let end = Instant::now() + CALL;
+    while Instant::now() < end && cluster.leader().await != Some(member) {
+        let _ = tokio::time::timeout(CALL, client.transfer_leader(member)).await;
+        sleep(POLL).await;
+    }
+}
+
+/// The member leads and writes what nobody else gets; the others go on without it, and it has to take that back.
+async fn lose_a_tail(run: &mut Run, client: &Client, victim: u64) -> Result<(), HarnessError> {
+    lead(&run.cluster, client, victim).await;
+    let others: Vec<u64> = run.cluster.running().into_iter().filter(|id| *id != victim).collect();
+    for id in &others {
+        run.cluster.pause(*id).await?;
+    }
+    sleep(PAUSE / 3).await;
+    if run.cluster.ended(victim).is_none() {
+        run.cluster.pause(victim).await?;
+    }
+    for id in &others {
+        run.cluster.resume(*id)?;
+    }
+    sleep(2 * PAUSE).await;
+    if run.cluster.ended(victim).is_none() {
+        run.cluster.resume(victim)?;
     }
     Ok(())
 }

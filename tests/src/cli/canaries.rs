@@ -34,7 +34,7 @@ pub struct FailpointOptions {
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(POINTS.iter().map(|point| point.name)))]
     only: Vec<String>,
     /// Concurrent clients.
-    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
+    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=64))]
     clients: u64,
     /// The server that was built with the feature; `quorate-broken` beside this program when absent.
     #[arg(long, value_name = "FILE")]

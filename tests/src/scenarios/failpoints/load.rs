@@ -12,7 +12,7 @@ use crate::HarnessError;
 use crate::cluster::Cluster;
 
 const CALL: Duration = Duration::from_secs(1);
-const PAUSE: Duration = Duration::from_millis(100);
+const PAUSE: Duration = Duration::from_millis(150);
 const TTL: Duration = Duration::from_millis(500);
 const QUEUE: &str = "load";
 /// So much log is soon a snapshot.

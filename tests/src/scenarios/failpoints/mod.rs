@@ -37,6 +37,7 @@ const HIT_WITHIN: Duration = Duration::from_secs(4);
 const LINGER: Duration = Duration::from_millis(300);
 /// It says where it was before it ends.
 const ENDS_WITHIN: Duration = Duration::from_secs(15);
+const READ_BACK_WITHIN: Duration = Duration::from_secs(60);
 const POLL: Duration = Duration::from_millis(50);
 const REFUSAL_DEADLINE: Duration = Duration::from_secs(20);
 
@@ -193,7 +194,13 @@ impl Trial {
         run.cluster.restart(victim)?;
         run.wait_until_caught_up(victim).await?;
         run.wait_for_writes("after the failpoint").await?;
-        run.end_of_round().await?;
+        // Its reads may meet a change of leaders that the failpoint has left behind.
+        wait::until(
+            "the revisions of the round to be read back",
+            READ_BACK_WITHIN,
+            async || run.end_of_round().await,
+        )
+        .await?;
         let tried = self.points.iter().map(|point| Tried {
             point: point.name,
             action: self.action,

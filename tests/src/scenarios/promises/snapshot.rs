@@ -10,7 +10,10 @@ use crate::relay::Relay;
 use crate::{HarnessError, wait};
 
 /// The retry comes when the snapshot is installed.
-const CALL_TIMEOUT: Duration = Duration::from_secs(120);
+const CALL_TIMEOUT: Duration = Duration::from_secs(240);
+
+/// Much has to be written for that, and snapshots are made once a second at most.
+const PURGED_WITHIN: Duration = Duration::from_secs(100);
 
 const VISIBILITY: Duration = Duration::from_secs(3600);
 
@@ -92,7 +95,7 @@ async fn give_a_snapshot(cluster: &mut Cluster, client: &Client, away: u64) -> R
         .await
         .map_err(HarnessError::Broken)?
         .log_last_index;
-    wait::until("the log to be purged", PATIENCE, async || {
+    wait::until("the log to be purged", PURGED_WITHIN, async || {
         for number in 0..50_u8 {
             let put = put(client, &format!("filler/{number}"), &[number; 4 << 10]).await;
             put.map_err(|error| error.to_string())?;
@@ -116,13 +119,14 @@ async fn give_a_snapshot(cluster: &mut Cluster, client: &Client, away: u64) -> R
         .map_err(HarnessError::Broken)?
         .applied_index;
     cluster.wait_until_applied(away, index).await?;
-    let snapshot = cluster.status(away).await.map_err(HarnessError::Broken)?.snapshot_index;
-    match snapshot >= missed {
-        true => Ok(()),
-        false => Err(HarnessError::Broken(format!(
-            "member {away} was to be given a snapshot, and has one of index {snapshot} only"
-        ))),
-    }
+    // What it says of itself comes a moment after what it has applied.
+    wait::until("the member to have a snapshot", PATIENCE, async || {
+        let snapshot = cluster.status(away).await?.snapshot_index;
+        (snapshot >= missed)
+            .then_some(())
+            .ok_or(format!("it has one of index {snapshot}, and missed up to {missed}"))
+    })
+    .await
 }
 
 /// All members have the same state, and none has stopped because it differs.

@@ -27,6 +27,8 @@ pub mod disk;
 pub mod eventual_check;
 // Every operation with its times and its answer.
 pub mod history;
+// What was asked, answered and done in a run, in a file.
+pub mod journal;
 // What happened, from the log of a member.
 pub mod log_replay;
 // The sequential model.
@@ -37,6 +39,8 @@ pub mod relay;
 pub mod scenarios;
 // A relay of caches that can tell lies.
 pub mod cache_relay;
+// How a check ended.
+pub mod verdict;
 // Conditions with deadlines.
 pub mod wait;
 // What watchers were told, held against the log.
@@ -47,6 +51,8 @@ pub mod watch_relay;
 pub mod watchers;
 // Clients that write, compare and read while faults happen.
 pub mod workload;
+// Kinds of work, each with the check of what its clients were told.
+pub mod workloads;
 
 mod error;
 

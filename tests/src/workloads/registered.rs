@@ -2,6 +2,9 @@
 
 use futures::future::BoxFuture;
 
+use super::leases::Leases;
+use super::locks::Locks;
+use super::semaphores::Semaphores;
 use super::{Facts, Ground, Workload};
 use crate::HarnessError;
 use crate::journal::{Answer, JournalFile};
@@ -63,7 +66,11 @@ impl Registered {
 
 /// Every workload.
 pub fn all() -> Vec<Registered> {
-    Vec::new()
+    vec![
+        Registered::of::<Leases>(),
+        Registered::of::<Locks>(),
+        Registered::of::<Semaphores>(),
+    ]
 }
 
 /// The workload of that name.

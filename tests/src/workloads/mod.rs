@@ -6,11 +6,13 @@
 //!
 //! Invariants: a check is a function of the journal and nothing else. Each workload has a history that its check refuses.
 
+pub mod assignments;
 pub mod coordination;
 mod ground;
 pub mod holds;
 pub mod leases;
 pub mod locks;
+pub mod queues;
 mod registered;
 pub mod semaphores;
 mod workload;

@@ -2,8 +2,10 @@
 
 use futures::future::BoxFuture;
 
+use super::assignments::Assignments;
 use super::leases::Leases;
 use super::locks::Locks;
+use super::queues::Queues;
 use super::semaphores::Semaphores;
 use super::{Facts, Ground, Workload};
 use crate::HarnessError;
@@ -70,6 +72,8 @@ pub fn all() -> Vec<Registered> {
         Registered::of::<Leases>(),
         Registered::of::<Locks>(),
         Registered::of::<Semaphores>(),
+        Registered::of::<Queues>(),
+        Registered::of::<Assignments>(),
     ]
 }
 

@@ -130,7 +130,8 @@ impl Worker {
             }
             90..95 => {
                 // Too late, or just in time.
-                self.rest(visibility * self.random.random_range(85..130) / 100).await;
+                let percent = self.random.random_range(85..130);
+                self.rest(visibility * percent / 100).await;
                 self.ack(receipt).await;
             }
             // It is forgotten.

@@ -6,10 +6,26 @@
 //!
 //! Invariants: a check is a function of the journal and nothing else. Each workload has a history that its check refuses.
 
+mod append;
+mod counter;
+mod crew;
+#[cfg(test)]
+mod fake;
 mod ground;
+mod order;
+mod register;
 mod registered;
+mod retries;
+mod set;
+mod slots;
+mod timeline;
 mod workload;
 
+pub use append::{Append, AppendAnswer, AppendCall, List, Step};
+pub use counter::{Count, Counter, CounterAnswer, CounterCall};
 pub use ground::{Endpoints, Ground, Turns};
+pub use register::{Register, RegisterAnswer, RegisterCall, RegisterRecord};
 pub use registered::{Checked, Registered, all, named};
+pub use retries::{Retries, RetryAnswer, RetryCall};
+pub use set::{Set, SetAnswer, SetCall};
 pub use workload::{Facts, Workload};

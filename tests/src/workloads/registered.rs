@@ -2,7 +2,7 @@
 
 use futures::future::BoxFuture;
 
-use super::{Facts, Ground, Workload};
+use super::{Append, Counter, Facts, Ground, Register, Retries, Set, Workload};
 use crate::HarnessError;
 use crate::journal::{Answer, JournalFile};
 use crate::verdict::Verdict;
@@ -63,7 +63,13 @@ impl Registered {
 
 /// Every workload.
 pub fn all() -> Vec<Registered> {
-    Vec::new()
+    vec![
+        Registered::of::<Register>(),
+        Registered::of::<Append>(),
+        Registered::of::<Set>(),
+        Registered::of::<Counter>(),
+        Registered::of::<Retries>(),
+    ]
 }
 
 /// The workload of that name.

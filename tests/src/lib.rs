@@ -17,6 +17,8 @@
 pub mod audit;
 // What caches answered, held against the log.
 pub mod cache_check;
+// All workloads at once, under every fault, with a verdict.
+pub mod campaign;
 // The witness check.
 pub mod checker;
 // Real server processes on loopback.

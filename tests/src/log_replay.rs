@@ -63,7 +63,7 @@ pub fn replay(data_directory: &Path, state: &EqualState) -> Result<Truth, Harnes
 
 /// The entries of a log, some at a time: all of them need not fit into memory.
 struct Log {
-    log: SegmentLog<FileDisk>,
+    log: SegmentLog,
     next: u64,
     last: u64,
 }

@@ -27,6 +27,8 @@ pub mod disk;
 pub mod eventual_check;
 // Every operation with its times and its answer.
 pub mod history;
+// An order for the calls of a key, without trusting revisions.
+pub mod linearizable;
 // What happened, from the log of a member.
 pub mod log_replay;
 // The sequential model.

@@ -21,6 +21,8 @@ pub mod cache_check;
 pub mod checker;
 // Real server processes on loopback.
 pub mod cluster;
+// Circles of dependencies between transactions over lists.
+pub mod cycles;
 // Disks that lose what was not synced.
 pub mod disk;
 // What was done to the eventual tier, held against what its members have.

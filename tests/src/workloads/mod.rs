@@ -7,15 +7,20 @@
 //! Invariants: a check is a function of the journal and nothing else. Each workload has a history that its check refuses.
 
 mod append;
+pub mod coordination;
 mod counter;
 mod crew;
 #[cfg(test)]
 mod fake;
 mod ground;
+pub mod holds;
+pub mod leases;
+pub mod locks;
 mod order;
 mod register;
 mod registered;
 mod retries;
+pub mod semaphores;
 mod set;
 mod slots;
 mod timeline;

@@ -2,6 +2,9 @@
 
 use futures::future::BoxFuture;
 
+use super::leases::Leases;
+use super::locks::Locks;
+use super::semaphores::Semaphores;
 use super::{Append, Counter, Facts, Ground, Register, Retries, Set, Workload};
 use crate::HarnessError;
 use crate::journal::{Answer, JournalFile};
@@ -69,6 +72,9 @@ pub fn all() -> Vec<Registered> {
         Registered::of::<Set>(),
         Registered::of::<Counter>(),
         Registered::of::<Retries>(),
+        Registered::of::<Leases>(),
+        Registered::of::<Locks>(),
+        Registered::of::<Semaphores>(),
     ]
 }
 

@@ -17,10 +17,14 @@
 pub mod audit;
 // What caches answered, held against the log.
 pub mod cache_check;
+// All workloads at once, under every fault, with a verdict.
+pub mod campaign;
 // The witness check.
 pub mod checker;
 // Real server processes on loopback.
 pub mod cluster;
+// Circles of dependencies between transactions over lists.
+pub mod cycles;
 // Disks that lose what was not synced.
 pub mod disk;
 // What was done to the eventual tier, held against what its members have.
@@ -29,6 +33,8 @@ pub mod eventual_check;
 pub mod history;
 // What was asked, answered and done in a run, in a file.
 pub mod journal;
+// An order for the calls of a key, without trusting revisions.
+pub mod linearizable;
 // What happened, from the log of a member.
 pub mod log_replay;
 // The sequential model.

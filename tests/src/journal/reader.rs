@@ -86,6 +86,18 @@ impl JournalFile {
         Ok(journal)
     }
 
+    /// A journal without operations and truth.
+    #[cfg(test)]
+    pub(crate) fn of_parts(header: Header, faults: Vec<Fault>, end: End) -> JournalFile {
+        JournalFile {
+            path: PathBuf::new(),
+            header,
+            faults,
+            truth: Truth::default(),
+            end,
+        }
+    }
+
     /// The operations of a workload, in the order in which they returned.
     pub fn operations<C, A>(&self, workload: &str) -> Result<Vec<Operation<C, A>>, HarnessError>
     where

@@ -102,6 +102,14 @@ impl Ground {
         }
     }
 
+    /// The same ground with turns of its own.
+    pub fn with_turns(&self, turns: Turns) -> Ground {
+        Ground {
+            turns: Arc::new(turns),
+            ..self.clone()
+        }
+    }
+
     /// The number of a client that nobody has yet: for each task that makes calls, its own.
     pub fn client_number(&self) -> u64 {
         self.clients.fetch_add(1, Ordering::AcqRel)

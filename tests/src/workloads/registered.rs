@@ -7,7 +7,7 @@ use super::leases::Leases;
 use super::locks::Locks;
 use super::queues::Queues;
 use super::semaphores::Semaphores;
-use super::{Facts, Ground, Workload};
+use super::{Append, Counter, Facts, Ground, Register, Retries, Set, Workload};
 use crate::HarnessError;
 use crate::journal::{Answer, JournalFile};
 use crate::verdict::Verdict;
@@ -69,6 +69,11 @@ impl Registered {
 /// Every workload.
 pub fn all() -> Vec<Registered> {
     vec![
+        Registered::of::<Register>(),
+        Registered::of::<Append>(),
+        Registered::of::<Set>(),
+        Registered::of::<Counter>(),
+        Registered::of::<Retries>(),
         Registered::of::<Leases>(),
         Registered::of::<Locks>(),
         Registered::of::<Semaphores>(),

@@ -31,6 +31,8 @@ pub mod history;
 pub mod log_replay;
 // The sequential model.
 pub mod model;
+// What is done to members, with proof that it happened.
+pub mod nemesis;
 // A TCP relay that can lose replies.
 pub mod relay;
 // Faults and workload together, with a verdict.

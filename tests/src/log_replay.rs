@@ -87,7 +87,11 @@ impl Log {
         if self.next > self.last {
             return Ok(None);
         }
-        let read = self.log.reader().read(self.next..self.last + 1, READ_BYTES).map_err(broken)?;
+        let read = self
+            .log
+            .reader()
+            .read(self.next..self.last + 1, READ_BYTES)
+            .map_err(broken)?;
         let Some(newest) = read.last() else {
             return Err(HarnessError::Broken(format!(
                 "the log ends before entry {} of {}",

@@ -46,7 +46,10 @@ fn missing_operations(journal: &JournalFile, workload: &str, kind: &str, times: 
         seen[usize::try_from(index(*time)).unwrap_or(0)] = true;
     }
     let empty = seen.iter().position(|seen| !seen)?;
-    Some(format!("{workload}: no {kind} was done in minute {} of {windows}", empty + 1))
+    Some(format!(
+        "{workload}: no {kind} was done in minute {} of {windows}",
+        empty + 1
+    ))
 }
 
 #[cfg(test)]
@@ -100,7 +103,10 @@ mod tests {
     fn every_whole_minute_needs_its_operation() {
         let seen = [("kill", "it ended"), ("pause", "it stood")];
         let journal = journal(200, &seen);
-        assert!(missing(&journal, &puts(&[15, 75, 205])).is_empty(), "the last takes what is left");
+        assert!(
+            missing(&journal, &puts(&[15, 75, 205])).is_empty(),
+            "the last takes what is left"
+        );
         let missing = missing(&journal, &puts(&[15, 135, 211]));
         assert_eq!(missing, ["register: no put was done in minute 2 of 3"]);
     }

@@ -13,8 +13,8 @@
 //! not the run.
 
 mod counted;
-mod play;
 mod plan;
+mod play;
 mod report;
 mod stage;
 mod table;

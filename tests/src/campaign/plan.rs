@@ -42,7 +42,13 @@ impl Campaign {
         let names = text.split(',').map(str::trim).filter(|name| !name.is_empty());
         let mut chosen: Vec<Registered> = Vec::new();
         for name in names {
-            let known = || workloads::all().iter().map(|workload| workload.name).collect::<Vec<_>>().join(", ");
+            let known = || {
+                workloads::all()
+                    .iter()
+                    .map(|workload| workload.name)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            };
             let workload = workloads::named(name)
                 .ok_or_else(|| HarnessError::Broken(format!("{name:?} is no workload: there are all, {}", known())))?;
             if chosen.iter().all(|other| other.name != name) {
@@ -95,7 +101,10 @@ mod tests {
         assert_eq!(names("set, register,set"), ["set", "register"]);
         assert_eq!(names("all").len(), workloads::all().len());
         let unknown = Campaign::workloads("set,bank").unwrap_err().to_string();
-        assert!(unknown.contains("\"bank\"") && unknown.contains("register"), "{unknown}");
+        assert!(
+            unknown.contains("\"bank\"") && unknown.contains("register"),
+            "{unknown}"
+        );
         assert!(Campaign::workloads(",").is_err());
     }
 
@@ -119,7 +128,14 @@ mod tests {
         };
         let refused = campaign.validate().unwrap_err().to_string();
         assert!(refused.contains("members is 4"), "{refused}");
-        let refused = Campaign { rate: 0, members: 3, ..campaign }.validate().unwrap_err().to_string();
+        let refused = Campaign {
+            rate: 0,
+            members: 3,
+            ..campaign
+        }
+        .validate()
+        .unwrap_err()
+        .to_string();
         assert!(refused.contains("rate is 0") && refused.contains("20000"), "{refused}");
     }
 }

@@ -60,7 +60,10 @@ impl Campaign {
             self.seconds
         ));
         let path = self.journal.clone().unwrap_or_else(|| temporary_path(self.seed));
-        let played = Run::begin(&self, faults, path.clone(), &mut progress).await?.play().await;
+        let played = Run::begin(&self, faults, path.clone(), &mut progress)
+            .await?
+            .play()
+            .await;
         let report = match played {
             Ok(()) => Report::of(&JournalFile::open(&path)?)?,
             Err(error) => {
@@ -101,12 +104,19 @@ impl<'a, P: Progress> Run<'a, P> {
     ) -> Result<Run<'a, P>, HarnessError> {
         let cluster = stage::set(campaign.members, &faults).await?;
         let client = cluster.client().await?;
-        let base = client.get("base").await.map_err(HarnessError::call("read the first revision"))?;
+        let base = client
+            .get("base")
+            .await
+            .map_err(HarnessError::call("read the first revision"))?;
         client.close().await;
         let header = Header {
             journal: Header::FORMAT,
             seed: campaign.seed,
-            workloads: campaign.workloads.iter().map(|workload| workload.name.to_owned()).collect(),
+            workloads: campaign
+                .workloads
+                .iter()
+                .map(|workload| workload.name.to_owned())
+                .collect(),
             faults: faults.iter().map(FaultKind::to_string).collect(),
             faults_min: campaign.faults_min,
             members: campaign.members,
@@ -184,7 +194,9 @@ impl<'a, P: Progress> Run<'a, P> {
         let stopped = self.ground.clock.now();
         self.stop.send_replace(true);
         while let Some(ended) = running.join_next().await {
-            ended.map_err(|error| HarnessError::Broken(format!("a workload stopped: {error}")))?.1?;
+            ended
+                .map_err(|error| HarnessError::Broken(format!("a workload stopped: {error}")))?
+                .1?;
         }
         for workload in self.workloads {
             workload.finish(self.ground.clone()).await?;

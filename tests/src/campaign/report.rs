@@ -70,12 +70,14 @@ impl Report {
     /// The verdict on a workload, if it was played.
     pub fn verdict(&self, workload: &str) -> Option<&Verdict> {
         let mut all = self.checked.iter();
-        all.find(|checked| checked.workload == workload).map(|checked| &checked.verdict)
+        all.find(|checked| checked.workload == workload)
+            .map(|checked| &checked.verdict)
     }
 
     /// Operations of all workloads that were checked.
     pub fn operations(&self) -> u64 {
         let all = self.checked.iter();
-        all.map(|checked| checked.done + checked.not_done + checked.unknown).sum()
+        all.map(|checked| checked.done + checked.not_done + checked.unknown)
+            .sum()
     }
 }

@@ -8,7 +8,6 @@ use comfy_table::{LineStyle, Table, TableStyle};
 
 use super::report::{Outcome, Report};
 use crate::journal::Fault;
-use crate::verdict::Verdict;
 
 /// One line below the header: narrow, and easy to cut columns from.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
@@ -84,7 +83,9 @@ fn faults(faults: &[Fault]) -> Table {
         let row = rows.entry(&fault.fault).or_default();
         row.times += 1;
         row.leader_hit += u64::from(fault.leader_hit);
-        row.longest = row.longest.max(Duration::from_micros(fault.ended_us.saturating_sub(fault.began_us)));
+        row.longest = row
+            .longest
+            .max(Duration::from_micros(fault.ended_us.saturating_sub(fault.began_us)));
         row.evidence.clone_from(&fault.evidence);
     }
     let mut table = table(&["fault", "times", "leader hit", "longest", "the last was seen so"]);

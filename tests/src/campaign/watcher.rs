@@ -49,7 +49,9 @@ impl<F: FnMut(&str) + Send> Progress for F {
         let began = Duration::from_micros(*began_us).as_secs_f32();
         let took = Duration::from_micros(ended_us.saturating_sub(*began_us)).as_secs_f32();
         let led = if *leader_hit { ", the leader" } else { "" };
-        self(&format!("{began:7.1} s  {kind} of {victims:?}{led}: {evidence} ({took:.1} s)"));
+        self(&format!(
+            "{began:7.1} s  {kind} of {victims:?}{led}: {evidence} ({took:.1} s)"
+        ));
     }
 
     fn stand(&mut self, standing: Standing) {

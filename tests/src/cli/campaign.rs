@@ -12,6 +12,7 @@ use quorate_tests::journal::Fault;
 
 /// What is played, what happens meanwhile, and for how long.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub struct RunOptions {
     /// `all`, or names with commas between them.
     #[arg(long, default_value = "all", value_name = "NAMES")]
@@ -95,7 +96,10 @@ impl Progress for Bar {
 
     fn fault(&mut self, fault: &Fault) {
         let took = Duration::from_micros(fault.ended_us.saturating_sub(fault.began_us)).as_secs_f32();
-        let line = format!("{} of {:?}: {} ({took:.1} s)", fault.fault, fault.victims, fault.evidence);
+        let line = format!(
+            "{} of {:?}: {} ({took:.1} s)",
+            fault.fault, fault.victims, fault.evidence
+        );
         self.0.println(line);
     }
 

@@ -6,6 +6,7 @@
 //! all its versions came, and so which transaction must have come before which other.
 
 mod check;
+mod circles;
 mod client;
 
 #[cfg(test)]
@@ -101,7 +102,7 @@ impl Workload for Append {
     }
 
     fn check(operations: &[Operation<AppendCall, AppendAnswer>], truth: &Truth, _facts: &Facts<'_>) -> Verdict {
-        check::check(operations, truth)
+        check::check(operations, truth).and(circles::check(operations))
     }
 }
 

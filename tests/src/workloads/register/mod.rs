@@ -5,6 +5,7 @@
 
 mod check;
 mod client;
+mod search;
 
 #[cfg(test)]
 mod tests;

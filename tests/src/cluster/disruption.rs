@@ -94,7 +94,9 @@ impl Cluster {
 
     fn small_disk(&self, id: u64) -> Result<&SmallDisk, HarnessError> {
         let member = self.member(id)?;
-        member.disk().ok_or_else(|| member.problem("has no small disk of its own"))
+        member
+            .disk()
+            .ok_or_else(|| member.problem("has no small disk of its own"))
     }
 
     fn network_mut(&mut self) -> Result<&mut Network, HarnessError> {

@@ -154,7 +154,10 @@ impl Detour {
     }
 
     pub(super) fn passed(&self, way: (u64, u64)) -> Passed {
-        self.ways.lock().get(&way).map_or_else(Passed::default, |way| way.passed)
+        self.ways
+            .lock()
+            .get(&way)
+            .map_or_else(Passed::default, |way| way.passed)
     }
 
     pub(super) fn clear(&self) {
@@ -218,8 +221,7 @@ impl Sender {
         };
         if let Some(due) = due {
             self.received += 1;
-            self.waiting
-                .push(Reverse((due, self.received, to, datagram.to_vec())));
+            self.waiting.push(Reverse((due, self.received, to, datagram.to_vec())));
         }
     }
 

@@ -84,8 +84,12 @@ mod tests {
     fn datagram() -> Vec<u8> {
         let mut bytes = vec![8, 0, 0, 0, 0, 0, 1, 0];
         bytes.extend([2, 0, 0, 0, 1, 2, 2, 0, 0, 0, 1, 1, 8, 0]);
-        bytes.extend([0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, TCP, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2]);
-        bytes.extend([0x9c, 0x40, 0x1d, 0x4d, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 0x02, 0x00, 0xab, 0xcd, 0, 0]);
+        bytes.extend([
+            0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, TCP, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2,
+        ]);
+        bytes.extend([
+            0x9c, 0x40, 0x1d, 0x4d, 0, 0, 0, 1, 0, 0, 0, 2, 0x50, 0x10, 0x02, 0x00, 0xab, 0xcd, 0, 0,
+        ]);
         bytes
     }
 

@@ -7,6 +7,7 @@
 //! Invariants: a check is a function of the journal and nothing else. Each workload has a history that its check refuses.
 
 mod append;
+pub mod assignments;
 pub mod coordination;
 mod counter;
 mod crew;
@@ -17,6 +18,7 @@ pub mod holds;
 pub mod leases;
 pub mod locks;
 mod order;
+pub mod queues;
 mod register;
 mod registered;
 mod retries;

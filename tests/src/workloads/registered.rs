@@ -2,8 +2,10 @@
 
 use futures::future::BoxFuture;
 
+use super::assignments::Assignments;
 use super::leases::Leases;
 use super::locks::Locks;
+use super::queues::Queues;
 use super::semaphores::Semaphores;
 use super::{Append, Counter, Facts, Ground, Register, Retries, Set, Workload};
 use crate::HarnessError;
@@ -75,6 +77,8 @@ pub fn all() -> Vec<Registered> {
         Registered::of::<Leases>(),
         Registered::of::<Locks>(),
         Registered::of::<Semaphores>(),
+        Registered::of::<Queues>(),
+        Registered::of::<Assignments>(),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! Acquisitions without the SDK, which would renew their leases and wait in their stead.
+//! Acquisitions and registrations without the SDK, which would renew their leases and wait in their stead.
 
 use std::time::Duration;
 
@@ -9,6 +9,10 @@ use quorate_proto::v1::kv_client::KvClient;
 use quorate_proto::v1::lock_operation::Operation as LockOperation;
 use quorate_proto::v1::lock_query::Query as LockQuery;
 use quorate_proto::v1::lock_result::Result as LockResult;
+use quorate_proto::v1::operation::Operation;
+use quorate_proto::v1::operation_result::Result as OperationResult;
+use quorate_proto::v1::worker_operation::Operation as WorkerOperation;
+use quorate_proto::v1::worker_result::Result as WorkerResult;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
@@ -45,12 +49,32 @@ impl Direct {
         }
     }
 
-    /// One operation on locks, as a transaction without a stamp: it must be one that may be repeated. Also the revision of
-    /// the store once it was done.
+    /// One operation on locks, which must be one that may be repeated. Also the revision of the store once it was done.
     pub async fn lock(&mut self, operation: LockOperation) -> Result<(LockResult, u64), NoAnswer> {
-        let operation = v1::operation::Operation::Lock(v1::LockOperation {
-            operation: Some(operation),
-        });
+        let operation = Some(operation);
+        let result = self.operate(Operation::Lock(v1::LockOperation { operation })).await?;
+        match result {
+            (OperationResult::Lock(v1::LockResult { result: Some(result) }), revision) => Ok((result, revision)),
+            _ => Err(NoAnswer::Unknown),
+        }
+    }
+
+    /// Registers a worker, which may be repeated. Answers at which revision it was registered.
+    pub async fn register(&mut self, register: v1::WorkerRegister) -> Result<u64, NoAnswer> {
+        let operation = Some(WorkerOperation::Register(register));
+        let result = self
+            .operate(Operation::Worker(v1::WorkerOperation { operation }))
+            .await?;
+        match result.0 {
+            OperationResult::Worker(v1::WorkerResult {
+                result: Some(WorkerResult::Registered(registered)),
+            }) => Ok(registered.registered_revision),
+            _ => Err(NoAnswer::Unknown),
+        }
+    }
+
+    /// A transaction of one operation, without a stamp.
+    async fn operate(&mut self, operation: Operation) -> Result<(OperationResult, u64), NoAnswer> {
         let request = v1::TxnRequest {
             then: vec![v1::Operation {
                 operation: Some(operation),
@@ -64,10 +88,7 @@ impl Direct {
         let reply = self.ask(call).await?;
         let revision = reply.header.unwrap_or_default().revision;
         let result = reply.results.into_iter().next().and_then(|result| result.result);
-        match result {
-            Some(v1::operation_result::Result::Lock(v1::LockResult { result: Some(result) })) => Ok((result, revision)),
-            _ => Err(NoAnswer::Unknown),
-        }
+        Ok((result.ok_or(NoAnswer::Unknown)?, revision))
     }
 
     /// What has become of an acquisition, once that has changed or this time is over.
@@ -163,6 +184,12 @@ fn refusal(status: &Status) -> Option<v1::Error> {
 fn is_final(code: v1::ErrorCode) -> bool {
     matches!(
         code,
-        v1::ErrorCode::UnknownLease | v1::ErrorCode::Fenced | v1::ErrorCode::LockConflict | v1::ErrorCode::LimitReached
+        v1::ErrorCode::UnknownLease
+            | v1::ErrorCode::Fenced
+            | v1::ErrorCode::LockConflict
+            | v1::ErrorCode::LimitReached
+            | v1::ErrorCode::WorkerExists
+            | v1::ErrorCode::NoCapacity
+            | v1::ErrorCode::Conflict
     )
 }

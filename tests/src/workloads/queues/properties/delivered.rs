@@ -1,0 +1,27 @@
+//! Nothing is lost and nothing is done twice: in the end every item that was pushed is acknowledged, once, and what was
+//! pushed again under the same dedupe key is one item.
+
+use std::collections::BTreeMap;
+
+use super::super::history::History;
+use super::super::truth::State;
+
+pub(super) fn check(history: &History<'_>) -> Vec<String> {
+    let mut found = Vec::new();
+    for (item, life) in &history.items.all {
+        // That it was acknowledged once is a matter of its states.
+        if !matches!(life.state, State::Acked(_)) {
+            found.push(format!("item {item} is left over: {life:?}"));
+        }
+        if matches!(life.state, State::Acked(_)) && life.claims.is_empty() {
+            found.push(format!("item {item} was never delivered: {life:?}"));
+        }
+    }
+    let mut items: BTreeMap<String, u64> = BTreeMap::new();
+    for (item, work) in history.works() {
+        if let Some(before) = items.insert(work.payload.clone(), item) {
+            found.push(format!("{:?} is item {before} and item {item}", work.payload));
+        }
+    }
+    found
+}

@@ -37,6 +37,8 @@ pub mod linearizable;
 pub mod log_replay;
 // The sequential model.
 pub mod model;
+// What is done to members, with proof that it happened.
+pub mod nemesis;
 // A TCP relay that can lose replies.
 pub mod relay;
 // Faults and workload together, with a verdict.

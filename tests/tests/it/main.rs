@@ -27,6 +27,7 @@ mod many_clients;
 mod membership;
 mod memory;
 mod memory_keys;
+mod nemeses;
 mod partitions;
 mod queues;
 mod reads;

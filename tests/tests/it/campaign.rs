@@ -72,14 +72,32 @@ async fn a_kept_journal_says_the_same_again_and_a_forged_one_is_found_out() {
     let again = Report::replay(&path).unwrap();
     assert_eq!(again.to_string(), report.to_string());
 
-    let forged = tampered(&path, &["\"workload\":\"set\"", "\"done\":{\"added\""], "\"revision\":", "\"revision\":9");
+    let forged = tampered(
+        &path,
+        &["\"workload\":\"set\"", "\"done\":{\"added\""],
+        "\"revision\":",
+        "\"revision\":9",
+    );
     assert_eq!(forged.outcome(), Outcome::Failed);
     assert!(matches!(forged.verdict("set"), Some(Verdict::Illegal(_))), "{forged}");
     assert!(forged.verdict("register").is_some_and(Verdict::is_ok), "{forged}");
 
-    let forged = tampered(&path, &["\"workload\":\"register\"", "\"done\":{\"written\"", "\"put\""], "\"value\":\"", "\"value\":\"x");
-    assert!(matches!(forged.verdict("register"), Some(Verdict::Illegal(_))), "{forged}");
+    let forged = tampered(
+        &path,
+        &["\"workload\":\"register\"", "\"done\":{\"written\"", "\"put\""],
+        "\"value\":\"",
+        "\"value\":\"x",
+    );
+    assert!(
+        matches!(forged.verdict("register"), Some(Verdict::Illegal(_))),
+        "{forged}"
+    );
 
-    let unseen = tampered(&path, &["\"fault\":\"kill\""], "\"fault\":\"kill\"", "\"fault\":\"pause\"");
+    let unseen = tampered(
+        &path,
+        &["\"fault\":\"kill\""],
+        "\"fault\":\"kill\"",
+        "\"fault\":\"pause\"",
+    );
     assert_eq!(unseen.outcome(), Outcome::NotCounted, "{unseen}");
 }

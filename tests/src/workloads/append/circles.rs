@@ -6,8 +6,7 @@ use crate::journal::{Answer, Operation};
 use crate::verdict::Verdict;
 
 pub(super) fn check(operations: &[Operation<AppendCall, AppendAnswer>]) -> Verdict {
-    let transactions: Vec<Transaction> = operations.iter().flat_map(converted).collect();
-    match cycles::check(&transactions) {
+    match cycles::check(&transactions(operations)) {
         cycles::Verdict::Ok(summary) => Verdict::Ok(format!(
             "no circle among {} dependencies and {} of time",
             summary.dependencies, summary.in_time
@@ -15,6 +14,11 @@ pub(super) fn check(operations: &[Operation<AppendCall, AppendAnswer>]) -> Verdi
         cycles::Verdict::Unknown(reason) => Verdict::Unknown(reason),
         illegal @ cycles::Verdict::Illegal(_) => Verdict::Illegal(illegal.into_result().err().unwrap_or_default()),
     }
+}
+
+/// What the clients did to lists, without revisions.
+pub fn transactions(operations: &[Operation<AppendCall, AppendAnswer>]) -> Vec<Transaction> {
+    operations.iter().flat_map(converted).collect()
 }
 
 /// One that lost its compare has read every list, and what it would have appended is nowhere: that is two transactions.

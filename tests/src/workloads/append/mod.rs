@@ -12,6 +12,8 @@ mod client;
 #[cfg(test)]
 mod tests;
 
+pub use circles::transactions;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, Ground, Workload};

@@ -9,6 +9,7 @@ use crate::audit::Change;
 use crate::checker;
 use crate::history::{self, Request, Response};
 use crate::journal::{Answer, Operation};
+use crate::linearizable::{KeyOperation, by_key};
 use crate::model::Versioned;
 use crate::verdict::Verdict;
 use crate::watch_check::{Event, KeyKind, Truth};
@@ -38,6 +39,16 @@ pub(super) fn check(operations: &[Operation<RegisterCall, RegisterAnswer>], trut
             explained.and(search::search(&history, &written(&changes)))
         }
     }
+}
+
+/// The calls of each key, without revisions and without what never happened.
+pub fn registers(
+    operations: &[Operation<RegisterCall, RegisterAnswer>],
+    truth: &Truth,
+    base: u64,
+) -> Result<BTreeMap<Bytes, Vec<KeyOperation>>, String> {
+    let history: Vec<history::Operation> = operations.iter().map(converted).collect();
+    Ok(by_key(&history, Some(&written(&changes(truth, base)?))))
 }
 
 /// Every value that the log has.

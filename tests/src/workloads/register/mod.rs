@@ -10,6 +10,8 @@ mod search;
 #[cfg(test)]
 mod tests;
 
+pub use check::registers;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Facts, Ground, Workload};

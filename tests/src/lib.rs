@@ -29,6 +29,8 @@ pub mod cycles;
 pub mod disk;
 // What was done to the eventual tier, held against what its members have.
 pub mod eventual_check;
+// Histories in files that other checkers read.
+pub mod export;
 // Every operation with its times and its answer.
 pub mod history;
 // What was asked, answered and done in a run, in a file.

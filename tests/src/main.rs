@@ -11,7 +11,7 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use cli::campaign::{ReplayOptions, RunOptions};
+use cli::campaign::{ExportOptions, ReplayOptions, RunOptions};
 use quorate_tests::HarnessError;
 use quorate_tests::campaign::{Outcome, Report};
 use quorate_tests::scenarios::{
@@ -34,6 +34,8 @@ enum Scenario {
     Run(RunOptions),
     /// Checks a journal of `run` again.
     Replay(ReplayOptions),
+    /// Writes parts of a journal of `run` for the checkers of others.
+    Export(ExportOptions),
     /// A member is killed with SIGKILL in every round.
     KillRounds(Options),
     /// A member, or all at once in a third of the rounds, loses power and with it what was not synced. Needs root.
@@ -198,6 +200,7 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
     match scenario {
         Scenario::Run(options) => end(options.run().await?),
         Scenario::Replay(options) => end(options.run()?),
+        Scenario::Export(options) => Ok(End::Passed(options.run()?)),
         Scenario::KillRounds(options) => {
             let scenario = KillRounds {
                 rounds: options.rounds,

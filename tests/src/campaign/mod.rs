@@ -13,6 +13,7 @@
 //! not the run.
 
 mod counted;
+mod export;
 mod plan;
 mod play;
 mod report;
@@ -20,6 +21,7 @@ mod stage;
 mod table;
 mod watcher;
 
+pub use export::{export_lists, export_registers};
 pub use plan::Campaign;
 pub use report::{Outcome, Report};
 pub use watcher::{Progress, Standing};

@@ -8,7 +8,6 @@ use comfy_table::{LineStyle, Table, TableStyle};
 
 use super::report::{Outcome, Report};
 use crate::journal::Fault;
-use crate::verdict::Verdict;
 
 /// One line below the header: narrow, and easy to cut columns from.
 const STYLE: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));

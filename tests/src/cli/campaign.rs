@@ -1,4 +1,4 @@
-//! `quorate-tests run` and `quorate-tests replay`.
+//! `quorate-tests run`, `quorate-tests replay` and `quorate-tests export`.
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
@@ -7,11 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use quorate_tests::HarnessError;
-use quorate_tests::campaign::{Campaign, Progress, Report, Standing};
-use quorate_tests::journal::Fault;
+use quorate_tests::campaign::{Campaign, Progress, Report, Standing, export_lists, export_registers};
+use quorate_tests::journal::{Fault, JournalFile};
 
 /// What is played, what happens meanwhile, and for how long.
 #[derive(Debug, Args)]
+#[command(args_override_self = true)]
 pub struct RunOptions {
     /// `all`, or names with commas between them.
     #[arg(long, default_value = "all", value_name = "NAMES")]
@@ -49,6 +50,20 @@ pub struct ReplayOptions {
     file: PathBuf,
 }
 
+/// What of a journal goes where.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true)))]
+pub struct ExportOptions {
+    /// A journal of `run`.
+    file: PathBuf,
+    /// The transactions over lists, in EDN, for Elle.
+    #[arg(long, value_name = "FILE", group = "what")]
+    elle: Option<PathBuf>,
+    /// The calls of registers, in lines of JSON, for checkers in the manner of Porcupine.
+    #[arg(long, value_name = "FILE", group = "what")]
+    registers: Option<PathBuf>,
+}
+
 impl RunOptions {
     /// Runs it.
     pub async fn run(self) -> Result<Report, HarnessError> {
@@ -73,6 +88,21 @@ impl ReplayOptions {
     /// Checks it again.
     pub fn run(self) -> Result<Report, HarnessError> {
         Report::replay(&self.file)
+    }
+}
+
+impl ExportOptions {
+    /// Writes it; returns what was written.
+    pub fn run(self) -> Result<String, HarnessError> {
+        let journal = JournalFile::open(&self.file)?;
+        let mut written = Vec::new();
+        if let Some(path) = &self.elle {
+            written.push(format!("{} transactions", export_lists(&journal, path)?));
+        }
+        if let Some(path) = &self.registers {
+            written.push(format!("{} calls", export_registers(&journal, path)?));
+        }
+        Ok(written.join(", "))
     }
 }
 

@@ -25,6 +25,9 @@ const CATCH_UP_DEADLINE: Duration = Duration::from_secs(60);
 /// A thread that is inside a sync stands still when the sync is done.
 const PAUSE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// What a member's log says once it answers.
+const UP: &str = "member is up";
+
 /// A call outlives an election with room to spare.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -94,7 +97,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts a member that lists nobody, and waits until its peers can reach it. Its id must be new to the cluster.
+    /// Starts a member that lists nobody, and waits until it answers its peers. Its id must be new to the cluster.
     pub async fn start_joining(&mut self, id: u64) -> Result<(), HarnessError> {
         if let Some(member) = self.members.get(&id) {
             return Err(member.problem("was there before"));
@@ -103,9 +106,14 @@ impl Cluster {
         self.add_member(id, &ports)?;
         self.write_configuration(self.member(id)?, &[])?;
         self.restart(id)?;
-        let peer = self.member(id)?.peer_address();
-        wait::until(&format!("member {id} to listen"), LEADER_DEADLINE, async || {
-            tokio::net::TcpStream::connect(peer).await.map(drop)
+        // It listens long before it answers.
+        wait::until(&format!("member {id} to be up"), LEADER_DEADLINE, async || {
+            self.check_nobody_ended().map_err(|error| error.to_string())?;
+            match self.member(id).and_then(|member| member.said(UP)) {
+                Ok(0) => Err("it is not".to_owned()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
         })
         .await
     }

@@ -27,13 +27,17 @@ pub struct Settings {
     pub own_clocks: bool,
     /// Members, but those with whole logs, have a disk of their own of that size, which can be filled.
     pub disk_bytes: Option<u64>,
-    /// Tables appended to every configuration file.
+    /// The log is in small segments, which are read through sooner when a member starts.
+    pub small_segments: bool,
+    /// Tables appended to every configuration file; none of storage with small segments or disks.
     pub more_toml: String,
 }
 
+/// Read through in a moment, also by a build that is not optimized.
+const SMALL_SEGMENT_BYTES: u64 = 4 << 20;
+
 /// A small disk, and what is configured for it: the members of a run of some minutes fit, and a run fills it in a moment.
 const SMALL_DISK_BYTES: u64 = 512 << 20;
-const SMALL_SEGMENT_BYTES: u64 = 4 << 20;
 const SMALL_BUFFER_BYTES: u64 = 4 << 20;
 
 /// Below that much free space members with a small disk want no writes that grow the store.
@@ -54,6 +58,7 @@ impl Settings {
             own_network: false,
             own_clocks: false,
             disk_bytes: None,
+            small_segments: false,
             more_toml: String::new(),
         }
     }
@@ -108,11 +113,13 @@ impl Settings {
         if let Some(entries) = whole.or(self.keep_log_entries) {
             let _ = writeln!(text, "keep_log_entries = {entries}");
         }
+        if self.small_segments || self.disk_bytes.is_some() {
+            let _ = writeln!(text, "\n[storage]\nlog_segment_bytes = {SMALL_SEGMENT_BYTES}");
+        }
         if self.disk_bytes.is_some() {
             let _ = writeln!(
                 text,
-                "\n[storage]\nspace_reserve_bytes = {SMALL_RESERVE_BYTES}\nlog_segment_bytes = {SMALL_SEGMENT_BYTES}\n\
-                 write_buffer_bytes = {SMALL_BUFFER_BYTES}"
+                "space_reserve_bytes = {SMALL_RESERVE_BYTES}\nwrite_buffer_bytes = {SMALL_BUFFER_BYTES}"
             );
         }
         text.push('\n');

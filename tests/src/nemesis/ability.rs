@@ -60,11 +60,13 @@ impl Ability {
 }
 
 impl Settings {
-    /// With what these faults need: a network, clocks or disks of their own. The plan is one that can happen here.
+    /// With what these faults need: a network, clocks or disks of their own, and a log that is soon read when a member comes
+    /// back. The plan is one that can happen here.
     pub fn for_faults(mut self, plan: &[FaultKind]) -> Settings {
         let needs: Vec<Need> = plan.iter().map(|kind| need(*kind)).collect();
         self.own_network |= needs.contains(&Need::Network) || needs.contains(&Need::Detour);
         self.own_clocks |= needs.contains(&Need::Clocks);
+        self.small_segments = true;
         match needs.contains(&Need::Disks) {
             true => self.with_small_disks(),
             false => self,

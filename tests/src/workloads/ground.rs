@@ -20,6 +20,12 @@ use crate::watchers::Clock;
 /// A call that waits for longer is given up: the point is what is answered.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// Some clients give up before a new leader is there: what became of their calls they do not learn.
+const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// Of so many clients that may be impatient one is.
+const IMPATIENT_EVERY: u64 = 3;
+
 /// Where clients find members; members come and go while a run goes on.
 #[derive(Clone, Debug, Default)]
 pub struct Endpoints(Arc<RwLock<Vec<String>>>);
@@ -117,17 +123,28 @@ impl Ground {
 
     /// A client of the SDK that meets another member first than the one before it.
     pub async fn connect(&self, number: u64) -> Result<Client, HarnessError> {
-        let mut endpoints = self.endpoints.all();
-        let first = usize::try_from(number).unwrap_or(0) % endpoints.len().max(1);
-        endpoints.rotate_left(first);
-        self.connect_to(endpoints).await
+        connect(self.endpoints_from(number), CALL_TIMEOUT).await
+    }
+
+    /// The same, but some of these clients give up so soon that they do not learn what became of their calls.
+    pub async fn connect_impatient(&self, number: u64) -> Result<Client, HarnessError> {
+        let timeout = match number % IMPATIENT_EVERY {
+            0 => IMPATIENT_TIMEOUT,
+            _ => CALL_TIMEOUT,
+        };
+        connect(self.endpoints_from(number), timeout).await
     }
 
     /// A client of the SDK that knows these addresses.
     pub async fn connect_to(&self, endpoints: Vec<String>) -> Result<Client, HarnessError> {
-        let builder = Client::builder().endpoints(endpoints).name("campaign");
-        let client = builder.call_timeout(CALL_TIMEOUT).connect().await;
-        client.map_err(HarnessError::call("connect a client of a workload"))
+        connect(endpoints, CALL_TIMEOUT).await
+    }
+
+    fn endpoints_from(&self, number: u64) -> Vec<String> {
+        let mut endpoints = self.endpoints.all();
+        let first = usize::try_from(number).unwrap_or(0) % endpoints.len().max(1);
+        endpoints.rotate_left(first);
+        endpoints
     }
 
     /// What a client draws its decisions from: another for each number, and the same in each run of a seed.
@@ -179,4 +196,10 @@ impl Ground {
         self.journal.record::<W>(&operation);
         operation.answer
     }
+}
+
+async fn connect(endpoints: Vec<String>, call_timeout: Duration) -> Result<Client, HarnessError> {
+    let builder = Client::builder().endpoints(endpoints).name("campaign");
+    let client = builder.call_timeout(call_timeout).connect().await;
+    client.map_err(HarnessError::call("connect a client of a workload"))
 }

@@ -28,10 +28,10 @@ mod slots;
 mod timeline;
 mod workload;
 
-pub use append::{Append, AppendAnswer, AppendCall, List, Step};
+pub use append::{Append, AppendAnswer, AppendCall, List, Step, transactions};
 pub use counter::{Count, Counter, CounterAnswer, CounterCall};
 pub use ground::{Endpoints, Ground, Turns};
-pub use register::{Register, RegisterAnswer, RegisterCall, RegisterRecord};
+pub use register::{Register, RegisterAnswer, RegisterCall, RegisterRecord, registers};
 pub use registered::{Checked, Registered, all, named};
 pub use retries::{Retries, RetryAnswer, RetryCall};
 pub use set::{Set, SetAnswer, SetCall};

@@ -13,10 +13,10 @@ use super::{Append, AppendAnswer, AppendCall, List, PREFIX, Step, parsed, shown}
 use crate::HarnessError;
 use crate::workloads::Ground;
 
-const CLIENTS: u64 = 8;
+const CLIENTS: u64 = 6;
 
 /// Lists at a time.
-const LISTS: usize = 5;
+const LISTS: usize = 7;
 
 /// Steps of a transaction.
 const STEPS_MAX: usize = 4;
@@ -24,6 +24,9 @@ const STEPS_MAX: usize = 4;
 /// A list that has grown to this is left alone, and the next takes its place. It is one value, which every append writes
 /// again, and which a journal has whole up to 256 bytes only.
 const ELEMENTS_MAX: usize = 28;
+
+/// Of the steps, those that read. Appends get into each other's way.
+const READS: f64 = 0.6;
 
 /// Lists that a client remembers.
 const REMEMBERED_MAX: usize = 64;
@@ -44,7 +47,7 @@ pub(super) async fn run(ground: Ground) -> Result<(), HarnessError> {
     for _ in 0..CLIENTS {
         let number = ground.client_number();
         let actor = Actor {
-            client: ground.connect(number).await?,
+            client: ground.connect_impatient(number).await?,
             random: ground.random(number),
             number,
             ground: ground.clone(),
@@ -90,7 +93,7 @@ impl Actor {
             let generation = self.shared.generations[place].load(Ordering::Acquire);
             let key = format!("{PREFIX}{place}.{generation}");
             let appended = |step: &Step| matches!(step, Step::Append { key: other, .. } if *other == key);
-            if self.random.random_bool(0.5) || steps.iter().any(appended) {
+            if self.random.random_bool(READS) || steps.iter().any(appended) {
                 steps.push(Step::Read { key });
                 continue;
             }

@@ -6,10 +6,13 @@
 //! all its versions came, and so which transaction must have come before which other.
 
 mod check;
+mod circles;
 mod client;
 
 #[cfg(test)]
 mod tests;
+
+pub use circles::transactions;
 
 use serde::{Deserialize, Serialize};
 
@@ -101,7 +104,7 @@ impl Workload for Append {
     }
 
     fn check(operations: &[Operation<AppendCall, AppendAnswer>], truth: &Truth, _facts: &Facts<'_>) -> Verdict {
-        check::check(operations, truth)
+        check::check(operations, truth).and(circles::check(operations))
     }
 }
 

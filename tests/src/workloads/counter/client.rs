@@ -22,7 +22,7 @@ pub(super) async fn run(ground: Ground) -> Result<(), HarnessError> {
     let mut crew = Crew::default();
     for _ in 0..CLIENTS {
         let number = ground.client_number();
-        let client = ground.connect(number).await?;
+        let client = ground.connect_impatient(number).await?;
         let random = ground.random(number);
         crew.add(play(client, number, ground.clone(), random, Arc::clone(&amounts)));
     }

@@ -44,10 +44,12 @@ impl<'a> History<'a> {
                 revision,
             })
         });
+        // Other workloads have locks too.
+        let locks = keys.strip_suffix("written/").unwrap_or("");
         History {
             operations,
             truth,
-            holds: Holds::of(truth),
+            holds: Holds::of(truth, locks),
             lives: Lives::of(truth),
             moments: Moments::new(acks),
             faults,

@@ -45,13 +45,16 @@ pub struct Holds {
 }
 
 impl Holds {
-    /// As the truth tells them.
-    pub fn of(truth: &Truth) -> Holds {
+    /// As the truth tells them: those of locks that begin with `locks`.
+    pub fn of(truth: &Truth, locks: &str) -> Holds {
         let mut holds = Holds::default();
         for (revision, events) in truth.between(0, truth.last()) {
             for event in events {
                 let Event::Other(event) = event else { continue };
                 let Some(Wire::Lock(event)) = &event.what else { continue };
+                if !event.lock.starts_with(locks) {
+                    continue;
+                }
                 match &event.what {
                     Some(What::Acquired(acquired)) => holds.acquired(&event.lock, acquired, revision),
                     Some(What::Freed(freed)) => holds.freed(&event.lock, freed, revision),

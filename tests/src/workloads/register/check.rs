@@ -1,12 +1,15 @@
 //! The witness check of registers, with the log as the witness.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
-use super::{PREFIX, RegisterAnswer, RegisterCall, RegisterRecord};
+use bytes::Bytes;
+
+use super::{PREFIX, RegisterAnswer, RegisterCall, RegisterRecord, search};
 use crate::audit::Change;
 use crate::checker;
 use crate::history::{self, Request, Response};
 use crate::journal::{Answer, Operation};
+use crate::linearizable::{KeyOperation, by_key};
 use crate::model::Versioned;
 use crate::verdict::Verdict;
 use crate::watch_check::{Event, KeyKind, Truth};
@@ -28,11 +31,33 @@ pub(super) fn check(operations: &[Operation<RegisterCall, RegisterAnswer>], trut
     });
     match swapped {
         false => Verdict::Unknown("no swap was ever done".to_owned()),
-        true => Verdict::Ok(format!(
-            "{} answers explained by the log; {} writes of unknown outcome applied, {} not",
-            summary.operations, summary.unknown_applied, summary.unknown_absent
-        )),
+        true => {
+            let explained = Verdict::Ok(format!(
+                "{} answers explained by the log; {} writes of unknown outcome applied, {} not",
+                summary.operations, summary.unknown_applied, summary.unknown_absent
+            ));
+            explained.and(search::search(&history, &written(&changes)))
+        }
     }
+}
+
+/// The calls of each key, without revisions and without what never happened.
+pub fn registers(
+    operations: &[Operation<RegisterCall, RegisterAnswer>],
+    truth: &Truth,
+    base: u64,
+) -> Result<BTreeMap<Bytes, Vec<KeyOperation>>, String> {
+    let history: Vec<history::Operation> = operations.iter().map(converted).collect();
+    Ok(by_key(&history, Some(&written(&changes(truth, base)?))))
+}
+
+/// Every value that the log has.
+fn written(changes: &BTreeMap<u64, Change>) -> HashSet<Bytes> {
+    let values = changes.values().filter_map(|change| match change {
+        Change::Put { record, .. } => Some(record.value.clone()),
+        Change::Delete { .. } | Change::Nothing | Change::Elsewhere => None,
+    });
+    values.collect()
 }
 
 /// What each revision did to registers; most do nothing to them.

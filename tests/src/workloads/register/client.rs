@@ -35,7 +35,7 @@ pub(super) async fn run(ground: Ground) -> Result<(), HarnessError> {
     for _ in 0..CLIENTS {
         let number = ground.client_number();
         let actor = Actor {
-            client: ground.connect(number).await?,
+            client: ground.connect_impatient(number).await?,
             random: ground.random(number),
             number,
             ground: ground.clone(),

@@ -5,9 +5,12 @@
 
 mod check;
 mod client;
+mod search;
 
 #[cfg(test)]
 mod tests;
+
+pub use check::registers;
 
 use serde::{Deserialize, Serialize};
 

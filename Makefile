@@ -2,6 +2,7 @@
 # make demo    three nodes and a worker fleet; the leader is killed half-way
 # make test    every test
 # make check   format, lints, documentation, dependencies
+# make jepsen  an hour of every workload under every fault, checked; JEPSEN_FLAGS="--minutes 5 --members 5"
 # make bench   Quorate and etcd side by side; BENCH_FLAGS="--etcd /path/to/etcd"
 
 # Outside the working tree: the compiled RocksDB survives a fresh clone.
@@ -14,9 +15,11 @@ QUORATE := $(CARGO_TARGET_DIR)/debug/quorate
 
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
+# Later flags of the same name win.
+JEPSEN_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check bench
+.PHONY: help setup build demo test check jepsen bench
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -49,6 +52,9 @@ check: setup
 	else \
 		echo "cargo-deny is not installed: licences and advisories of the dependencies were not checked"; \
 	fi
+
+jepsen: build
+	$(CARGO_TARGET_DIR)/debug/quorate-tests run --workloads all --faults all --minutes 60 --faults-min 5 $(JEPSEN_FLAGS)
 
 bench: build
 	bench/compare $(BENCH_FLAGS)

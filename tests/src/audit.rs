@@ -36,6 +36,8 @@ pub enum Change {
     },
     /// None of the keys was touched.
     Nothing,
+    /// None of the keys was touched, and that is right: it was somebody else's revision.
+    Elsewhere,
 }
 
 type State = BTreeMap<Bytes, Versioned>;

@@ -5,11 +5,15 @@
     reason = "the runs take real time and draw their own seeds; nothing here is replicated"
 )]
 
+mod cli;
+
 use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use cli::campaign::{ExportOptions, ReplayOptions, RunOptions};
 use quorate_tests::HarnessError;
+use quorate_tests::campaign::{Outcome, Report};
 use quorate_tests::scenarios::{
     CacheRounds, CrowdPart, EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker,
     WatchRounds,
@@ -26,6 +30,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Workloads play while one fault after the other happens; then every answer is held against the log.
+    Run(RunOptions),
+    /// Checks a journal of `run` again.
+    Replay(ReplayOptions),
+    /// Writes parts of a journal of `run` for the checkers of others.
+    Export(ExportOptions),
     /// A member is killed with SIGKILL in every round.
     KillRounds(Options),
     /// A member, or all at once in a third of the rounds, loses power and with it what was not synced. Needs root.
@@ -188,6 +198,9 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
     let progress = |line| println!("{line}");
     let seed = |options: &Options| options.seed.unwrap_or_else(rand::random);
     match scenario {
+        Scenario::Run(options) => end(options.run().await?),
+        Scenario::Replay(options) => end(options.run()?),
+        Scenario::Export(options) => Ok(End::Passed(options.run()?)),
         Scenario::KillRounds(options) => {
             let scenario = KillRounds {
                 rounds: options.rounds,
@@ -268,6 +281,15 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
             worker.work().await?;
             Ok(End::Skipped("the worker has ended".to_owned()))
         }
+    }
+}
+
+fn end(report: Report) -> Result<End, HarnessError> {
+    let text = format!("\n{report}");
+    match report.outcome() {
+        Outcome::Passed => Ok(End::Passed(text)),
+        Outcome::NotCounted => Ok(End::Skipped(text)),
+        Outcome::Failed => Err(HarnessError::Broken(text)),
     }
 }
 

@@ -109,10 +109,13 @@ impl<'a> Replay<'a> {
         }
         for revision in self.base + 1..=last {
             let writer = match writes.get(&revision) {
-                Some(writer) => self.confirm(*writer, revision)?,
-                None => self.find_writer(revision)?,
+                Some(writer) => Some(self.confirm(*writer, revision)?),
+                None if self.changes.get(&revision) == Some(&Change::Elsewhere) => None,
+                None => Some(self.find_writer(revision)?),
             };
-            self.apply(writer, revision)?;
+            if let Some(writer) = writer {
+                self.apply(writer, revision)?;
+            }
             self.compare_readers(revision, &mut readers)?;
         }
         Ok(self.placed)
@@ -153,7 +156,7 @@ impl<'a> Replay<'a> {
             None => true,
             Some(Change::Put { key, record }) => key == request.key() && Some(&record.value) == request.value(),
             Some(Change::Delete { key }) => matches!(request, Request::Delete { key: deleted } if deleted == key),
-            Some(Change::Nothing) => false,
+            Some(Change::Nothing | Change::Elsewhere) => false,
         };
         match holds {
             true => Ok(writer),
@@ -175,7 +178,7 @@ impl<'a> Replay<'a> {
                 writer.filter(|writer| self.operations[*writer].request.key() == key)
             }
             Some(Change::Delete { key }) => self.unknown_delete_of(key),
-            Some(Change::Nothing) => None,
+            Some(Change::Nothing | Change::Elsewhere) => None,
         };
         let found = || format!("{change:?}");
         let writer = writer.ok_or_else(|| Violation::Phantom {

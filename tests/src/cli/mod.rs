@@ -1,0 +1,3 @@
+//! Options of the command line, a file for each subcommand that needs more than a few.
+
+pub mod campaign;

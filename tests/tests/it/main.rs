@@ -9,6 +9,7 @@ mod basics;
 mod cache_lies;
 mod cache_members;
 mod cache_rounds;
+mod corruption;
 mod domains;
 mod durability;
 mod eventual;

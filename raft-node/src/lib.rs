@@ -63,6 +63,12 @@ pub mod feed;
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;
 
+// Known bugs, for tests of the tests.
+pub mod canary;
+
+// Places that can be made to fail, for tests of the tests.
+pub mod failpoints;
+
 // Newtypes at the bottom.
 pub mod types;
 

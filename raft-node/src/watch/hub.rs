@@ -22,6 +22,7 @@ use super::watches::{Watch, WatchKey, Watches};
 use super::wire::DomainNames;
 use crate::blocking::blocking;
 use crate::environment::Clock;
+use crate::failpoints;
 use crate::feed::Fed;
 use crate::mvcc::DomainTable;
 use crate::state_machine::StateStore;
@@ -201,6 +202,7 @@ impl Hub {
 
     /// Routes some of what was applied; whether there may be more.
     fn route(&self) -> bool {
+        let _ = failpoints::hit("watch-route");
         let mut watches = self.watches.lock();
         self.compare_caches_with_domains(&mut watches);
         let more = self.route_to(&mut watches);

@@ -30,6 +30,7 @@ use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::eventual::freshness::Echo;
 use crate::eventual::{Peer, Tier};
+use crate::failpoints;
 
 /// Messages that wait for the connection; HTTP/2 holds back the rest.
 const OUTBOX_MESSAGES: usize = 8;
@@ -73,6 +74,9 @@ impl Link {
 
     /// One stream, from its opening to its end.
     async fn stream(&self, client: &mut EventualClient<Channel>) -> Result<(), Status> {
+        if failpoints::pass("eventual-stream").await {
+            return Err(Status::unavailable("failpoint eventual-stream"));
+        }
         let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
         let hello = proto::PushHello {
             process: self.tier.store.id().0,
@@ -185,6 +189,9 @@ impl Sending<'_> {
         let Some(repair) = self.make_repair(number, have).await? else {
             return Ok(());
         };
+        if failpoints::pass("eventual-repair").await {
+            return Err(Status::unavailable("failpoint eventual-repair"));
+        }
         let traffic = &self.link.peer.traffic;
         traffic.repaired_shards.fetch_add(1, Ordering::Relaxed);
         if repair.whole {

@@ -1,7 +1,7 @@
 //! Namespaces without names.
 //!
-//! Each is held by a process of ours that ends when the pipe to it does; a namespace goes with the last process in it, and
-//! what was made in it (interfaces, mounts) with the namespace. So nothing stays behind, also if this process is killed.
+//! Each is held by a process of ours that ends when the pipe to it does, and with it every process in the namespace; then
+//! the namespace goes, and what was made in it (interfaces, mounts). So nothing stays behind, also if this process is killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -9,11 +9,31 @@ use std::process::{Child, Command, Output, Stdio};
 
 use crate::HarnessError;
 
+/// What the holder does when the pipe to it ends: all processes that see the same namespace end too.
+const END_ALL: &str = r#"
+    own=$(readlink "/proc/$$/ns/$kind")
+    for process in /proc/[0-9]*; do
+        if [ "$(readlink "$process/ns/$kind")" = "$own" ] && [ "${process#/proc/}" != $$ ]; then
+            kill -KILL "${process#/proc/}"
+        fi
+    done
+"#;
+
 /// What a namespace has of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Network,
     Mounts,
+}
+
+impl Kind {
+    /// Of the file under `/proc`.
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Network => "net",
+            Kind::Mounts => "mnt",
+        }
+    }
 }
 
 /// A namespace, and the process that holds it.
@@ -35,7 +55,8 @@ impl Namespace {
     }
 
     fn start(kind: Kind, option: &str, preparing: &str) -> Result<Namespace, HarnessError> {
-        let script = format!("set -e; {preparing}; echo there; exec cat");
+        let name = kind.name();
+        let script = format!("kind={name}; {preparing} && echo there && cat; {END_ALL}");
         let mut holder = Command::new("unshare")
             .args([option, "--", "sh", "-c", &script])
             .stdin(Stdio::piped())
@@ -67,8 +88,8 @@ impl Namespace {
     pub(super) fn option(&self) -> String {
         let pid = self.pid();
         match self.kind {
-            Kind::Network => format!("--net=/proc/{pid}/ns/net"),
-            Kind::Mounts => format!("--mount=/proc/{pid}/ns/mnt"),
+            Kind::Network => format!("--net=/proc/{pid}/ns/{}", self.kind.name()),
+            Kind::Mounts => format!("--mount=/proc/{pid}/ns/{}", self.kind.name()),
         }
     }
 
@@ -130,5 +151,46 @@ fn failed(command: &str, output: &Output) -> HarnessError {
     HarnessError::Command {
         command: command.to_owned(),
         output: String::from_utf8_lossy(&output.stderr).trim_end().to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::wait;
+
+    #[tokio::test]
+    async fn what_runs_in_a_namespace_ends_with_the_process_that_made_it() {
+        for made in [Namespace::network(), Namespace::mounts("mount -t tmpfs tmpfs /mnt")] {
+            let mut namespace = match made {
+                Ok(namespace) => namespace,
+                Err(reason) => {
+                    eprintln!("skipped: {reason}");
+                    continue;
+                }
+            };
+            let mut inside = namespace.enter().args(["sleep", "60"]).spawn().unwrap();
+            let mut outside = Command::new("sleep").arg("60").spawn().unwrap();
+            let seen = PathBuf::from(format!("/proc/{}/ns/{}", inside.id(), namespace.kind.name()));
+            let own = PathBuf::from(format!("/proc/{}/ns/{}", namespace.pid(), namespace.kind.name()));
+            let entered = wait::until("a process to be inside", Duration::from_secs(10), async || {
+                let (seen, own) = (std::fs::read_link(&seen).unwrap(), std::fs::read_link(&own).unwrap());
+                (seen == own).then_some(()).ok_or(format!("{seen:?}, {own:?}"))
+            });
+            entered.await.unwrap();
+
+            // As when this process is killed.
+            drop(namespace.holder.stdin.take());
+            let ended = wait::until("the process to end", Duration::from_secs(10), async || {
+                inside.try_wait().unwrap().ok_or("it runs")
+            });
+            ended.await.unwrap();
+            namespace.holder.wait().unwrap();
+            assert!(outside.try_wait().unwrap().is_none(), "others go on");
+            outside.kill().unwrap();
+            outside.wait().unwrap();
+        }
     }
 }

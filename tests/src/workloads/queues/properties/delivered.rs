@@ -10,10 +10,13 @@ use super::super::truth::State;
 pub(super) fn check(history: &History<'_>) -> Vec<String> {
     let mut found = Vec::new();
     let works = history.works();
-    let answered = history.operations.iter().filter_map(|operation| match operation.answer.done() {
-        Some(Done::Claimed { revision, .. }) => Some(*revision),
-        _ => None,
-    });
+    let answered = history
+        .operations
+        .iter()
+        .filter_map(|operation| match operation.answer.done() {
+            Some(Done::Claimed { revision, .. }) => Some(*revision),
+            _ => None,
+        });
     let last_claim = answered.max().unwrap_or_default();
     for (item, life) in &history.items.all {
         // A push that nobody was answered may come when nobody looks any more.

@@ -173,11 +173,11 @@ fn a_lease_that_expires_before_its_time_is_found() {
 #[test]
 fn a_lease_that_stays_too_long_is_found_unless_faults_explain_it() {
     let expired = truth(vec![vec![granted(7)], marked(3), vec![ended(7, true)]]);
-    let operations = [grant(0, 10, 7, 2), mark(6500, 6510, 3)];
+    let operations = [grant(0, 10, 7, 2), mark(11_500, 11_510, 3)];
     assert_eq!(broken(&operations, &expired, &[]), ["late"]);
     let fault = [(ms(800), ms(900))];
     assert_eq!(broken(&operations, &expired, &fault), Vec::<&str>::new());
-    let in_time = [grant(0, 10, 7, 2), mark(5900, 5910, 3)];
+    let in_time = [grant(0, 10, 7, 2), mark(10_900, 10_910, 3)];
     assert_eq!(broken(&in_time, &expired, &[]), Vec::<&str>::new());
     let never = truth(vec![vec![granted(7)], marked(3)]);
     assert_eq!(broken(&operations, &never, &[]), ["late"]);

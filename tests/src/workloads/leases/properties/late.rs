@@ -1,5 +1,5 @@
-//! A lease that nobody renews ends: after its time to live, once more for each leader that had to begin anew, and the
-//! time that an election takes.
+//! A lease that nobody renews ends: after its time to live, and for each fault meanwhile after as long as that went on, the
+//! time that an election takes, and its time to live once more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use super::super::record::{Call, Done};
 use crate::journal::Answer;
 
 /// For the expiry to be noticed, proposed and applied by a busy machine.
-pub const SLACK: Duration = Duration::from_secs(5);
+pub const SLACK: Duration = Duration::from_secs(10);
 
 /// For an election, after each fault that may have needed one.
 const ELECTION: Duration = Duration::from_secs(5);
@@ -63,13 +63,16 @@ fn still_there(history: &History<'_>) -> Vec<(u64, Duration, Option<End>)> {
 fn due(history: &History<'_>, renewals: &BTreeMap<u64, Duration>, lease: u64, seen: Duration) -> Option<Due> {
     let ttl = history.lives.get(lease)?.ttl;
     let renewed = *renewals.get(&lease)?;
-    let faults = history.faults.iter();
     // What happened to a member before may still have needed an election.
+    let faults = history.faults.iter();
     let faults = faults.filter(|(began, ended)| *began <= seen && *ended + ELECTION >= renewed);
-    let begun_anew = u32::try_from(faults.count()).unwrap_or(u32::MAX);
+    let cost = faults.map(|(began, ended)| {
+        let meanwhile = (*ended).min(seen).saturating_sub((*began).max(renewed));
+        meanwhile + ELECTION + ttl
+    });
     Some(Due {
         renewed,
-        within: ttl + SLACK + (ttl + ELECTION) * begun_anew,
+        within: ttl + SLACK + cost.sum::<Duration>(),
     })
 }
 

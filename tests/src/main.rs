@@ -40,6 +40,8 @@ enum Scenario {
     KillRounds(Options),
     /// A member, or all at once in a third of the rounds, loses power and with it what was not synced. Needs root.
     PowerLoss(Options),
+    /// Bytes change on the disk of one member in every round.
+    Corruption(cli::corruption::CorruptionOptions),
     /// Items go through workers, which are processes, while workers and leaders are killed with SIGKILL.
     QueueRounds(QueueOptions),
     /// Watchers follow while members are killed, paused, cut off and given snapshots, and history is compacted. Cutting
@@ -220,6 +222,7 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
                 PowerLossEnd::Skipped(reason) => End::Skipped(reason),
             })
         }
+        Scenario::Corruption(options) => Ok(End::Passed(options.run(progress).await?.to_string())),
         Scenario::QueueRounds(options) => {
             let program = std::env::current_exe().map_err(HarnessError::io("find this executable"))?;
             let scenario = QueueRounds {

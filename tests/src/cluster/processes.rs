@@ -103,7 +103,21 @@ impl Cluster {
             return Err(member.problem("was there before"));
         }
         let ports = free_ports(2)?;
-        self.add_member(id, &ports)?;
+        self.join_at(id, &ports).await
+    }
+
+    /// The same at the addresses of a member that was lost, which is forgotten. Only on loopback.
+    pub async fn start_in_place_of(&mut self, lost: u64, id: u64) -> Result<(), HarnessError> {
+        let member = self.member(lost)?;
+        let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let ports = port(member.client_address()).zip(port(member.peer_address()));
+        let (client, peer) = ports.ok_or_else(|| member.problem("has no ports"))?;
+        self.forget(lost)?;
+        self.join_at(id, &[client, peer]).await
+    }
+
+    async fn join_at(&mut self, id: u64, ports: &[u16]) -> Result<(), HarnessError> {
+        self.add_member(id, ports)?;
         self.write_configuration(self.member(id)?, &[])?;
         self.restart(id)?;
         // It listens long before it answers.
@@ -297,6 +311,11 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// How a member has ended, if it has by itself.
+    pub fn ended(&mut self, id: u64) -> Result<Option<ExitStatus>, HarnessError> {
+        Ok(self.member_mut(id)?.ended())
     }
 
     /// Ids of the members that run.

@@ -5,6 +5,7 @@
 //! that was acknowledged, and all members have the same state at the same index.
 
 mod cache_rounds;
+mod corruption;
 mod eventual_rounds;
 mod kill_rounds;
 mod many_clients;
@@ -16,6 +17,7 @@ mod watch_rounds;
 mod witnessed;
 
 pub use cache_rounds::{CacheReport, CacheRounds};
+pub use corruption::{Corruption, CorruptionReport};
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
 pub use kill_rounds::KillRounds;
 pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};

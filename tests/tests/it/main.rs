@@ -10,6 +10,7 @@ mod cache_lies;
 mod cache_members;
 mod cache_rounds;
 mod campaign;
+mod corruption;
 mod domains;
 mod durability;
 mod eventual;

@@ -335,11 +335,6 @@ impl Cluster {
         Ok(())
     }
 
-    /// How a member has ended, if it has by itself.
-    pub fn ended(&mut self, id: u64) -> Result<Option<ExitStatus>, HarnessError> {
-        Ok(self.member_mut(id)?.ended())
-    }
-
     /// Ids of the members that run.
     pub fn running(&self) -> Vec<u64> {
         let running = self.members.values().filter(|member| member.pid().is_some());

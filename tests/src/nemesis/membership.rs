@@ -2,8 +2,8 @@
 
 use quorate::{Client, Member};
 
-use super::{Happened, Nemesis, Pace, Scene};
-use crate::HarnessError;
+use super::{Happened, Nemesis, PATIENCE, Pace, Scene};
+use crate::{HarnessError, wait};
 
 impl Nemesis {
     /// One more for a while, then as many as before: the victim goes.
@@ -69,12 +69,10 @@ impl Nemesis {
         let leader = self.cluster.wait_for_leader().await?;
         let applied = self.status(leader).await?.applied_index;
         self.cluster.wait_until_applied(id, applied).await?;
-        let promoted = client.member_promote(id).await;
-        demand_role(
-            &promoted.map_err(HarnessError::call("promote a learner"))?,
-            id,
-            Some(true),
-        )
+        // Meanwhile more was written, and another may lead, who has yet to learn how far the learner is.
+        let condition = format!("learner {id} to be promoted");
+        let promoted = wait::until(&condition, PATIENCE, async || client.member_promote(id).await).await;
+        demand_role(&promoted?, id, Some(true))
     }
 }
 

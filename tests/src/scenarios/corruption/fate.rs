@@ -53,7 +53,7 @@ impl Met {
             &format!("member {victim} to catch up or to end"),
             START_DEADLINE,
             async || {
-                if let Some(status) = cluster.ended(victim)? {
+                if let Some(status) = cluster.ended(victim) {
                     return Ok(Ok(Fate::Ended { status, was_up }));
                 }
                 let goal = match goal {

@@ -253,6 +253,30 @@ fn an_item_that_is_done_twice_or_claimed_by_two_is_found() {
 }
 
 #[test]
+fn ids_that_do_not_grow_are_found() {
+    let said = |items: &[u64]| {
+        let says = |item: &u64| ack(30, 40, *item, 5, Done::Acked { revision: 5 + item });
+        items.iter().map(says).collect::<Vec<_>>()
+    };
+    let in_two_parts = truth(vec![
+        vec![pushed(&[2]), pushed(&[1])],
+        vec![],
+        vec![claimed(&[1, 2], 5)],
+        done_with(1, 6),
+        done_with(2, 7),
+    ]);
+    assert_eq!(broken(&said(&[1, 2]), &in_two_parts), fine());
+    let backwards = truth(vec![
+        vec![pushed(&[2])],
+        vec![pushed(&[1])],
+        vec![claimed(&[1, 2], 5)],
+        done_with(1, 6),
+        done_with(2, 7),
+    ]);
+    assert_eq!(broken(&said(&[1, 2]), &backwards), ["states"]);
+}
+
+#[test]
 fn an_item_that_is_lost_or_never_delivered_is_found() {
     let left = truth(vec![vec![pushed(&[1])]]);
     assert_eq!(broken(&[one()], &left), ["delivered"]);

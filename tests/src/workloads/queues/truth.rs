@@ -152,10 +152,18 @@ impl Items {
 
     fn pushed(&mut self, revision: u64, items: &[u64], delayed: bool) {
         for item in items {
-            if self.all.last_key_value().is_some_and(|(last, _)| item <= last) {
-                self.wrong.push(format!(
-                    "item {item} is pushed at revision {revision}, and there are later ones"
-                ));
+            // What is pushed at one revision is told in two parts, if some of it is delayed.
+            let later = self
+                .all
+                .range(item..)
+                .next()
+                .filter(|(_, later)| later.pushed < revision);
+            if let Some((later, life)) = later {
+                let what = format!(
+                    "item {item} is pushed at revision {revision}, and item {later} was at {}",
+                    life.pushed
+                );
+                self.wrong.push(what);
             }
             let fresh = Item {
                 pushed: revision,
@@ -163,7 +171,11 @@ impl Items {
                 claims: Vec::new(),
                 redriven: false,
             };
-            self.all.insert(*item, fresh);
+            if let Some(before) = self.all.insert(*item, fresh) {
+                self.wrong.push(format!(
+                    "item {item} is pushed at revision {revision}, and was {before:?}"
+                ));
+            }
         }
         if !delayed {
             self.steps.push((revision, Step::Ready(items.to_vec())));

@@ -59,7 +59,10 @@ fn each_wrong_answer_is_found() {
         ),
         (|history| history[5].answer = read(4, &[1, 2, 3]), "phantom: 3"),
         (|history| history[0].answer = added(3), "not in the log as acknowledged"),
-        (|history| history[4].answer = added(5), "not in the log as acknowledged"),
+        (
+            |history| history[4].answer = added(5),
+            "lost: it is never seen again: 3",
+        ),
         (|history| history[3].answer = read(2, &[1, 2]), "the log has [1] for"),
         (
             |history| {

@@ -181,10 +181,6 @@ impl Rounds {
         let outcome = match fate {
             Fate::Ended { status, was_up } => {
                 fate::demand_an_orderly_end(victim, status, &said, damage)?;
-                if self.run.cluster.member(victim)?.pid().is_some() {
-                    // Reaps it.
-                    self.run.cluster.kill9(victim)?;
-                }
                 if was_up { Outcome::Stopped } else { Outcome::Refused }
             }
             Fate::Served if met.has_complained(&said) => Outcome::Repaired,

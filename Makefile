@@ -2,6 +2,7 @@
 # make demo    three nodes and a worker fleet; the leader is killed half-way
 # make test    every test
 # make check   format, lints, documentation, dependencies
+# make jepsen  an hour of every workload under every fault, checked; JEPSEN_FLAGS="--minutes 5 --members 5"
 # make canaries     known bugs are put into the server, and the tests must find each
 # make failpoints a member is made to fail at one place after the other, beside clients that write
 # make bench   Quorate and etcd side by side; BENCH_FLAGS="--etcd /path/to/etcd"
@@ -16,11 +17,14 @@ QUORATE := $(CARGO_TARGET_DIR)/debug/quorate
 
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
+# Later flags of the same name win.
+JEPSEN_FLAGS ?=
+
 CANARY_FLAGS ?=
 FAILPOINT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check broken canaries failpoints bench
+.PHONY: help setup build demo test check jepsen broken canaries failpoints bench
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +57,9 @@ check: setup
 	else \
 		echo "cargo-deny is not installed: licences and advisories of the dependencies were not checked"; \
 	fi
+
+jepsen: build
+	$(CARGO_TARGET_DIR)/debug/quorate-tests run --workloads all --faults all --minutes 60 --faults-min 5 $(JEPSEN_FLAGS)
 
 # A server with known bugs and failpoints, beside the real one. The same packages, and with the examples the same
 # dependencies for tests, so that RocksDB stays as it was built; and last the real server again, in whose place it stood.

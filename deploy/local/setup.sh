@@ -1,5 +1,6 @@
 #!/bin/sh
-# Installs what building RocksDB needs: a C++ compiler, make and libclang. Does nothing where they are present.
+# Installs what building RocksDB needs: a C++ compiler, make and libclang; and what tests of faults need: libfaketime and ip.
+# Does nothing where they are present.
 set -eu
 
 # What bindgen loads is libclang.so or libclang-14.so.1; libclang-cpp.so, which others install, is not it.
@@ -19,6 +20,31 @@ have_libclang() {
         done
     done
     return 1
+}
+
+have_libfaketime() {
+    for file in /usr/lib/*/faketime/libfaketimeMT.so.1 /usr/lib64/faketime/libfaketimeMT.so.1 \
+        /usr/lib64/libfaketimeMT.so.1 /usr/lib/faketime/libfaketimeMT.so.1 \
+        /usr/local/lib/faketime/libfaketimeMT.so.1 /usr/lib/libfaketimeMT.so.1; do
+        if [ -e "$file" ]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# Faults need root anyway. Without it, or where these cannot be had, the tests say what they left out.
+install_for_faults() {
+    if [ "$(uname -s)" != Linux ] || [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null 2>&1; then
+        return 0
+    fi
+    if have_libfaketime && command -v ip >/dev/null 2>&1; then
+        return 0
+    fi
+    echo "setup: installing libfaketime and ip for the tests of faults"
+    if ! { apt-get update && apt-get install -y --no-install-recommends libfaketime iproute2; }; then
+        echo "setup: they cannot be installed: tests leave out what needs them, and say so" >&2
+    fi
 }
 
 as_root() {
@@ -41,6 +67,7 @@ if ! command -v cargo >/dev/null 2>&1; then
     echo "setup: Rust is missing: install it from https://rustup.rs" >&2
     exit 1
 fi
+install_for_faults
 if [ -z "$missing" ]; then
     exit 0
 fi

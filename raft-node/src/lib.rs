@@ -54,6 +54,9 @@ pub mod codec;
 // Tells those who wait what was applied.
 pub mod signals;
 
+// Work that may wait for a disk, where a call cannot be asynchronous.
+mod blocking;
+
 // Hands what was applied to those who watch.
 pub mod feed;
 

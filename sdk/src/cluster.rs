@@ -89,6 +89,8 @@ pub struct MemberStatus {
     pub clients: u32,
     /// Why it is not well; empty when it is.
     pub alarms: Vec<String>,
+    /// Its wall clock, in milliseconds since 1970; 0 from a member that does not say.
+    pub wall_ms: u64,
 }
 
 impl From<v1::Member> for Member {
@@ -129,6 +131,7 @@ impl From<v1::StatusResponse> for MemberStatus {
             disk_free_bytes: status.disk_free_bytes,
             clients: status.clients,
             alarms: status.alarms,
+            wall_ms: status.wall_ms,
         }
     }
 }

@@ -36,8 +36,8 @@ pub enum Change {
     },
     /// None of the keys was touched.
     Nothing,
-    /// None of the keys was touched, and others write beside them: it was one of those.
-    Others,
+    /// None of the keys was touched, and that is right: it was somebody else's revision.
+    Elsewhere,
 }
 
 type State = BTreeMap<Bytes, Versioned>;
@@ -110,7 +110,7 @@ impl Audit {
         let mut state = self.state.clone();
         while let Some((revision, next)) = states.try_next().await? {
             let change = match change_between(&state, &next, revision)? {
-                Change::Nothing if self.among_others => Change::Others,
+                Change::Nothing if self.among_others => Change::Elsewhere,
                 change => change,
             };
             known.push((revision, change));

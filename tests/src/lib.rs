@@ -17,26 +17,40 @@
 pub mod audit;
 // What caches answered, held against the log.
 pub mod cache_check;
+// All workloads at once, under every fault, with a verdict.
+pub mod campaign;
 // The witness check.
 pub mod checker;
 // Real server processes on loopback.
 pub mod cluster;
+// Circles of dependencies between transactions over lists.
+pub mod cycles;
 // Disks that lose what was not synced.
 pub mod disk;
 // What was done to the eventual tier, held against what its members have.
 pub mod eventual_check;
+// Histories in files that other checkers read.
+pub mod export;
 // Every operation with its times and its answer.
 pub mod history;
+// What was asked, answered and done in a run, in a file.
+pub mod journal;
+// An order for the calls of a key, without trusting revisions.
+pub mod linearizable;
 // What happened, from the log of a member.
 pub mod log_replay;
 // The sequential model.
 pub mod model;
+// What is done to members, with proof that it happened.
+pub mod nemesis;
 // A TCP relay that can lose replies.
 pub mod relay;
 // Faults and workload together, with a verdict.
 pub mod scenarios;
 // A relay of caches that can tell lies.
 pub mod cache_relay;
+// How a check ended.
+pub mod verdict;
 // Conditions with deadlines.
 pub mod wait;
 // What watchers were told, held against the log.
@@ -47,6 +61,8 @@ pub mod watch_relay;
 pub mod watchers;
 // Clients that write, compare and read while faults happen.
 pub mod workload;
+// Kinds of work, each with the check of what its clients were told.
+pub mod workloads;
 
 mod error;
 

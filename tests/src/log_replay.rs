@@ -34,16 +34,18 @@ const SEGMENT_BYTES: u64 = 1 << 20;
 /// The events of every revision up to `state`, from the log in the data directory of a member that has ended. An error if
 /// the log does not begin with the first entry, or does not lead to that state.
 pub fn replay(data_directory: &Path, state: &EqualState) -> Result<Truth, HarnessError> {
-    let entries = read(&data_directory.join("log"), state.applied_index)?;
+    let mut log = Log::open(&data_directory.join("log"), state.applied_index)?;
     let mut replayed = State::open(Arc::new(MemoryEngine::new())).map_err(broken)?;
     replayed.set_watched(true);
     let mut truth = Truth::default();
-    for batch in entries.chunks(ENTRIES_PER_BATCH) {
-        let batch: Vec<AppliedEntry> = batch.iter().map(applied).collect();
-        replayed.apply(&batch).map_err(broken)?;
-        for revision in replayed.take_revisions() {
-            let events = events(&revision, replayed.domains())?;
-            truth.push(revision.revision.0, events)?;
+    while let Some(entries) = log.next()? {
+        for batch in entries.chunks(ENTRIES_PER_BATCH) {
+            let batch: Vec<AppliedEntry> = batch.iter().map(applied).collect();
+            replayed.apply(&batch).map_err(broken)?;
+            for revision in replayed.take_revisions() {
+                let events = events(&revision, replayed.domains())?;
+                truth.push(revision.revision.0, events)?;
+            }
         }
     }
     let reached = EqualState {
@@ -59,31 +61,45 @@ pub fn replay(data_directory: &Path, state: &EqualState) -> Result<Truth, Harnes
     }
 }
 
-/// Every entry up to `last`.
-fn read(directory: &Path, last: u64) -> Result<Vec<Entry>, HarnessError> {
-    let disk = FileDisk::open(directory).map_err(HarnessError::io(format!("open {}", directory.display())))?;
-    let mut log = SegmentLog::new(disk, SEGMENT_BYTES);
-    let recovered = log.recover().map_err(broken)?;
-    let first = recovered.first_index.unwrap_or(u64::MAX);
-    if recovered.purged.is_some() || first > 1 {
-        return Err(HarnessError::Broken(format!(
-            "the log begins with entry {first}, and what was before is gone"
-        )));
-    }
-    let reader = log.reader();
-    let mut entries: Vec<Entry> = Vec::new();
-    loop {
-        let next = entries.last().map_or(first, |entry| entry.log_id.index + 1);
-        if next > last {
-            return Ok(entries);
-        }
-        let read = reader.read(next..last + 1, READ_BYTES).map_err(broken)?;
-        if read.is_empty() {
+/// The entries of a log, some at a time: all of them need not fit into memory.
+struct Log {
+    log: SegmentLog,
+    next: u64,
+    last: u64,
+}
+
+impl Log {
+    /// Every entry up to `last`; an error if the first is gone.
+    fn open(directory: &Path, last: u64) -> Result<Log, HarnessError> {
+        let disk = FileDisk::open(directory).map_err(HarnessError::io(format!("open {}", directory.display())))?;
+        let mut log = SegmentLog::new(disk, SEGMENT_BYTES);
+        let recovered = log.recover().map_err(broken)?;
+        let next = recovered.first_index.unwrap_or(u64::MAX);
+        if recovered.purged.is_some() || next > 1 {
             return Err(HarnessError::Broken(format!(
-                "the log ends before entry {next} of {last}"
+                "the log begins with entry {next}, and what was before is gone"
             )));
         }
-        entries.extend(read);
+        Ok(Log { log, next, last })
+    }
+
+    fn next(&mut self) -> Result<Option<Vec<Entry>>, HarnessError> {
+        if self.next > self.last {
+            return Ok(None);
+        }
+        let read = self
+            .log
+            .reader()
+            .read(self.next..self.last + 1, READ_BYTES)
+            .map_err(broken)?;
+        let Some(newest) = read.last() else {
+            return Err(HarnessError::Broken(format!(
+                "the log ends before entry {} of {}",
+                self.next, self.last
+            )));
+        };
+        self.next = newest.log_id.index + 1;
+        Ok(Some(read))
     }
 }
 

@@ -11,8 +11,10 @@ use std::io::Read;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use cli::campaign::{ExportOptions, ReplayOptions, RunOptions};
 use cli::canaries::{CanaryOptions, FailpointOptions, PromiseOptions};
 use quorate_tests::HarnessError;
+use quorate_tests::campaign::{Outcome, Report};
 use quorate_tests::scenarios::{
     CacheRounds, CrowdPart, EventualRounds, Kept, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds,
     QueueWorker, WatchRounds,
@@ -29,10 +31,18 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
+    /// Workloads play while one fault after the other happens; then every answer is held against the log.
+    Run(RunOptions),
+    /// Checks a journal of `run` again.
+    Replay(ReplayOptions),
+    /// Writes parts of a journal of `run` for the checkers of others.
+    Export(ExportOptions),
     /// A member is killed with SIGKILL in every round.
     KillRounds(Options),
     /// A member, or all at once in a third of the rounds, loses power and with it what was not synced. Needs root.
     PowerLoss(Options),
+    /// Bytes change on the disk of one member in every round.
+    Corruption(cli::corruption::CorruptionOptions),
     /// Items go through workers, which are processes, while workers and leaders are killed with SIGKILL.
     QueueRounds(QueueOptions),
     /// Watchers follow while members are killed, paused, cut off and given snapshots, and history is compacted. Cutting
@@ -197,6 +207,9 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
     let progress = |line| println!("{line}");
     let seed = |options: &Options| options.seed.unwrap_or_else(rand::random);
     match scenario {
+        Scenario::Run(options) => end(options.run().await?),
+        Scenario::Replay(options) => end(options.run()?),
+        Scenario::Export(options) => Ok(End::Passed(options.run()?)),
         Scenario::KillRounds(options) => {
             let scenario = KillRounds {
                 rounds: options.rounds,
@@ -216,6 +229,7 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
                 PowerLossEnd::Skipped(reason) => End::Skipped(reason),
             })
         }
+        Scenario::Corruption(options) => Ok(End::Passed(options.run(progress).await?.to_string())),
         Scenario::QueueRounds(options) => {
             let program = std::env::current_exe().map_err(HarnessError::io("find this executable"))?;
             let scenario = QueueRounds {
@@ -283,6 +297,15 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
             worker.work().await?;
             Ok(End::Skipped("the worker has ended".to_owned()))
         }
+    }
+}
+
+fn end(report: Report) -> Result<End, HarnessError> {
+    let text = format!("\n{report}");
+    match report.outcome() {
+        Outcome::Passed => Ok(End::Passed(text)),
+        Outcome::NotCounted => Ok(End::Skipped(text)),
+        Outcome::Failed => Err(HarnessError::Broken(text)),
     }
 }
 

@@ -165,6 +165,7 @@ fn status(api: &Api) -> proto::StatusResponse {
         disk_free_bytes: api.disk_free_bytes(),
         clients: u32::try_from(applied.clients).unwrap_or(u32::MAX),
         alarms,
+        wall_ms: api.tier.wall_ms(),
     }
 }
 

@@ -129,19 +129,23 @@ impl Api {
 
     /// Waits until this member may answer a read of this level; says what the answer promises.
     pub(super) async fn ready(&self, level: ReadLevel, min_revision: Revision) -> Result<Promise, ReadError> {
-        let staleness = match level {
+        match level {
             ReadLevel::Strong => {
                 self.reads.strong().await?;
-                Duration::ZERO
             }
             ReadLevel::BoundedStale { max_staleness_ms } => {
-                self.reads.bounded(Duration::from_millis(max_staleness_ms)).await?
+                self.reads.bounded(Duration::from_millis(max_staleness_ms)).await?;
             }
-            ReadLevel::Local => self.reads.age(),
-        };
+            ReadLevel::Local => {}
+        }
         if self.store.applied().revision < min_revision {
             self.reads.at_least(min_revision).await?;
         }
+        // As old as it is by now, whatever was waited for.
+        let staleness = match level {
+            ReadLevel::Strong => Duration::ZERO,
+            ReadLevel::BoundedStale { .. } | ReadLevel::Local => self.reads.age(),
+        };
         Ok(Promise { level, staleness })
     }
 

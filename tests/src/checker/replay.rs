@@ -108,15 +108,14 @@ impl<'a> Replay<'a> {
             self.compare_readers(revision, &mut readers)?;
         }
         for revision in self.base + 1..=last {
-            if self.changes.get(&revision) == Some(&Change::Others) && !writes.contains_key(&revision) {
-                self.compare_readers(revision, &mut readers)?;
-                continue;
-            }
             let writer = match writes.get(&revision) {
-                Some(writer) => self.confirm(*writer, revision)?,
-                None => self.find_writer(revision)?,
+                Some(writer) => Some(self.confirm(*writer, revision)?),
+                None if self.changes.get(&revision) == Some(&Change::Elsewhere) => None,
+                None => Some(self.find_writer(revision)?),
             };
-            self.apply(writer, revision)?;
+            if let Some(writer) = writer {
+                self.apply(writer, revision)?;
+            }
             self.compare_readers(revision, &mut readers)?;
         }
         Ok(self.placed)
@@ -157,7 +156,7 @@ impl<'a> Replay<'a> {
             None => true,
             Some(Change::Put { key, record }) => key == request.key() && Some(&record.value) == request.value(),
             Some(Change::Delete { key }) => matches!(request, Request::Delete { key: deleted } if deleted == key),
-            Some(Change::Nothing | Change::Others) => false,
+            Some(Change::Nothing | Change::Elsewhere) => false,
         };
         match holds {
             true => Ok(writer),
@@ -179,7 +178,7 @@ impl<'a> Replay<'a> {
                 writer.filter(|writer| self.operations[*writer].request.key() == key)
             }
             Some(Change::Delete { key }) => self.unknown_delete_of(key),
-            Some(Change::Nothing | Change::Others) => None,
+            Some(Change::Nothing | Change::Elsewhere) => None,
         };
         let found = || format!("{change:?}");
         let writer = writer.ok_or_else(|| Violation::Phantom {

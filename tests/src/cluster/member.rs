@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::settings::Addresses;
+use super::small_disk::SmallDisk;
 use crate::{HarnessError, wait};
 
 /// Lines of a log that are shown after a failure.
@@ -22,15 +23,19 @@ pub struct Member {
     addresses: Addresses,
     home: PathBuf,
     process: Option<Child>,
+    /// After the process, which has ended when it goes.
+    disk: Option<SmallDisk>,
     environment: Vec<(String, String)>,
 }
 
 impl Member {
-    pub(super) fn new(addresses: Addresses, home: PathBuf) -> Member {
+    /// `disk`, if there is one, is mounted at `home`.
+    pub(super) fn new(addresses: Addresses, home: PathBuf, disk: Option<SmallDisk>) -> Member {
         Member {
             addresses,
             home,
             process: None,
+            disk,
             environment: Vec::new(),
         }
     }
@@ -54,9 +59,27 @@ impl Member {
         &self.addresses
     }
 
-    /// Where its data is.
+    /// Where its data is, seen from this process.
     pub fn data_directory(&self) -> PathBuf {
+        let configured = self.configured_data_directory();
+        match &self.disk {
+            Some(disk) => disk.seen_from_outside(&configured),
+            None => configured,
+        }
+    }
+
+    /// Where its data is for itself.
+    pub(super) fn configured_data_directory(&self) -> PathBuf {
         self.home.join("data")
+    }
+
+    pub(super) fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
+    }
+
+    /// Says by how much its clock is ahead.
+    pub(super) fn clock_file(&self) -> PathBuf {
+        self.home.with_extension("clock")
     }
 
     /// Its configuration file.
@@ -154,6 +177,20 @@ impl Member {
         let condition = format!("member {} to stop", self.id());
         wait::until(&condition, STOP_DEADLINE, async || self.ended().ok_or("it runs")).await?;
         self.reap()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(super) async fn wait_until_ended(&mut self, deadline: Duration) -> Result<ExitStatus, HarnessError> {
+        let condition = format!("member {} to end by itself", self.id());
+        wait::until(&condition, deadline, async || self.ended().ok_or("it runs")).await?;
+        self.reap()
+    }
+
+    /// How often it has printed this since its data directory was made.
+    pub fn said(&self, text: &str) -> Result<usize, HarnessError> {
+        let path = self.log();
+        let log = std::fs::read(&path).map_err(HarnessError::io(format!("read {}", path.display())))?;
+        Ok(String::from_utf8_lossy(&log).matches(text).count())
     }
 
     /// The end of its log.

@@ -5,17 +5,31 @@
 //! allows it they can have a [`Network`] of their own, in which they are cut off from one another.
 
 mod binary;
+mod disruption;
 mod member;
+mod namespace;
 mod network;
+mod own_clock;
 mod ports;
 mod processes;
 mod settings;
+mod small_disk;
 mod status;
 
 pub use binary::server_binary;
 pub use member::Member;
-pub use network::Network;
+pub use network::{Network, Passed, Quality};
 pub use ports::free_ports;
 pub use processes::Cluster;
-pub use settings::{Settings, run_to_exit, run_to_exit_with};
+pub use settings::{SMALL_RESERVE_BYTES, Settings, run_to_exit, run_to_exit_with};
 pub use status::{EqualState, status_of};
+
+/// Whether this machine lets the wall clocks of members be set, and if not, why.
+pub fn own_clocks_possible() -> Result<(), crate::HarnessError> {
+    own_clock::OwnClocks::new().map(drop)
+}
+
+/// Whether this machine lets members have small disks of their own, and if not, why.
+pub fn small_disks_possible() -> Result<(), crate::HarnessError> {
+    small_disk::SmallDisk::possible()
+}

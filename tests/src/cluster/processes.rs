@@ -10,7 +10,9 @@ use quorate_proto::v1::StatusResponse;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
+use super::own_clock::OwnClocks;
 use super::settings::{Addresses, Settings};
+use super::small_disk::SmallDisk;
 use super::{EqualState, Member, Network, free_ports, server_binary, status_of};
 use crate::{HarnessError, wait};
 
@@ -23,6 +25,9 @@ const CATCH_UP_DEADLINE: Duration = Duration::from_secs(60);
 /// A thread that is inside a sync stands still when the sync is done.
 const PAUSE_DEADLINE: Duration = Duration::from_secs(10);
 
+/// What a member's log says once it answers.
+const UP: &str = "member is up";
+
 /// A call outlives an election with room to spare.
 const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -31,8 +36,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Cluster {
     members: BTreeMap<u64, Member>,
     /// After the members, so that they have ended when it goes.
-    network: Option<Network>,
-    settings: Settings,
+    pub(super) network: Option<Network>,
+    pub(super) clocks: Option<OwnClocks>,
+    pub(super) settings: Settings,
     binary: PathBuf,
     root: PathBuf,
     _temporary: Option<TempDir>,
@@ -69,9 +75,11 @@ impl Cluster {
         };
         let ids: Vec<u64> = (1..=settings.members).collect();
         let network = settings.own_network.then(Network::new).transpose()?;
+        let clocks = settings.own_clocks.then(OwnClocks::new).transpose()?;
         let mut cluster = Cluster {
             members: BTreeMap::new(),
             network,
+            clocks,
             settings,
             binary,
             root,
@@ -92,18 +100,37 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Starts a member that lists nobody, and waits until its peers can reach it. Its id must be new to the cluster.
+    /// Starts a member that lists nobody, and waits until it answers its peers. Its id must be new to the cluster.
     pub async fn start_joining(&mut self, id: u64) -> Result<(), HarnessError> {
         if let Some(member) = self.members.get(&id) {
             return Err(member.problem("was there before"));
         }
         let ports = free_ports(2)?;
-        self.add_member(id, &ports)?;
+        self.join_at(id, &ports).await
+    }
+
+    /// The same at the addresses of a member that was lost, which is forgotten. Only on loopback.
+    pub async fn start_in_place_of(&mut self, lost: u64, id: u64) -> Result<(), HarnessError> {
+        let member = self.member(lost)?;
+        let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        let ports = port(member.client_address()).zip(port(member.peer_address()));
+        let (client, peer) = ports.ok_or_else(|| member.problem("has no ports"))?;
+        self.forget(lost)?;
+        self.join_at(id, &[client, peer]).await
+    }
+
+    async fn join_at(&mut self, id: u64, ports: &[u16]) -> Result<(), HarnessError> {
+        self.add_member(id, ports)?;
         self.write_configuration(self.member(id)?, &[])?;
         self.restart(id)?;
-        let peer = self.member(id)?.peer_address();
-        wait::until(&format!("member {id} to listen"), LEADER_DEADLINE, async || {
-            tokio::net::TcpStream::connect(peer).await.map(drop)
+        // It listens long before it answers.
+        wait::until(&format!("member {id} to be up"), LEADER_DEADLINE, async || {
+            self.check_nobody_ended().map_err(|error| error.to_string())?;
+            match self.member(id).and_then(|member| member.said(UP)) {
+                Ok(0) => Err("it is not".to_owned()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
         })
         .await
     }
@@ -116,15 +143,18 @@ impl Cluster {
             None => (on_loopback(ports[0]), on_loopback(ports[1])),
         };
         let home = self.root.join(format!("n{id}"));
+        let keeps_all = self.settings.whole_logs.contains(&id);
+        let disk_bytes = self.settings.disk_bytes.filter(|_| !keeps_all);
+        let disk = disk_bytes.map(|bytes| SmallDisk::new(&home, bytes)).transpose()?;
         self.members
-            .insert(id, Member::new(Addresses { id, client, peer }, home));
+            .insert(id, Member::new(Addresses { id, client, peer }, home, disk));
         Ok(())
     }
 
     fn write_configuration(&self, member: &Member, founders: &[(u64, String)]) -> Result<(), HarnessError> {
         let text = self
             .settings
-            .node_toml(member.addresses(), &member.data_directory(), founders);
+            .node_toml(member.addresses(), &member.configured_data_directory(), founders);
         let path = member.configuration();
         std::fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))
     }
@@ -197,30 +227,40 @@ impl Cluster {
 
     /// Starts a member that does not run.
     pub fn restart(&mut self, id: u64) -> Result<(), HarnessError> {
-        let command = match &self.network {
-            Some(network) => network.command(id, &self.binary)?,
-            None => Command::new(&self.binary),
-        };
+        let command = self.command(id)?;
         self.member_mut(id)?.start(command)
     }
 
-    /// Cuts a member off from these others: they do not reach one another any more, and clients reach them all. Needs
-    /// [`Settings::in_own_network`].
-    pub fn cut(&mut self, id: u64, others: &[u64]) -> Result<(), HarnessError> {
-        let network = self.network.as_mut().ok_or_else(no_network)?;
-        others.iter().try_for_each(|other| network.cut(id, *other))
+    /// The server's program, in the namespaces of a member and with its clock.
+    fn command(&self, id: u64) -> Result<Command, HarnessError> {
+        let member = self.member(id)?;
+        let mut namespaces = Vec::new();
+        if let Some(network) = &self.network {
+            namespaces.push(network.option(id)?);
+        }
+        namespaces.extend(member.disk().map(SmallDisk::option));
+        let mut command = match namespaces.is_empty() {
+            true => Command::new(&self.binary),
+            false => {
+                let mut command = Command::new("nsenter");
+                command.args(namespaces).arg("--").arg(&self.binary);
+                command
+            }
+        };
+        if let Some(clocks) = &self.clocks {
+            clocks.apply(&mut command, &member.clock_file())?;
+        }
+        Ok(command)
     }
 
-    /// Nothing that a member sends reaches these others as peers, while what they send arrives. Needs
-    /// [`Settings::in_own_network`].
-    pub fn cut_one_way(&mut self, id: u64, others: &[u64]) -> Result<(), HarnessError> {
-        let network = self.network.as_mut().ok_or_else(no_network)?;
-        others.iter().try_for_each(|other| network.cut_one_way(id, *other))
+    /// Ends a member and forgets it: the cluster was told to do without it. Its id must not be used again.
+    pub fn forget(&mut self, id: u64) -> Result<(), HarnessError> {
+        self.members.remove(&id).map(drop).ok_or_else(|| no_such(id))
     }
 
-    /// Ends every cut.
-    pub fn heal(&mut self) -> Result<(), HarnessError> {
-        self.network.as_mut().ok_or_else(no_network)?.heal()
+    /// Waits until a member has ended by itself, and returns how.
+    pub async fn wait_until_ended(&mut self, id: u64, deadline: Duration) -> Result<ExitStatus, HarnessError> {
+        self.member_mut(id)?.wait_until_ended(deadline).await
     }
 
     /// SIGSTOP, and waits until every thread stands still: the process keeps its memory and its connections.
@@ -376,10 +416,6 @@ pub(crate) async fn connect(endpoints: Vec<String>, call_timeout: Duration) -> R
         .connect()
         .await
         .map_err(HarnessError::call(format!("connect to {shown}")))
-}
-
-fn no_network() -> HarnessError {
-    HarnessError::Broken("members on loopback cannot be cut off from one another".to_owned())
 }
 
 fn no_such(id: u64) -> HarnessError {

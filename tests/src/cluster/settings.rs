@@ -23,11 +23,27 @@ pub struct Settings {
     pub whole_logs: Vec<u64>,
     /// Members have a [`Network`](super::Network) of their own, in which they can be cut off from one another.
     pub own_network: bool,
+    /// The wall clocks of members can be set one by one.
+    pub own_clocks: bool,
+    /// Members, but those with whole logs, have a disk of their own of that size, which can be filled.
+    pub disk_bytes: Option<u64>,
+    /// The log is in small segments, which are read through sooner when a member starts.
+    pub small_segments: bool,
     /// The server's program; [`server_binary`] when absent.
     pub binary: Option<PathBuf>,
-    /// Tables appended to every configuration file.
+    /// Tables appended to every configuration file; none of storage with small segments or disks.
     pub more_toml: String,
 }
+
+/// Read through in a moment, also by a build that is not optimized.
+const SMALL_SEGMENT_BYTES: u64 = 4 << 20;
+
+/// A small disk, and what is configured for it: the members of a run of some minutes fit, and a run fills it in a moment.
+const SMALL_DISK_BYTES: u64 = 512 << 20;
+const SMALL_BUFFER_BYTES: u64 = 4 << 20;
+
+/// Below that much free space members with a small disk want no writes that grow the store.
+pub const SMALL_RESERVE_BYTES: u64 = 32 << 20;
 
 /// More than any run writes.
 const ALL_ENTRIES: u64 = 100_000_000;
@@ -42,6 +58,9 @@ impl Settings {
             data_root: None,
             whole_logs: Vec::new(),
             own_network: false,
+            own_clocks: false,
+            disk_bytes: None,
+            small_segments: false,
             binary: None,
             more_toml: String::new(),
         }
@@ -57,6 +76,18 @@ impl Settings {
     /// Members can be cut off from one another; needs root.
     pub fn in_own_network(mut self) -> Settings {
         self.own_network = true;
+        self
+    }
+
+    /// The wall clocks of members can be set; needs `libfaketime`.
+    pub fn with_own_clocks(mut self) -> Settings {
+        self.own_clocks = true;
+        self
+    }
+
+    /// Each member has a small disk, which can be filled; needs root.
+    pub fn with_small_disks(mut self) -> Settings {
+        self.disk_bytes = Some(SMALL_DISK_BYTES);
         self
     }
 
@@ -84,6 +115,15 @@ impl Settings {
         let whole = self.whole_logs.contains(id).then_some(ALL_ENTRIES);
         if let Some(entries) = whole.or(self.keep_log_entries) {
             let _ = writeln!(text, "keep_log_entries = {entries}");
+        }
+        if self.small_segments || self.disk_bytes.is_some() {
+            let _ = writeln!(text, "\n[storage]\nlog_segment_bytes = {SMALL_SEGMENT_BYTES}");
+        }
+        if self.disk_bytes.is_some() {
+            let _ = writeln!(
+                text,
+                "space_reserve_bytes = {SMALL_RESERVE_BYTES}\nwrite_buffer_bytes = {SMALL_BUFFER_BYTES}"
+            );
         }
         text.push('\n');
         text.push_str(&self.more_toml);

@@ -6,11 +6,11 @@
 
 mod cache_rounds;
 mod canaries;
+mod corruption;
 mod eventual_rounds;
 mod failpoints;
 mod kill_rounds;
 mod many_clients;
-mod nemesis;
 mod power_loss;
 mod promises;
 mod queue_rounds;
@@ -21,11 +21,11 @@ mod witnessed;
 
 pub use cache_rounds::{CacheReport, CacheRounds};
 pub use canaries::{Canaries, CanaryReport, Found};
+pub use corruption::{Corruption, CorruptionReport};
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
 pub use failpoints::{FailpointReport, Failpoints};
 pub use kill_rounds::KillRounds;
 pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};
-pub use nemesis::Faults;
 pub use power_loss::{PowerLoss, PowerLossEnd};
 pub use promises::{Kept, Promise};
 pub use queue_rounds::{QueueReport, QueueRounds};

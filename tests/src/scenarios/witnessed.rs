@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use crate::HarnessError;
 use crate::cluster::{Cluster, EqualState, Settings};
 use crate::log_replay::replay;
+use crate::nemesis::FaultKind;
 use crate::watch_check::Truth;
-use crate::{HarnessError, wait};
+
+/// Those that vote.
+pub(super) const MEMBERS: u64 = 3;
 
 /// It keeps its whole log, and no fault is its own: what happened is read there.
 pub(super) const WITNESS: u64 = 4;
@@ -18,17 +22,17 @@ const SNAPSHOT_LOG_BYTES: u64 = 256 << 10;
 /// Elections, restarts and a slow machine together stay far below.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Three members, and a learner that is the witness; `more_toml` is added to their configuration.
-pub(super) async fn cluster(partitions: bool, more_toml: String) -> Result<Cluster, HarnessError> {
+/// Three members to which these faults can happen, and a learner that is the witness; `more_toml` is added to their
+/// configuration.
+pub(super) async fn cluster(faults: &[FaultKind], more_toml: String) -> Result<Cluster, HarnessError> {
     let settings = Settings {
         snapshot_log_bytes: Some(SNAPSHOT_LOG_BYTES),
         keep_log_entries: Some(KEEP_LOG_ENTRIES),
         whole_logs: vec![WITNESS],
-        own_network: partitions,
         more_toml,
-        ..Settings::of(3)
+        ..Settings::of(MEMBERS)
     };
-    let mut cluster = Cluster::start_with(settings).await?;
+    let mut cluster = Cluster::start_with(settings.for_faults(faults)).await?;
     cluster.start_joining(WITNESS).await?;
     let peer = cluster.member(WITNESS)?.peer_address().to_owned();
     let client = cluster.client().await?;
@@ -47,18 +51,4 @@ pub(super) async fn truth(mut cluster: Cluster) -> Result<(Truth, EqualState), H
     cluster.stop(WITNESS).await?;
     let data = cluster.member(WITNESS)?.data_directory();
     Ok((replay(&data, &state)?, state))
-}
-
-/// Waits until a condition of a member's status holds.
-pub(super) async fn wait_for_status<T>(
-    cluster: &Cluster,
-    condition: &str,
-    id: u64,
-    mut holds: impl FnMut(&quorate_proto::v1::StatusResponse) -> Option<T>,
-) -> Result<T, HarnessError> {
-    wait::until(condition, PATIENCE, async || {
-        let status = cluster.status(id).await?;
-        holds(&status).ok_or_else(|| format!("log {}..={}", status.log_first_index, status.log_last_index))
-    })
-    .await
 }

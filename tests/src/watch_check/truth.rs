@@ -43,6 +43,11 @@ impl Truth {
         (first.max(EMPTY + 1)..=last.min(self.last())).map(|revision| (revision, self.events(revision)))
     }
 
+    /// A key's record after the newest revision, if it exists then.
+    pub fn record(&self, domain: &str, key: &Bytes) -> Option<&v1::Record> {
+        self.keys.get(&(domain.to_owned(), key.clone()))
+    }
+
     /// Adds the next revision. An error if it is not the next, or if its records are not what the ones before make them.
     pub fn push(&mut self, revision: u64, events: Vec<Event>) -> Result<(), HarnessError> {
         let expected = self.last() + 1;

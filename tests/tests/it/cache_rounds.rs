@@ -14,5 +14,5 @@ async fn no_cache_answers_with_what_it_may_not_whatever_happens_to_the_members()
         .await
         .unwrap_or_else(|error| panic!("{rounds:?}: {error}"));
     println!("{report}");
-    assert!(report.faults.is_complete(report.partitions), "{report}");
+    assert!(report.faults.is_complete(&report.planned), "{report}");
 }

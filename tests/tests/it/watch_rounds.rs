@@ -14,5 +14,5 @@ async fn fifty_watchers_are_told_everything_in_order_and_once_whatever_happens_t
         .await
         .unwrap_or_else(|error| panic!("{rounds:?}: {error}"));
     println!("{report}");
-    assert!(report.faults.is_complete(report.partitions), "{report}");
+    assert!(report.faults.is_complete(&report.planned), "{report}");
 }

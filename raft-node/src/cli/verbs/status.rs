@@ -58,6 +58,7 @@ fn to_json(endpoint: &str, answer: &Result<MemberStatus, String>) -> Value {
             "disk_free_bytes": status.disk_free_bytes,
             "clients": status.clients,
             "alarms": status.alarms,
+            "wall_ms": status.wall_ms,
         }),
     }
 }

@@ -17,11 +17,12 @@ use rand::{Rng, SeedableRng};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::nemesis::{Nemesis, Pace};
 use super::witnessed;
+use super::witnessed::{MEMBERS, WITNESS};
 use crate::HarnessError;
 use crate::cache_check::{Coherence, History, Summary, check};
-use crate::cluster::{Cluster, Network};
+use crate::cluster::Cluster;
+use crate::nemesis::{Ability, FaultKind, Nemesis, Pace};
 use crate::watchers::Clock;
 
 use reader::Reader;
@@ -45,6 +46,14 @@ const TTL: Duration = Duration::from_millis(300);
 /// A call that waits for longer is given up: the point is what is answered.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 
+/// What is done to members; partitions only where the machine allows them.
+const FAULTS: [FaultKind; 4] = [
+    FaultKind::Kill,
+    FaultKind::Pause,
+    FaultKind::Install,
+    FaultKind::Isolate,
+];
+
 /// Clients read from caches while faults happen.
 #[derive(Clone, Copy, Debug)]
 pub struct CacheRounds {
@@ -61,16 +70,13 @@ impl CacheRounds {
     pub async fn run(self, mut progress: impl FnMut(String)) -> Result<CacheReport, HarnessError> {
         let CacheRounds { clients, seconds, seed } = self;
         progress(format!("cache-rounds: {clients} clients, {seconds} s, seed {seed}"));
-        let partitions = match Network::possible() {
-            Ok(()) => true,
-            Err(reason) => {
-                progress(format!(
-                    "no member is cut off from the others, since this machine refuses it: {reason}"
-                ));
-                false
-            }
-        };
-        let cluster = witnessed::cluster(partitions, String::new()).await?;
+        let (planned, lacking) = Ability::of_this_machine().divide(&FAULTS, MEMBERS);
+        for (kind, reason) in lacking {
+            progress(format!(
+                "there is no fault {kind:?}, since this machine refuses it: {reason}"
+            ));
+        }
+        let cluster = witnessed::cluster(&planned, String::new()).await?;
         let admin = cluster.client().await?;
         keys::make_domains(&admin).await?;
         admin.close().await;
@@ -96,36 +102,31 @@ impl CacheRounds {
             let client = connect(&cluster, number, Coherence::Uncached).await?;
             running.spawn(Writer::new(number, 0, client, Arc::clone(&shared), random.random()).run());
         }
-        let mut nemesis = Nemesis::new(cluster, clock, random.random());
+        let mut nemesis = Nemesis::new(cluster, Some(WITNESS), clock, random.random());
         shared.wait_for_more("before the first fault").await?;
         let end = Instant::now() + Duration::from_secs(seconds);
-        while Instant::now() < end || !nemesis.faults().is_complete(partitions) {
-            let began = Instant::now();
-            let line = nemesis.next(shared.as_ref(), partitions).await?;
-            progress(format!(
-                "{line}, over after {:.1} s; {} reads were answered",
-                began.elapsed().as_secs_f32(),
-                shared.reads.lock().len()
-            ));
-            shared.wait_for_more("between two faults").await?;
+        while Instant::now() < end || !nemesis.tally().is_complete(&planned) {
+            let fault = nemesis.next(&planned, shared.as_ref()).await?;
+            progress(format!("{fault}; {} reads were answered", shared.reads.lock().len()));
         }
         shared.stop();
         while let Some(ended) = running.join_next().await {
             ended.map_err(|error| HarnessError::Broken(format!("a client stopped: {error}")))?;
         }
-        let (cluster, faults, times) = nemesis.end();
+        let faults = nemesis.tally();
+        let (cluster, records) = nemesis.end();
         progress("the faults are over, and the log is read".to_owned());
         let (truth, state) = witnessed::truth(cluster).await?;
         history.reads = std::mem::take(&mut *shared.reads.lock());
         history.writes = std::mem::take(&mut *shared.writes.lock());
         history.attempts = *shared.attempts.lock();
-        history.faults = times;
+        history.faults = records.iter().map(|record| (record.began, record.ended)).collect();
         let summary = check(&history, &truth).into_result().map_err(HarnessError::Broken)?;
         demand(&summary, &shared)?;
         Ok(CacheReport {
             summary,
             faults,
-            partitions,
+            planned,
             state,
         })
     }

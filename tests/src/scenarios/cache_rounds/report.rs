@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use super::super::nemesis::Faults;
 use crate::cache_check::{Attempts, Summary};
 use crate::cluster::EqualState;
+use crate::nemesis::{FaultKind, Tally};
 
 /// What a run of [`CacheRounds`](super::CacheRounds) that passed has covered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct CacheReport {
     /// What was checked.
     pub summary: Summary,
     /// What happened to members.
-    pub faults: Faults,
-    /// Members could be cut off from one another.
-    pub partitions: bool,
+    pub faults: Tally,
+    /// What had to happen at least once.
+    pub planned: Vec<FaultKind>,
     /// The state that all members agree on, and that the replay of the log leads to.
     pub state: EqualState,
 }
@@ -36,26 +36,14 @@ impl fmt::Display for CacheReport {
             reads_failed,
             writes_failed,
         } = attempts;
-        let Faults {
-            kills,
-            pauses,
-            cuts,
-            snapshots,
-        } = self.faults;
         write!(
             f,
             "{hits} answers of caches, {hits_during_faults} of them while something was done to a member, {coherent_hits} of \
              coherent keys and {relaxed_hits} relaxed; {misses} answers of members instead, {strong} strong reads, \
              {not_cached} look-ups of what was not there, {reads_failed} reads failed; {writes} writes acknowledged and \
-             {writes_failed} not; {kills} kills, {pauses} pauses, {cuts} members cut off{}, {snapshots} snapshots installed; \
+             {writes_failed} not; {}; \
              {} revisions; state {:016x} on every member at index {}",
-            match self.partitions {
-                true => "",
-                false => " (this machine refuses it)",
-            },
-            self.state.revision,
-            self.state.state_hash,
-            self.state.applied_index
+            self.faults, self.state.revision, self.state.state_hash, self.state.applied_index
         )
     }
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
-use super::super::nemesis::Pace;
 use super::super::witnessed::PATIENCE;
 use crate::cache_check::{Attempts, Place, Read, Write};
+use crate::nemesis::Pace;
 use crate::watchers::Clock;
 use crate::{HarnessError, wait};
 

@@ -15,13 +15,12 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::Instant;
 
 use crate::HarnessError;
-use crate::cluster::Network;
+use crate::nemesis::{Ability, FaultKind, Nemesis, Pace};
 use crate::watch_check::{Summary, Truth, Verdict, Watcher, check};
 use crate::watchers::{Clock, Connected, FUTURE, RawStream, SdkWatcher, Whims};
 
-use super::nemesis::{Nemesis, Pace};
 use super::witnessed;
-use super::witnessed::PATIENCE;
+use super::witnessed::{MEMBERS, PATIENCE, WITNESS};
 use writers::Writers;
 
 pub use report::WatchReport;
@@ -40,6 +39,14 @@ const COMPACT_EVERY: std::ops::Range<u64> = 100..200;
 
 /// Revisions that a compaction leaves, at most.
 const LEFT_MAX: u64 = 250;
+
+/// What is done to members; partitions only where the machine allows them.
+const FAULTS: [FaultKind; 4] = [
+    FaultKind::Kill,
+    FaultKind::Pause,
+    FaultKind::Install,
+    FaultKind::Isolate,
+];
 
 /// Watchers follow while faults happen.
 #[derive(Clone, Copy, Debug)]
@@ -61,16 +68,13 @@ impl WatchRounds {
             seed,
         } = self;
         progress(format!("watch-rounds: {watchers} watchers, {seconds} s, seed {seed}"));
-        let partitions = match Network::possible() {
-            Ok(()) => true,
-            Err(reason) => {
-                progress(format!(
-                    "no member is cut off from the others, since this machine refuses it: {reason}"
-                ));
-                false
-            }
-        };
-        let mut run = Run::begin(self, partitions).await?;
+        let (faults, lacking) = Ability::of_this_machine().divide(&FAULTS, MEMBERS);
+        for (kind, reason) in lacking {
+            progress(format!(
+                "there is no fault {kind:?}, since this machine refuses it: {reason}"
+            ));
+        }
+        let mut run = Run::begin(self, faults).await?;
         run.faults(&mut progress).await?;
         run.verdict(&mut progress).await
     }
@@ -78,7 +82,7 @@ impl WatchRounds {
 
 struct Run {
     plan: WatchRounds,
-    partitions: bool,
+    plan_of_faults: Vec<FaultKind>,
     random: SmallRng,
     clock: Clock,
     nemesis: Nemesis,
@@ -92,9 +96,9 @@ struct Run {
 }
 
 impl Run {
-    async fn begin(plan: WatchRounds, partitions: bool) -> Result<Run, HarnessError> {
+    async fn begin(plan: WatchRounds, plan_of_faults: Vec<FaultKind>) -> Result<Run, HarnessError> {
         let more_toml = format!("[limits]\nwatch_stall_ms_max = {STALL_MS_MAX}\n");
-        let cluster = witnessed::cluster(partitions, more_toml).await?;
+        let cluster = witnessed::cluster(&plan_of_faults, more_toml).await?;
         let client = cluster.client().await?;
         let clock = Clock::default();
         let mut random = SmallRng::seed_from_u64(plan.seed);
@@ -105,8 +109,8 @@ impl Run {
         let (due, _) = watch::channel(None);
         let mut run = Run {
             plan,
-            partitions,
-            nemesis: Nemesis::new(cluster, clock, random.random()),
+            plan_of_faults,
+            nemesis: Nemesis::new(cluster, Some(WITNESS), clock, random.random()),
             random,
             clock,
             writers,
@@ -184,17 +188,12 @@ impl Run {
     /// One fault after the other until the time is over and each kind has happened.
     async fn faults(&mut self, progress: &mut impl FnMut(String)) -> Result<(), HarnessError> {
         let end = Instant::now() + Duration::from_secs(self.plan.seconds);
-        while Instant::now() < end || !self.nemesis.faults().is_complete(self.partitions) {
+        while Instant::now() < end || !self.nemesis.tally().is_complete(&self.plan_of_faults) {
             self.check_watchers()?;
-            let began = Instant::now();
-            let line = self.nemesis.next(&self.writers, self.partitions).await?;
+            let fault = self.nemesis.next(&self.plan_of_faults, &self.writers).await?;
             let watches: u64 = self.connected.iter().map(Connected::watches).sum();
             let newest = self.writers.newest().load(Ordering::Acquire);
-            let took = began.elapsed().as_secs_f32();
-            progress(format!(
-                "{line}, over after {took:.1} s; revision {newest}, {watches} raw watches are there"
-            ));
-            self.writers.wait_for_more("between two faults").await?;
+            progress(format!("{fault}; revision {newest}, {watches} raw watches are there"));
         }
         Ok(())
     }
@@ -236,7 +235,8 @@ impl Run {
             compacting.map_err(|error| HarnessError::Broken(format!("the compactor stopped: {error}")))?;
         self.client.close().await;
         let writes = self.writers.stop().await?;
-        let (cluster, faults, _) = self.nemesis.end();
+        let faults = self.nemesis.tally();
+        let (cluster, _) = self.nemesis.end();
         progress(format!(
             "the faults are over; {} watchers have ended, and the log is read",
             watchers.len()
@@ -250,7 +250,7 @@ impl Run {
         Ok(WatchReport {
             summary,
             faults,
-            partitions: self.partitions,
+            planned: self.plan_of_faults,
             compactions,
             writes: writes.acknowledged(),
             revisions: truth.last(),

@@ -2,19 +2,19 @@
 
 use std::fmt;
 
-use super::super::nemesis::Faults;
 use crate::cluster::EqualState;
+use crate::nemesis::{FaultKind, Tally};
 use crate::watch_check::Summary;
 
 /// What a run of [`WatchRounds`](super::WatchRounds) that passed has covered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct WatchReport {
     /// What was checked.
     pub summary: Summary,
     /// What happened to members.
-    pub faults: Faults,
-    /// Members could be cut off from one another.
-    pub partitions: bool,
+    pub faults: Tally,
+    /// What had to happen at least once.
+    pub planned: Vec<FaultKind>,
     /// Compactions.
     pub compactions: u64,
     /// Writes that were acknowledged, each found in the log.
@@ -37,27 +37,13 @@ impl fmt::Display for WatchReport {
             compacted,
             lagged,
         } = self.summary;
-        let Faults {
-            kills,
-            pauses,
-            cuts,
-            snapshots,
-        } = self.faults;
         write!(
             f,
             "{watchers} watchers in {incarnations} incarnations were told {events} events in {revisions} revisions ({parts} \
              in parts) and {marks} marks, and were refused {compacted} times as compacted and {lagged} times as lagging; \
-             {kills} kills, {pauses} pauses, {cuts} members cut off{}, {snapshots} snapshots installed, {} compactions; {} \
+             {}, {} compactions; {} \
              acknowledged writes found among {} revisions; state {:016x} on every member at index {}",
-            match self.partitions {
-                true => "",
-                false => " (this machine refuses it)",
-            },
-            self.compactions,
-            self.writes,
-            self.revisions,
-            self.state.state_hash,
-            self.state.applied_index
+            self.faults, self.compactions, self.writes, self.revisions, self.state.state_hash, self.state.applied_index
         )
     }
 }

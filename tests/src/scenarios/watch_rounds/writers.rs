@@ -13,9 +13,9 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::super::nemesis::Pace;
 use super::PATIENCE;
 use crate::cluster::Cluster;
+use crate::nemesis::Pace;
 use crate::watch_check::{Ack, Acks, Event, KeyKind, Truth};
 use crate::watchers::Clock;
 use crate::{HarnessError, wait};

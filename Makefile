@@ -3,6 +3,8 @@
 # make test    every test
 # make check   format, lints, documentation, dependencies
 # make jepsen  an hour of every workload under every fault, checked; JEPSEN_FLAGS="--minutes 5 --members 5"
+# make canaries     known bugs are put into the server, and the tests must find each
+# make failpoints a member is made to fail at one place after the other, beside clients that write
 # make bench   Quorate and etcd side by side; BENCH_FLAGS="--etcd /path/to/etcd"
 
 # Outside the working tree: the compiled RocksDB survives a fresh clone.
@@ -18,8 +20,11 @@ BENCH_FLAGS ?=
 # Later flags of the same name win.
 JEPSEN_FLAGS ?=
 
+CANARY_FLAGS ?=
+FAILPOINT_FLAGS ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check jepsen bench
+.PHONY: help setup build demo test check jepsen broken canaries failpoints bench
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +60,19 @@ check: setup
 
 jepsen: build
 	$(CARGO_TARGET_DIR)/debug/quorate-tests run --workloads all --faults all --minutes 60 --faults-min 5 $(JEPSEN_FLAGS)
+
+# A server with known bugs and failpoints, beside the real one. The same packages, and with the examples the same
+# dependencies for tests, so that RocksDB stays as it was built; and last the real server again, in whose place it stood.
+broken: build
+	cargo build --workspace --bins --examples --features quorate-node/canaries,quorate-node/failpoints
+	cp $(QUORATE) $(QUORATE)-broken
+	$(BUILD)
+
+canaries: broken
+	$(CARGO_TARGET_DIR)/debug/quorate-tests canaries $(CANARY_FLAGS)
+
+failpoints: broken
+	$(CARGO_TARGET_DIR)/debug/quorate-tests failpoints $(FAILPOINT_FLAGS)
 
 bench: build
 	bench/compare $(BENCH_FLAGS)

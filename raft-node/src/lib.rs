@@ -54,11 +54,20 @@ pub mod codec;
 // Tells those who wait what was applied.
 pub mod signals;
 
+// Work that may wait for a disk, where a call cannot be asynchronous.
+mod blocking;
+
 // Hands what was applied to those who watch.
 pub mod feed;
 
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;
+
+// Known bugs, for tests of the tests.
+pub mod canary;
+
+// Places that can be made to fail, for tests of the tests.
+pub mod failpoints;
 
 // Newtypes at the bottom.
 pub mod types;

@@ -42,9 +42,17 @@ async fn main() -> Result<()> {
     let flushes = memory.get_metrics().syncs;
     let mut told = 0;
     while told < flushes {
-        if let Some(MemoryEvent::BatchFlushed { written, .. }) = events.next().await {
-            println!("a batch of {written}");
-            told += 1;
+        match events.next().await {
+            Some(MemoryEvent::BatchFlushed { written, .. }) => {
+                println!("a batch of {written}");
+                told += 1;
+            }
+            Some(MemoryEvent::Lagged { missed }) => {
+                println!("{missed} events went by unread");
+                break;
+            }
+            Some(_) => {}
+            None => break,
         }
     }
     assert_eq!(

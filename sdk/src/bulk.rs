@@ -4,11 +4,12 @@
 //! A read of one key is taken for small, whatever its value is: that cannot be known before. So a small call waits for at
 //! most the values of the single keys read beside it, of 1 MiB each unless the cluster allows more.
 
+use prost::Message;
 use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::operation::Operation;
 
-/// Calls that send more than this, in bytes of keys and values, are large.
+/// Calls that send more than this, in bytes, are large.
 const SMALL_BYTES_MAX: usize = 64 << 10;
 /// Reads and claims of more than this many things are large: how much they bring is not known before.
 const SMALL_COUNT_MAX: u64 = 64;
@@ -26,7 +27,7 @@ impl Bulk {
     /// Of a call, by what it sends and what it asks for.
     pub(crate) fn of(request: &Request) -> Self {
         let large = match request {
-            Request::Put(put) => put.value.len() > SMALL_BYTES_MAX,
+            Request::Put(put) => put.key.len() + put.value.len() > SMALL_BYTES_MAX,
             Request::Delete(delete) => brings_many(delete),
             Request::Range(range) => is_wide(range),
             Request::Txn(txn) => is_large(txn),
@@ -61,29 +62,17 @@ fn is_one(keys: Option<&v1::KeySelector>) -> bool {
 }
 
 fn is_large(txn: &v1::TxnRequest) -> bool {
-    let mut bytes = 0;
-    for operation in txn.then.iter().chain(&txn.otherwise) {
-        bytes += match &operation.operation {
-            Some(Operation::Put(put)) => put.value.len(),
-            Some(Operation::Range(range)) if is_wide(range) => return true,
-            Some(Operation::Delete(delete)) if brings_many(delete) => return true,
-            Some(Operation::Queue(queue)) => match &queue.operation {
-                Some(v1::queue_operation::Operation::Enqueue(enqueue)) => {
-                    enqueue.items.iter().map(|item| item.payload.len()).sum()
-                }
-                Some(v1::queue_operation::Operation::Claim(claim)) if claim.count > SMALL_COUNT_MAX as u32 => {
-                    return true;
-                }
-                _ => 0,
-            },
-            Some(Operation::Worker(worker)) => match &worker.operation {
-                Some(v1::worker_operation::Operation::Assign(assign)) => assign.data.len(),
-                _ => 0,
-            },
-            _ => 0,
-        };
-    }
-    bytes > SMALL_BYTES_MAX
+    let brings_much = |operation: &v1::Operation| match &operation.operation {
+        Some(Operation::Range(range)) => is_wide(range),
+        Some(Operation::Delete(delete)) => brings_many(delete),
+        Some(Operation::Queue(queue)) => match &queue.operation {
+            Some(v1::queue_operation::Operation::Claim(claim)) => claim.count > SMALL_COUNT_MAX as u32,
+            _ => false,
+        },
+        _ => false,
+    };
+    let operations = || txn.then.iter().chain(&txn.otherwise);
+    operations().any(brings_much) || txn.encoded_len() > SMALL_BYTES_MAX
 }
 
 /// Pages of items, workers, assignments and locks.
@@ -126,11 +115,25 @@ mod tests {
     fn calls_are_large_by_what_they_send() {
         assert_eq!(Bulk::of(&Request::Put(put(SMALL_BYTES_MAX))), Bulk::Small);
         assert_eq!(Bulk::of(&Request::Put(put(SMALL_BYTES_MAX + 1))), Bulk::Large);
-        assert_eq!(Bulk::of(&txn(Operation::Put(put(SMALL_BYTES_MAX / 2)))), Bulk::Small);
         assert_eq!(
-            Bulk::of(&txn(Operation::Put(put(SMALL_BYTES_MAX / 2 + 1)))),
-            Bulk::Large
+            Bulk::of(&txn(Operation::Put(put(SMALL_BYTES_MAX / 2 - 100)))),
+            Bulk::Small
         );
+        assert_eq!(Bulk::of(&txn(Operation::Put(put(SMALL_BYTES_MAX / 2)))), Bulk::Large);
+        let sync = v1::QueueSync {
+            enqueue: vec![v1::QueueSyncItem {
+                item: Some(v1::QueueNewItem {
+                    payload: Bytes::from(vec![7; SMALL_BYTES_MAX / 2]),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            }],
+            ..Default::default()
+        };
+        let sync = Operation::Queue(v1::QueueOperation {
+            operation: Some(v1::queue_operation::Operation::Sync(sync)),
+        });
+        assert_eq!(Bulk::of(&txn(sync)), Bulk::Large);
     }
 
     #[test]

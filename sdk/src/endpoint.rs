@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 
 use crate::breaker::Breaker;
 use crate::bulk::Bulk;
-use crate::connection::Connection;
+use crate::connection::{Connection, chain};
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::wire::{Eventual, Strong, Wire};
@@ -222,8 +222,23 @@ impl Endpoint {
         }
     }
 
-    pub(crate) fn transport(&self) -> &tonic::transport::Endpoint {
-        &self.transport
+    /// Makes sure that who answers there is of this client's cluster, for calls that are not on the stream. The error says why
+    /// not.
+    pub(crate) async fn check_cluster(&self) -> std::result::Result<(), String> {
+        let checked = self.identity.check(self.channel()).await;
+        checked.map_err(|reason| format!("{}: {reason}", self.address))
+    }
+
+    /// Connects to it, apart from its other connections, and makes sure that it is of this client's cluster. For
+    /// [`dial`](Self::dial). The error says why not.
+    pub(crate) async fn connect_with(
+        &self,
+        configure: impl FnOnce(tonic::transport::Endpoint) -> tonic::transport::Endpoint,
+    ) -> std::result::Result<Channel, String> {
+        let channel = configure(self.transport.clone()).connect().await;
+        let channel = channel.map_err(|error| chain(&error))?;
+        self.identity.check(channel.clone()).await?;
+        Ok(channel)
     }
 
     pub(crate) fn is_closed(&self) -> bool {

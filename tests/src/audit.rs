@@ -49,6 +49,8 @@ pub struct Audit {
     base: u64,
     state: State,
     changes: BTreeMap<u64, Change>,
+    /// Others write other keys.
+    among_others: bool,
 }
 
 impl Audit {
@@ -69,7 +71,14 @@ impl Audit {
             base: page.revision,
             state: State::new(),
             changes: BTreeMap::new(),
+            among_others: false,
         })
+    }
+
+    /// From here on a revision that touched none of the keys is somebody else's, and not one that should not be.
+    pub fn among_others(mut self) -> Audit {
+        self.among_others = true;
+        self
     }
 
     /// The revision at which it began.
@@ -100,7 +109,11 @@ impl Audit {
         let mut known = Vec::new();
         let mut state = self.state.clone();
         while let Some((revision, next)) = states.try_next().await? {
-            known.push((revision, change_between(&state, &next, revision)?));
+            let change = match change_between(&state, &next, revision)? {
+                Change::Nothing if self.among_others => Change::Elsewhere,
+                change => change,
+            };
+            known.push((revision, change));
             state = next;
         }
         drop(states);

@@ -12,11 +12,12 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use cli::campaign::{ExportOptions, ReplayOptions, RunOptions};
+use cli::canaries::{CanaryOptions, FailpointOptions, PromiseOptions};
 use quorate_tests::HarnessError;
 use quorate_tests::campaign::{Outcome, Report};
 use quorate_tests::scenarios::{
-    CacheRounds, CrowdPart, EventualRounds, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds, QueueWorker,
-    WatchRounds,
+    CacheRounds, CrowdPart, EventualRounds, Kept, KillRounds, ManyClients, PowerLoss, PowerLossEnd, QueueRounds,
+    QueueWorker, WatchRounds,
 };
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -54,6 +55,12 @@ enum Scenario {
     CacheRounds(CacheOptions),
     /// Clients by the thousand connect, write to both tiers, watch, and go, twice.
     ManyClients(CrowdOptions),
+    /// Known bugs are put into the server, and each must be found; `make canaries` builds what it needs.
+    Canaries(CanaryOptions),
+    /// One member fails at one place after the other, in three ways; `make failpoints` builds what it needs.
+    Failpoints(FailpointOptions),
+    /// One thing that must hold, in the situation in which a known bug would break it.
+    Promise(PromiseOptions),
     /// A part of the clients of `many-clients`.
     #[command(hide = true)]
     CrowdPart(CrowdPartOptions),
@@ -264,6 +271,12 @@ async fn run(scenario: Scenario) -> Result<End, HarnessError> {
             };
             Ok(End::Passed(scenario.run(progress).await?.to_string()))
         }
+        Scenario::Canaries(options) => Ok(End::Passed(options.run().await?.to_string())),
+        Scenario::Failpoints(options) => Ok(End::Passed(options.run().await?.to_string())),
+        Scenario::Promise(options) => Ok(match options.run().await? {
+            Kept::Kept(seen) => End::Passed(seen),
+            Kept::Skipped(reason) => End::Skipped(reason),
+        }),
         Scenario::CrowdPart(options) => {
             let part = CrowdPart {
                 endpoints: options.endpoints,

@@ -32,6 +32,9 @@ mod store;
 // What a client has seen.
 mod token;
 
+// Known bugs, for tests of the tests.
+pub mod canary;
+
 // How concurrent values become one.
 pub mod resolve;
 

@@ -25,7 +25,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::{Proposer, Raft, ReadError, ReadGate};
+use crate::canary::{self, Canary};
 use crate::environment::Clock;
+use crate::failpoints;
 use crate::leases;
 use crate::signals::LeaseListener;
 use crate::state_machine::{Applied, Command, ExpireLeases, StateStore};
@@ -124,6 +126,9 @@ impl LeaseKeeper {
     pub async fn keep_alive(&self, leases: &[u64]) -> Result<Vec<u64>, KeepAliveError> {
         let shared = &self.shared;
         let arrived = shared.clock.monotonic();
+        if failpoints::pass("lease-renew").await {
+            return Err(shared.not_leader());
+        }
         let term = shared.serving_term().await?;
         let index = shared.reads.leader_index().await?;
         shared.applied(index).await?;
@@ -213,6 +218,9 @@ impl Shared {
     /// Learns every lease. The index is one of this leader's own term, so everything of earlier terms is applied then.
     async fn lead(&self, term: u64) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         self.kept.lock().phase = Phase::Reading;
+        if failpoints::pass("lease-lead").await {
+            return Err(failpoints::injected("lease-lead").into());
+        }
         let index = self.reads.leader_index().await?;
         self.applied(index).await?;
         // There may be a million: not on a thread that a heartbeat may need.
@@ -252,6 +260,10 @@ impl Shared {
                 let now = self.clock.monotonic();
                 let leases = self.kept.lock().take_due(now, LEASES_PER_COMMAND);
                 if leases.is_empty() {
+                    break;
+                }
+                if failpoints::pass("lease-sweep").await {
+                    self.kept.lock().try_again(&leases, now + RETRY);
                     break;
                 }
                 let command = Command::ExpireLeases(ExpireLeases {
@@ -294,6 +306,10 @@ impl LeaseListener for Shared {
 
 impl Kept {
     fn follow(&mut self) {
+        if canary::is(Canary::LeaseEndedByExLeader) {
+            self.phase = Phase::Following;
+            return;
+        }
         *self = Kept {
             looked_at: self.looked_at,
             ..Kept::default()

@@ -19,6 +19,7 @@ use tokio::sync::Mutex;
 
 use super::network::{PeerNetwork, Roster};
 use super::{Member, Raft, TypeConfig, used_member_ids};
+use crate::failpoints;
 use crate::state_machine::StateStore;
 use crate::types::{DirectoryId, MemberId};
 
@@ -101,6 +102,9 @@ impl Membership {
     where
         F: Future<Output = Result<(), MembershipError>> + Send + 'static,
     {
+        if failpoints::pass("member-change").await {
+            return Err(refused(String::from("failpoint member-change")));
+        }
         let turn = Arc::clone(&self.changing).lock_owned().await;
         let change = change(self.clone());
         let task = tokio::spawn(async move {
@@ -169,6 +173,9 @@ impl Membership {
     /// Hands leadership to `to`, or to the voter that is most up to date of those that answer. Answers who leads then.
     pub async fn transfer(&self, to: Option<MemberId>) -> Result<MemberId, MembershipError> {
         let metrics = self.leading()?;
+        if failpoints::pass("transfer").await {
+            return Err(refused(String::from("failpoint transfer")));
+        }
         let me = *self.raft.node_id();
         if to == Some(me) {
             return Ok(me);
@@ -224,6 +231,9 @@ impl Membership {
     }
 
     async fn add_learner(&self, id: MemberId, peer_address: &str) -> Result<(), MembershipError> {
+        if failpoints::pass("member-add").await {
+            return Err(refused(String::from("failpoint member-add")));
+        }
         let metrics = self.leading()?;
         let membership = metrics.membership_config.membership();
         if id == 0 {

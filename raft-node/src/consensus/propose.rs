@@ -11,6 +11,7 @@ use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader, RaftErr
 use tokio::sync::{mpsc, oneshot};
 
 use super::{LogClock, Raft, TypeConfig};
+use crate::failpoints;
 use crate::state_machine::{Command, Group, Reply};
 use crate::types::MemberId;
 
@@ -136,10 +137,14 @@ fn build_group(clock: &LogClock, term: u64, waiting: &mut Vec<Proposal>) -> (Gro
 }
 
 async fn write(raft: &Raft, group: Group) -> Result<Vec<Reply>, ProposeError> {
+    if failpoints::pass("propose").await {
+        return Err(ProposeError::NotLeader { leader: None });
+    }
     for _ in 0..LEASE_RETRIES_MAX {
         let written = tokio::time::timeout(GROUP_TIMEOUT, raft.client_write(group.clone())).await;
         let error = match written {
             Err(_) => return Err(ProposeError::Unknown("no quorum confirmed it in time")),
+            Ok(Ok(_)) if failpoints::pass("proposed").await => return Err(ProposeError::Unknown("failpoint proposed")),
             Ok(Ok(response)) => return Ok(response.data.0),
             Ok(Err(error)) => error,
         };

@@ -8,6 +8,7 @@ use super::api::Api;
 use super::validate::ReadLevel;
 use super::{domains, error, leases, reply as answer};
 use crate::consensus::{ProposeError, ReadError};
+use crate::failpoints;
 use crate::mvcc::Range;
 use crate::state_machine::{Command, Operation, Reader, Reply};
 use crate::storage::{StorageError, View};
@@ -128,19 +129,23 @@ impl Api {
 
     /// Waits until this member may answer a read of this level; says what the answer promises.
     pub(super) async fn ready(&self, level: ReadLevel, min_revision: Revision) -> Result<Promise, ReadError> {
-        let staleness = match level {
+        match level {
             ReadLevel::Strong => {
                 self.reads.strong().await?;
-                Duration::ZERO
             }
             ReadLevel::BoundedStale { max_staleness_ms } => {
-                self.reads.bounded(Duration::from_millis(max_staleness_ms)).await?
+                self.reads.bounded(Duration::from_millis(max_staleness_ms)).await?;
             }
-            ReadLevel::Local => self.reads.age(),
-        };
+            ReadLevel::Local => {}
+        }
         if self.store.applied().revision < min_revision {
             self.reads.at_least(min_revision).await?;
         }
+        // As old as it is by now, whatever was waited for.
+        let staleness = match level {
+            ReadLevel::Strong => Duration::ZERO,
+            ReadLevel::BoundedStale { .. } | ReadLevel::Local => self.reads.age(),
+        };
         Ok(Promise { level, staleness })
     }
 
@@ -190,6 +195,9 @@ impl Api {
     /// One read that is answered when what it waits for has come, or the time is over. It listens before it looks, so
     /// nothing is missed in between; what it then sees was committed after the call began.
     pub(super) async fn wait(&self, read: &Read, wait: Duration, timeout: Duration) -> reply::Response {
+        if failpoints::pass("client-wait").await {
+            return reply::Response::Error(timed_out(timeout));
+        }
         let Query::Coordination(request) = &read.query else {
             return self.read(read, timeout).await;
         };
@@ -225,6 +233,9 @@ impl Api {
 
     /// One call from its request to its reply.
     pub(super) async fn perform(&self, work: Work, timeout: Duration) -> reply::Response {
+        if failpoints::pass("client-call").await {
+            return reply::Response::Error(timed_out(timeout));
+        }
         match work {
             Work::Mutate { command, expected } => {
                 if let Err(refused) = self.check_room(&command) {

@@ -10,6 +10,7 @@ use super::store::entries_bytes;
 use super::writer::Work;
 use super::{LogRecord, LogStore};
 use crate::consensus::{Entry, LogId, TypeConfig, Vote};
+use crate::failpoints;
 
 impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = LogStore;
@@ -29,6 +30,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     /// Durable on return.
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
+        if failpoints::pass("log-vote").await {
+            return Err(failpoints::injected("log-vote"));
+        }
         let (done, synced) = oneshot::channel();
         let vote = *vote;
         self.enqueue(|state, _| {
@@ -42,6 +46,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
 
     /// Never syncs: an older position is as good after a crash, only slower.
     async fn save_committed(&mut self, committed: Option<LogId>) -> Result<(), io::Error> {
+        if failpoints::pass("log-committed").await {
+            return Err(failpoints::injected("log-committed"));
+        }
         self.enqueue(|state, _| {
             state.committed = committed;
             Ok(Some(Work::Note(LogRecord::Committed(committed))))
@@ -61,6 +68,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         I::IntoIter: OptionalSend,
     {
         let entries: Vec<Entry> = entries.into_iter().collect();
+        if failpoints::pass("log-append").await {
+            return Err(failpoints::injected("log-append"));
+        }
         let room = self.room(entries_bytes(&entries)).await?;
         self.enqueue(|state, number| {
             state.append(&entries, number)?;
@@ -77,6 +87,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     /// Durable before anything that is appended later. Truncated entries that a crash brings back are as harmless as
     /// they were before: only their leader's successors decide about them.
     async fn truncate_after(&mut self, last_log_id: Option<LogId>) -> Result<(), io::Error> {
+        if failpoints::pass("log-truncate").await {
+            return Err(failpoints::injected("log-truncate"));
+        }
         self.enqueue(|state, _| {
             let truncated = state.truncate_after(last_log_id);
             Ok(truncated.then_some(Work::Note(LogRecord::TruncateAfter(last_log_id))))
@@ -86,6 +99,9 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     }
 
     async fn purge(&mut self, log_id: LogId) -> Result<(), io::Error> {
+        if failpoints::pass("log-purge").await {
+            return Err(failpoints::injected("log-purge"));
+        }
         self.enqueue(|state, _| {
             let purged = state.purge(log_id);
             Ok(purged.then_some(Work::Note(LogRecord::Purge(log_id))))

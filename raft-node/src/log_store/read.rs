@@ -8,6 +8,7 @@ use openraft::{OptionalSend, RaftLogReader};
 
 use super::LogStore;
 use crate::consensus::{Entry, TypeConfig, Vote};
+use crate::failpoints;
 
 impl RaftLogReader<TypeConfig> for LogStore {
     async fn try_get_log_entries<RB: RangeBounds<u64> + Clone + Debug + OptionalSend>(
@@ -23,6 +24,9 @@ impl RaftLogReader<TypeConfig> for LogStore {
 
     /// Stops at [`super::LogOptions::read_bytes_max`], which bounds what replication sends in one message.
     async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
+        if failpoints::pass("log-read").await {
+            return Err(failpoints::injected("log-read"));
+        }
         let bytes_max = self.shared.options.read_bytes_max;
         Ok(self.shared.read(&(start..end), Some(bytes_max))?)
     }

@@ -12,6 +12,7 @@ use super::tail::{Tail, entry_bytes};
 use super::writer::{self, Operation, Work};
 use super::{Disk, LogError, LogMetrics, LogOptions, SegmentLog};
 use crate::consensus::{Entry, LogId, Vote};
+use crate::failpoints;
 
 /// Most times that a read starts again because the log was truncated or purged under it.
 const READ_ATTEMPTS_MAX: u32 = 64;
@@ -64,6 +65,9 @@ impl LogStore {
     /// Opens the log on any medium.
     pub fn with_device(mut device: impl LogDevice, options: LogOptions) -> Result<LogStore, LogError> {
         options.check()?;
+        if failpoints::hit("log-open") {
+            return Err(LogError::io("open", "the log", 0, failpoints::injected("log-open")));
+        }
         let recovered = device.recover()?;
         let metrics = Arc::new(LogMetrics::default());
         metrics.disk_bytes.store(device.disk_bytes(), Ordering::Relaxed);

@@ -10,8 +10,10 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use super::device::LogDevice;
 use super::store::{Shared, entries_bytes};
 use super::{LogError, LogMetrics, LogRecord};
+use crate::canary::{self, Canary};
 use crate::consensus::{Entry, TypeConfig, Vote};
 use crate::environment::{Clock, SystemClock};
+use crate::failpoints;
 
 /// Something for the writer to do.
 pub(super) struct Operation {
@@ -178,12 +180,12 @@ impl Group {
                 self.records.extend(entries.into_iter().map(LogRecord::Entry));
                 self.waiters.push(Waiter::Append(callback));
                 self.room.push(room);
-                self.needs_sync = true;
+                self.needs_sync |= !canary::is(Canary::AcknowledgedBeforeSync);
             }
             Work::Vote { vote, done } => {
                 self.records.push(LogRecord::Vote(vote));
                 self.waiters.push(Waiter::Vote(done));
-                self.needs_sync = true;
+                self.needs_sync |= !canary::is(Canary::VoteNotSynced);
             }
             Work::Note(record) => {
                 // Purges are rare, and space comes back only after a sync.
@@ -213,12 +215,21 @@ impl<D: LogDevice> Writer<D> {
 
     fn write_and_sync(&mut self, group: &Group) -> Result<(), LogError> {
         let metrics = Arc::clone(&self.shared.metrics);
+        if failpoints::hit("log-write") {
+            return Err(LogError::io("fail", "the log", 0, failpoints::injected("log-write")));
+        }
         let bytes = self.device.write(&group.records)?;
         LogMetrics::add(&metrics.bytes, bytes);
         LogMetrics::add(&metrics.entries, group.entries);
         if group.needs_sync {
             let start = self.clock.monotonic();
+            if failpoints::hit("log-sync") {
+                return Err(LogError::io("fail", "the log", 0, failpoints::injected("log-sync")));
+            }
             self.device.sync()?;
+            if failpoints::hit("log-synced") {
+                return Err(LogError::io("fail", "the log", 0, failpoints::injected("log-synced")));
+            }
             metrics.synced(nanoseconds(self.clock.monotonic().saturating_sub(start)));
         }
         metrics.disk_bytes.store(self.device.disk_bytes(), Ordering::Relaxed);

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::background::Background;
 use crate::actors::ActorTable;
 use crate::eventual::{AskPeers, Retirement, Survey};
+use crate::failpoints;
 use crate::state_machine::{Command, RegisterActor, RetireActor};
 use crate::types::{ActorId, MemberId};
 
@@ -69,6 +70,9 @@ fn over(table: &ActorTable, is_member: impl Fn(MemberId) -> bool) -> Vec<ActorId
 
 /// None unless every member answers.
 async fn survey(background: &Background) -> Option<Survey> {
+    if failpoints::pass("eventual-retire").await {
+        return None;
+    }
     let ask = AskPeers::new(std::sync::Arc::clone(&background.roster), background.network.clone());
     let me = background.roster.me().member;
     let members = background.roster.members();

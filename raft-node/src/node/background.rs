@@ -11,6 +11,7 @@ use crate::config::NodeConfig;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::consensus::{LogClock, Proposer, Raft};
 use crate::eventual::Tier;
+use crate::failpoints;
 use crate::log_store::LogStore;
 use crate::space::Space;
 use crate::state_machine::{Cleaner, Command, Compact, ExpireClients, ExpireKeys, IDLE_TTL_MS, RunTimers, StateStore};
@@ -96,6 +97,9 @@ impl Background {
                 if self.store.applied().next_timer.is_none_or(|at| at > now) {
                     break;
                 }
+                if failpoints::pass("queue-timers").await {
+                    break;
+                }
                 let timers_max = TIMERS_PER_COMMAND;
                 let proposed = self
                     .proposer
@@ -160,7 +164,7 @@ impl Background {
             }
             let by_count = applied.revision.0.saturating_sub(settings.keep_revisions);
             let boundary = Revision(by_count.min(old_enough.0));
-            if boundary > applied.compacted && self.leads() {
+            if boundary > applied.compacted && self.leads() && !failpoints::pass("compact").await {
                 let _ = self
                     .proposer
                     .propose(Command::Compact(Compact { revision: boundary }))
@@ -173,6 +177,7 @@ impl Background {
     async fn clean(self) {
         let cleaner = Cleaner;
         loop {
+            let _ = failpoints::pass("clean").await;
             let (store, cleaner) = (Arc::clone(&self.store), cleaner);
             let step =
                 tokio::task::spawn_blocking(move || cleaner.step(store.engine().as_ref(), CLEANED_REVISIONS_PER_STEP));

@@ -74,6 +74,11 @@ pub fn answers_key(client: ClientId, index: u64) -> Vec<u8> {
     key
 }
 
+/// Prefix of every answer.
+pub fn answers_prefix() -> Vec<u8> {
+    keys::meta(&[ANSWERS])
+}
+
 /// Every client of a store.
 pub fn load(view: &dyn View) -> Result<BTreeMap<ClientId, StoredClient>, StorageError> {
     let mut clients = BTreeMap::new();

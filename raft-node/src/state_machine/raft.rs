@@ -12,6 +12,7 @@ use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
 use super::store::{HASH_POINT_ENTRIES, StateStore};
 use crate::consensus::{Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of};
+use crate::failpoints;
 
 /// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
 const ENTRIES_PER_BATCH_MAX: usize = 64;
@@ -46,12 +47,21 @@ impl StateMachine {
         if applied.is_empty() {
             return Ok(());
         }
+        if failpoints::hit("apply-batch") {
+            return Err(failpoints::injected("apply-batch"));
+        }
         self.state.set_watched(self.store.feed().is_watched());
         let replies = self.state.apply(applied).map_err(io::Error::other)?;
         applied.clear();
+        if failpoints::hit("apply-written") {
+            return Err(failpoints::injected("apply-written"));
+        }
         self.store.publish_batch(&mut self.state);
         if let Some(bytes) = self.state.membership() {
             self.store.publish_membership(bytes);
+        }
+        if failpoints::hit("apply-published") {
+            return Err(failpoints::injected("apply-published"));
         }
         for (responder, reply) in responders.drain(..).zip(replies) {
             if let Some(responder) = responder {

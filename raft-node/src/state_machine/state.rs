@@ -22,11 +22,12 @@ use super::resident::Resident;
 use super::staged::Staged;
 use super::transaction::{self, Done, Edited, Moment};
 use crate::actors::Actors;
+use crate::canary::{self, Canary};
 use crate::codec;
 use crate::coordination::queues;
 use crate::coordination::sessions::{self, Ending};
 use crate::mvcc::{self, AppliedRevision, Domain, Domains, Edit, Failure};
-use crate::storage::{Durability, Engine, StorageError, Table};
+use crate::storage::{Batch, Durability, Engine, StorageError, Table};
 use crate::types::{ActorRefusal, ClientId, LogTimeMs, Rejection, Revision, Signal};
 
 /// Commands that one group may hold. Client ids are made of the log index and the place in the group.
@@ -136,6 +137,11 @@ impl State {
         if let Some(bytes) = self.membership.as_ref().filter(|_| membership_changed) {
             let row = codec::encode(&StoredMembership { bytes: bytes.clone() })?;
             batch.put(Table::Meta, StoredMembership::key(), row);
+        }
+        if canary::is(Canary::AppliedIndexApart) {
+            let mut ahead = Batch::new();
+            ahead.put(Table::Meta, Head::key(), codec::encode(&self.head)?);
+            engine.write(ahead, Durability::Synced)?;
         }
         engine.write(batch, Durability::Memory)?;
         self.failed = false;

@@ -19,14 +19,19 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use super::announced::Announced;
+use super::client_rows::answers_prefix;
 use super::head::{Head, StoredMembership};
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::actors::ActorTable;
+use crate::canary::{self, Canary};
+use crate::coordination::queues::claims_prefix;
+use crate::failpoints;
 use crate::feed::Feed;
 use crate::mvcc::{self, DomainTable};
+use crate::rows;
 use crate::signals::Signals;
-use crate::storage::{Engine, StorageError};
+use crate::storage::{Batch, Durability, Engine, StorageError, Table};
 use crate::types::{LogTimeMs, Revision};
 
 const CURRENT: &str = "CURRENT";
@@ -99,6 +104,9 @@ struct EngineHandle {
 impl StateStore {
     /// Opens the live state under `data`, or makes an empty one.
     pub fn open(data: &Path, open: OpenEngine) -> io::Result<(Arc<Self>, State)> {
+        if failpoints::hit("state-open") {
+            return Err(failpoints::injected("state-open"));
+        }
         let root = data.join("state");
         fs::create_dir_all(&root)?;
         let number = match fs::read_to_string(root.join(CURRENT)) {
@@ -241,21 +249,34 @@ impl StateStore {
     /// checkpoint: the live store may be further by then. Blocks on the disk.
     pub fn build_snapshot(&self) -> io::Result<SnapshotFiles> {
         let _one = self.building.lock();
+        if failpoints::hit("snapshot-build") {
+            return Err(failpoints::injected("snapshot-build"));
+        }
         let directory = self.snapshots.building()?;
         self.engine().checkpoint(&directory).map_err(io::Error::other)?;
+        if failpoints::hit("snapshot-checkpoint") {
+            return Err(failpoints::injected("snapshot-checkpoint"));
+        }
         let (last, membership) = {
             let copy = (self.open)(&directory).map_err(io::Error::other)?;
+            lose_rows(&*copy).map_err(io::Error::other)?;
             let head = Head::load(&*copy).map_err(io::Error::other)?;
             let applied = head.and_then(|head| head.applied);
             let membership = StoredMembership::load(&*copy).map_err(io::Error::other)?;
             (applied.map(|position| (position.term, position.index)), membership)
         };
         let manifest = Manifest::of(&directory, last, membership)?;
+        if failpoints::hit("snapshot-publish") {
+            return Err(failpoints::injected("snapshot-publish"));
+        }
         self.snapshots.publish(&directory, manifest)
     }
 
     /// Replaces the live state by a snapshot whose files were checked when they were received.
     pub(super) fn install(&self, snapshot: &SnapshotFiles) -> io::Result<State> {
+        if failpoints::hit("snapshot-install") {
+            return Err(failpoints::injected("snapshot-install"));
+        }
         let live = self.engine.load_full();
         let number = live.number + 1;
         self.remove_retired()?;
@@ -279,7 +300,13 @@ impl StateStore {
         sync_directory(&directory)?;
         let engine = (self.open)(&directory).map_err(io::Error::other)?;
         let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
+        if failpoints::hit("snapshot-copied") {
+            return Err(failpoints::injected("snapshot-copied"));
+        }
         set_current(&self.root, number)?;
+        if failpoints::hit("snapshot-current") {
+            return Err(failpoints::injected("snapshot-current"));
+        }
         self.snapshots.keep(snapshot)?;
         self.engine.store(Arc::new(EngineHandle { engine, number }));
         self.retired.lock().push((live.number, Arc::downgrade(&live.engine)));
@@ -320,6 +347,22 @@ fn applied_of(state: &State) -> Applied {
         longest_idle_client: state.published().load().longest_idle_client,
         next_timer: state.next_timer(),
     }
+}
+
+/// Only a canary loses any.
+fn lose_rows(copy: &dyn Engine) -> Result<(), StorageError> {
+    let (table, from) = if canary::is(Canary::SnapshotWithoutRetries) {
+        (Table::Clients, answers_prefix())
+    } else if canary::is(Canary::SnapshotWithoutReceipts) {
+        (Table::Coordination, claims_prefix())
+    } else {
+        return Ok(());
+    };
+    let mut batch = Batch::new();
+    if let Some(to) = rows::successor(&from) {
+        batch.delete_range(table, from, to);
+    }
+    copy.write(batch, Durability::Synced)
 }
 
 fn set_current(root: &Path, number: u64) -> io::Result<()> {

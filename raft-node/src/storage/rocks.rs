@@ -29,6 +29,7 @@ pub use options::RocksOptions;
 use self::flush::Flushes;
 use super::span::Span;
 use super::{Batch, Change, Durability, Engine, StorageError, Table, View, Visit};
+use crate::failpoints;
 
 /// On disk. One process at a time; dropping it flushes.
 pub struct RocksEngine {
@@ -171,6 +172,9 @@ impl View for RocksEngine {
 
 impl Engine for RocksEngine {
     fn write(&self, batch: Batch, durability: Durability) -> Result<(), StorageError> {
+        if failpoints::hit("state-write") {
+            return Err(failed("write", failpoints::injected("state-write")));
+        }
         if !batch.is_empty() {
             let mut options = WriteOptions::default();
             options.disable_wal(true);
@@ -196,6 +200,9 @@ impl Engine for RocksEngine {
     }
 
     fn flush(&self) -> Result<(), StorageError> {
+        if failpoints::hit("state-flush") {
+            return Err(failed("flush", failpoints::injected("state-flush")));
+        }
         self.flushes.flush(&self.db)
     }
 

@@ -12,10 +12,12 @@ use super::replay::{Replayed, replay};
 use super::revision::{RevisionEvents, subjects};
 use super::spec::WatchSpec;
 use super::watches::{WatchKey, Watches};
+use crate::canary::{self, Canary};
+use crate::failpoints;
 use crate::feed::Fed;
-use crate::mvcc::{AppliedRevision, Changes};
+use crate::mvcc::{AppliedRevision, ChangeKind, Changes};
 use crate::state_machine::{Reader, StateStore};
-use crate::storage::StorageError;
+use crate::storage::{StorageError, corrupt};
 use crate::types::Revision;
 
 /// Revisions that are read in one turn.
@@ -104,6 +106,9 @@ fn begin(hub: &Hub) -> Option<Turn> {
 
 impl Turn {
     fn read(&mut self, store: &StateStore) -> Result<Found, StorageError> {
+        if failpoints::hit("watch-catch-up") {
+            return Err(corrupt("reading history", &failpoints::injected("watch-catch-up")));
+        }
         let engine = store.engine();
         let view = engine.view();
         let header = Reader::new(view.as_ref()).header()?;
@@ -111,7 +116,13 @@ impl Turn {
             return Ok(Found::Compacted(header.compacted));
         }
         let Self { members, index, after } = self;
-        let wants = |revision: Revision, changes: &Changes| wanted(members, index, revision, changes);
+        let wants = |revision: Revision, changes: &Changes| {
+            let is_lost = revision == header.compacted && changes.keys.iter().any(|key| key.kind != ChangeKind::Put);
+            match canary::is(Canary::DeleteLostAtCompaction) && is_lost {
+                true => Vec::new(),
+                false => wanted(members, index, revision, changes),
+            }
+        };
         replay(view.as_ref(), *after, header.revision, REVISIONS_PER_TURN, wants).map(Found::Revisions)
     }
 }

@@ -20,7 +20,9 @@ use super::revision::RevisionEvents;
 use super::stream::WatchStream;
 use super::watches::{Watch, WatchKey, Watches};
 use super::wire::DomainNames;
+use crate::blocking::blocking;
 use crate::environment::Clock;
+use crate::failpoints;
 use crate::feed::Fed;
 use crate::mvcc::DomainTable;
 use crate::state_machine::StateStore;
@@ -45,7 +47,7 @@ pub struct Hub {
     pub(super) watches: Mutex<Watches>,
     pub(super) marks: Mutex<Marks>,
     pub(super) streams: Mutex<HashMap<usize, Arc<Outbox>>>,
-    pub(super) invalidations: Mutex<Invalidations>,
+    pub(super) invalidations: Arc<Mutex<Invalidations>>,
     coherence: Arc<Coherence>,
     closed: AtomicBool,
     pub(super) names: Arc<DomainNames>,
@@ -77,14 +79,21 @@ impl Hub {
         let ready = Arc::<ReadyQueue>::default();
         let coherence = Coherence::new(limits.cache_lease, Arc::clone(&clock));
         let routed = store.applied().revision;
-        let watches = Watches::new(routed, Arc::clone(&names), Arc::clone(&ready), Arc::clone(&coherence));
+        let invalidations = Arc::<Mutex<Invalidations>>::default();
+        let watches = Watches::new(
+            routed,
+            Arc::clone(&names),
+            Arc::clone(&ready),
+            Arc::clone(&coherence),
+            Arc::clone(&invalidations),
+        );
         let hub = Arc::new(Self {
             watches: Mutex::new(watches),
             store,
             ready,
             marks: Mutex::default(),
             streams: Mutex::default(),
-            invalidations: Mutex::default(),
+            invalidations,
             coherence,
             closed: AtomicBool::new(false),
             names,
@@ -174,19 +183,26 @@ impl Hub {
     /// Routes what was applied up to a revision that a reader has found in the store; whether it is routed. What is written
     /// is in the feed a moment later.
     pub(super) fn route_up_to(&self, revision: Revision) -> bool {
-        for _ in 0..ROUTE_TRIES_MAX {
-            if self.watches.lock().routed >= revision {
-                return true;
-            }
-            if !self.route() {
-                std::thread::sleep(ROUTE_RETRY);
-            }
+        let is_routed = || self.watches.lock().routed >= revision;
+        if is_routed() {
+            return true;
         }
-        false
+        blocking(|| {
+            for _ in 0..ROUTE_TRIES_MAX {
+                if !self.route() {
+                    std::thread::sleep(ROUTE_RETRY);
+                }
+                if is_routed() {
+                    return true;
+                }
+            }
+            false
+        })
     }
 
     /// Routes some of what was applied; whether there may be more.
     fn route(&self) -> bool {
+        let _ = failpoints::hit("watch-route");
         let mut watches = self.watches.lock();
         self.compare_caches_with_domains(&mut watches);
         let more = self.route_to(&mut watches);

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use slab::Slab;
 
-use super::caches::KeySet;
+use super::caches::{Invalidations, KeySet};
 use super::coherence::Coherence;
 use super::index::Index;
 use super::outbox::{Delivery, Outbox};
@@ -84,6 +85,7 @@ pub(super) struct Watches {
     names: Arc<DomainNames>,
     ready: Arc<ReadyQueue>,
     pub(super) coherence: Arc<Coherence>,
+    invalidations: Arc<Mutex<Invalidations>>,
 }
 
 /// Events that one watch gets: a run of numbers in [`Deliveries::numbers`].
@@ -101,6 +103,7 @@ impl Watches {
         names: Arc<DomainNames>,
         ready: Arc<ReadyQueue>,
         coherence: Arc<Coherence>,
+        invalidations: Arc<Mutex<Invalidations>>,
     ) -> Self {
         Self {
             watches: Slab::new(),
@@ -114,6 +117,7 @@ impl Watches {
             names,
             ready,
             coherence,
+            invalidations,
         }
     }
 
@@ -180,6 +184,7 @@ impl Watches {
         self.latest -= usize::from(watch.spec.latest.is_some());
         if let Some(keys) = &watch.cache {
             self.caches -= 1;
+            self.invalidations.lock().gone(key);
             self.selector_bytes -= keys.bytes();
             if watch.spec.is_coherent() {
                 self.coherence.end(key);

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use super::handle::UNBOUNDED;
 use super::settings::Coherence;
 use crate::record::Record;
 
 /// Bytes that an entry takes besides those of its key, value and tags: in the index, in moka, among the keys of its watch, and
 /// on the heap. Measured at 100,000 entries.
 const OVERHEAD_BYTES: usize = 896;
+
+/// Nobody knows how old it is.
+pub(super) const UNKNOWN_AGE: u64 = 0;
 
 /// What a key held at a revision.
 #[derive(Debug, PartialEq, Eq)]
@@ -18,8 +22,8 @@ pub(crate) struct Entry {
     pub(super) record: Option<Record>,
     /// It is true at this revision.
     pub(super) known_at: u64,
-    /// It is as fresh as this moment, in nanoseconds of the cache's clock. Only a relaxed cache asks for it: elsewhere the
-    /// stream says how fresh everything is.
+    /// It is as fresh as this moment, in nanoseconds of the cache's clock, or [`UNKNOWN_AGE`]. Only a relaxed cache asks for it:
+    /// elsewhere the stream says how fresh everything is.
     pub(super) fresh_as_of: u64,
     /// Its time to live in the cache is over then, in nanoseconds of its clock.
     pub(super) expires_at: u64,
@@ -93,9 +97,13 @@ impl Cached {
     }
 
     /// How old it may be, which is proved: counted on this process's clock from the moment at which the question was sent
-    /// whose answer shows that nothing newer was there.
+    /// whose answer shows that nothing newer was there. [`Duration::MAX`], which a relaxed cache alone answers and to no bound:
+    /// the member that told it did not know.
     pub fn staleness(&self) -> Duration {
-        Duration::from_nanos(self.staleness)
+        match self.staleness {
+            UNBOUNDED.. => Duration::MAX,
+            known => Duration::from_nanos(known),
+        }
     }
 
     /// Id of the member that told it.

@@ -156,7 +156,7 @@ impl Follower {
                 }
                 Step::Wait { until: Some(until) } => {
                     self.redirects = 0;
-                    let until = Instant::from_std(self.cache.origin() + Duration::from_nanos(until));
+                    let until = Instant::from_std(self.cache.instant(until));
                     let _ = tokio::time::timeout_at(until, lane.work.notified()).await;
                     self.cache.tidy(lane);
                 }

@@ -73,6 +73,7 @@ struct Wishes {
 struct Change {
     domain: Arc<str>,
     added: Vec<CacheKey>,
+    removed: Vec<Bytes>,
 }
 
 /// The keys of one watch.
@@ -87,6 +88,8 @@ pub(super) struct Holds {
     last_change: u64,
     /// Keys that were held under the watch before, and are not settled.
     carried: usize,
+    /// Keys that were added and have no entry, the oldest first; some may have got one since.
+    empty: VecDeque<CacheKey>,
 }
 
 impl Holds {
@@ -99,6 +102,7 @@ impl Holds {
             sent: BTreeMap::new(),
             last_change: 0,
             carried: 0,
+            empty: VecDeque::new(),
         }
     }
 
@@ -191,6 +195,7 @@ impl Holds {
         let mut change = Change {
             domain: Arc::clone(&domain),
             added: Vec::new(),
+            removed: Vec::new(),
         };
         let wishes = self.wishes.get_mut(&domain)?;
         while request.added.len() + request.removed.len() < REQUEST_KEYS_MAX {
@@ -205,7 +210,10 @@ impl Holds {
                 key: bytes,
             };
             match (wish, self.keys.get_mut(&key)) {
-                (Wish::Remove, _) => request.removed.push(key.key),
+                (Wish::Remove, _) => {
+                    request.removed.push(key.key.clone());
+                    change.removed.push(key.key);
+                }
                 (Wish::Add, Some(hold)) => {
                     let named = hold.candidate.as_ref().map_or(0, |candidate| candidate.mod_revision());
                     hold.phase = Phase::Asked {
@@ -279,6 +287,7 @@ impl Holds {
     /// The member refused a request: none of its keys is held. Returns their domain.
     pub(super) fn refused(&mut self, change_id: u64, settled: &mut Vec<Settled>) -> Option<Arc<str>> {
         let change = self.sent.remove(&change_id)?;
+        let request_was_only_removals = change.added.is_empty();
         for key in change.added {
             let asked = |hold: &Hold| matches!(hold.phase, Phase::Asked { change_id: asked, .. } if asked == change_id);
             if !self.keys.get(&key).is_some_and(asked) {
@@ -289,7 +298,31 @@ impl Holds {
             }
             settled.push(Settled::Drop(key));
         }
+        // The member changed nothing at all. What is to go may be why; that it goes alone is not refused for what was to come.
+        if !request_was_only_removals {
+            for key in change.removed {
+                let key = CacheKey {
+                    domain: Arc::clone(&change.domain),
+                    key,
+                };
+                if !self.keys.contains_key(&key) {
+                    self.wish(&key, Wish::Remove);
+                }
+            }
+        }
         Some(change.domain)
+    }
+
+    /// A key that was added turned out to have no entry. Returns one for which the same was found so long ago that it is heard
+    /// of no more, unless it has one by now: those without are at most `empty_max`.
+    pub(super) fn found_empty(&mut self, key: &CacheKey, empty_max: usize) -> Option<CacheKey> {
+        if self.keys.contains_key(key) {
+            self.empty.push_back(key.clone());
+        }
+        if self.empty.len() > empty_max {
+            return self.empty.pop_front();
+        }
+        None
     }
 
     /// Every key, for those who look for some.
@@ -446,6 +479,37 @@ mod tests {
         }
         assert!(holds.next_request().is_some());
         assert!(holds.next_request().is_none(), "four are not answered");
+    }
+
+    #[test]
+    fn what_was_to_go_with_a_refused_request_goes_alone_and_then_is_given_up() {
+        let mut holds = Holds::new(10);
+        holds.read(&key("default", "a"), entry(3, 5));
+        answer(&mut holds, 5, &[]);
+        holds.remove(&key("default", "a"));
+        holds.read(&key("default", "b"), entry(3, 5));
+        let both = holds.next_request().unwrap();
+        assert_eq!((both.added.len(), both.removed.len()), (1, 1));
+        holds.refused(both.change_id, &mut Vec::new());
+        let alone = holds.next_request().unwrap();
+        assert_eq!((alone.added.len(), alone.removed), (0, vec![Bytes::from("a")]));
+        holds.refused(alone.change_id, &mut Vec::new());
+        assert!(holds.is_quiet());
+    }
+
+    #[test]
+    fn of_keys_without_an_entry_the_oldest_is_named_when_there_are_too_many() {
+        let mut holds = Holds::new(10);
+        let keys: Vec<CacheKey> = (0..3).map(|number| key("default", &number.to_string())).collect();
+        for key in &keys {
+            holds.read(key, entry(0, 5));
+        }
+        let settled = answer(&mut holds, 7, &[]);
+        assert_eq!(settled, keys.iter().cloned().map(Settled::Drop).collect::<Vec<_>>());
+        assert_eq!(holds.found_empty(&keys[0], 2), None);
+        assert_eq!(holds.found_empty(&keys[1], 2), None);
+        assert_eq!(holds.found_empty(&keys[2], 2), Some(keys[0].clone()));
+        assert_eq!(holds.found_empty(&key("default", "refused"), 2), None, "it is not held");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use quorate_proto::v1;
 use quorate_proto::v1::watch_client::WatchClient;
 
 use super::handle::Cache;
+
+use super::lane::lost;
 use super::selects::{Stale, check};
 use crate::call::Nature;
 use crate::consistency::whole_ms;
@@ -42,12 +44,17 @@ pub struct Invalidated {
     pub acknowledged: u64,
     /// Members that could not be reached: what their caches hold is not known.
     pub unreached: Vec<u64>,
+    /// It was waited for; otherwise only the caches of the member that was asked are counted, and none of them has answered.
+    pub waited: bool,
 }
 
 impl Invalidated {
-    /// Whether every cache of the cluster is known to have dropped it.
+    /// Whether every cache that a stream kept true meanwhile is known to have dropped it: it was
+    /// [waited for](Invalidate::acknowledged), every member was reached, and every cache has said so. One whose stream was
+    /// broken is not among them: it answers nothing, and when it has a stream again it goes on with those of its entries that
+    /// are the same as in the store.
     pub fn is_complete(&self) -> bool {
-        self.unreached.is_empty() && self.acknowledged == self.told
+        self.waited && self.unreached.is_empty() && self.acknowledged == self.told
     }
 }
 
@@ -111,6 +118,7 @@ impl Invalidate {
             told: response.told,
             acknowledged: response.acknowledged,
             unreached: response.unreached,
+            waited: !self.wait.is_zero(),
         })
     }
 }
@@ -154,6 +162,7 @@ async fn ask(
     wait: Duration,
 ) -> Result<v1::InvalidateResponse> {
     let patience = wait + core.call_timeout;
+    endpoint.check_cluster().await.map_err(lost)?;
     let mut member = WatchClient::new(endpoint.channel());
     let mut message = tonic::Request::new(request.clone());
     message.set_timeout(patience);

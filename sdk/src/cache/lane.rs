@@ -20,7 +20,7 @@ use crate::seen::Seen;
 use crate::watch::Departure;
 
 /// Keys that a member keeps of one cache.
-const KEYS_MAX: usize = 131_072;
+pub(super) const KEYS_MAX: usize = 131_072;
 /// For how long a domain that was refused is left alone, in nanoseconds.
 const REFUSED_FOR: u64 = 5_000_000_000;
 const REFUSED_MAX: usize = 1_024;

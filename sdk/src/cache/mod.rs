@@ -27,6 +27,8 @@ mod proof;
 #[cfg(test)]
 mod race_tests;
 mod read;
+#[cfg(test)]
+mod relaxed_tests;
 mod selects;
 mod settings;
 mod shared;

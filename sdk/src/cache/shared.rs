@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -13,16 +13,21 @@ use quorate_proto::v1;
 use tokio::sync::broadcast;
 
 use super::dropped::{DropCause, Dropped, WAITING_MAX};
-use super::entry::{Cached, Entry};
+use super::entry::{Cached, Entry, UNKNOWN_AGE};
+use super::handle::UNBOUNDED;
 use super::holds::Settled;
 use super::key::{CacheKey, KeyRef, domain_or_default};
-use super::lane::{Lane, Writer};
+use super::lane::{KEYS_MAX, Lane, Writer};
 use super::selects::{one_key, selects};
 use super::settings::{CacheSettings, Coherence};
 use super::stats::{CacheStats, Counts, Miss, count};
 use super::store::Store;
 use crate::record::Record;
 use crate::seen::Seen;
+
+/// Where the clock of a cache begins, in nanoseconds: what was read may be older than the client, by any age that a member may
+/// know.
+const CLOCK_BEGINS: u64 = 1 << 62;
 
 /// Names of domains that are kept once for all their keys.
 const DOMAINS_MAX: usize = 1_024;
@@ -74,7 +79,7 @@ impl Shared {
         }
     }
 
-    /// The clock of the cache, in nanoseconds; at least 1.
+    /// The clock of the cache, in nanoseconds.
     #[inline]
     pub(super) fn now(&self) -> u64 {
         #[cfg(test)]
@@ -82,11 +87,12 @@ impl Shared {
             return now.load(Ordering::SeqCst);
         }
         let elapsed = self.origin.elapsed();
-        elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos()) + 1
+        CLOCK_BEGINS + elapsed.as_secs() * 1_000_000_000 + u64::from(elapsed.subsec_nanos())
     }
 
-    pub(super) fn origin(&self) -> Instant {
-        self.origin
+    /// When its clock shows so much.
+    pub(super) fn instant(&self, at: u64) -> Instant {
+        self.origin + Duration::from_nanos(at.saturating_sub(CLOCK_BEGINS))
     }
 
     /// None: nothing keeps such entries true.
@@ -118,20 +124,25 @@ impl Shared {
 
     #[inline]
     fn look_up_kept(&self, lane: &Lane, key: KeyRef<'_>, staleness_max: u64) -> Result<Cached, Miss> {
-        lane.asks.ask(staleness_max);
         let standing = lane
             .proof
             .stand(staleness_max, || self.now(), || self.seen.point_at_once());
         let standing = match standing {
             Ok(standing) => standing,
             Err(why) => {
+                // No proof helps where nothing is held.
+                if !self.store.has(&key) {
+                    return Err(Miss::Absent);
+                }
                 if why != Miss::Broken {
+                    lane.asks.ask(staleness_max);
                     lane.nudge();
                 }
                 return Err(why);
             }
         };
         let entry = self.find(key, standing.now)?;
+        lane.asks.ask(staleness_max);
         // What is known to be newer belongs to a revision that has not come whole.
         if entry.known_at > standing.position || !lane.proof.is_still(&standing) {
             return Err(Miss::Behind);
@@ -150,7 +161,10 @@ impl Shared {
         }
         let now = self.now();
         let entry = self.find(key, now)?;
-        let staleness = now.saturating_sub(entry.fresh_as_of);
+        let staleness = match entry.fresh_as_of {
+            UNKNOWN_AGE => UNBOUNDED,
+            fresh_as_of => now.saturating_sub(fresh_as_of),
+        };
         if staleness > staleness_max {
             return Err(Miss::TooOld);
         }
@@ -166,6 +180,12 @@ impl Shared {
     fn find(&self, key: KeyRef<'_>, now: u64) -> Result<Arc<Entry>, Miss> {
         let found = self.store.look_up(&key, self.counts.hits());
         found.filter(|entry| now < entry.expires_at).ok_or(Miss::Absent)
+    }
+
+    /// Keys without an entry that a watch hears of: as many as there may be with one, as far as the member has room for both.
+    pub(super) fn empty_max(&self) -> usize {
+        let entries_max = usize::try_from(self.settings.entries_max).unwrap_or(KEYS_MAX);
+        entries_max.min(KEYS_MAX.saturating_sub(entries_max)).max(1)
     }
 
     /// When an entry that comes in now is over.
@@ -185,7 +205,15 @@ impl Shared {
         }
     }
 
-    /// The answer of a read of one key, no older than `staleness_ms` when it was given.
+    /// As one that is before another page of the same revision: what it brings is as old as the first.
+    pub(super) fn begin_page(&self, first: Fill) -> Fill {
+        Fill {
+            stamp: self.stamp.load(Ordering::Acquire),
+            ..first
+        }
+    }
+
+    /// The answer of a read of one key, no older than `staleness_ms` when it was given; `u64::MAX`: nobody knows.
     pub(crate) fn fill(
         &self,
         fill: Fill,
@@ -198,7 +226,8 @@ impl Shared {
         let domain = self.intern(domain);
         let coherence = self.settings.coherence_in(&domain);
         let key = CacheKey::new(&domain, key);
-        let fresh_as_of = fill.began.saturating_sub(staleness_ms.saturating_mul(1_000_000));
+        let staleness = staleness_ms.saturating_mul(1_000_000);
+        let fresh_as_of = fill.began.checked_sub(staleness).unwrap_or(UNKNOWN_AGE);
         let entry = Arc::new(Entry::new(
             &key.key,
             record.cloned(),
@@ -334,28 +363,41 @@ impl Shared {
         if let Some(key) = one_key(selector) {
             return u64::from(self.forget(&CacheKey::new(&domain, key), cause));
         }
-        let mut meant: BTreeSet<CacheKey> = BTreeSet::new();
-        for (key, entry) in self.store.entries() {
-            if selects(selector, &key, Some(&entry)) {
-                meant.insert(key);
-            }
-        }
-        if let Some(lane) = self.lane(self.settings.coherence_in(&domain)) {
-            let writer = lane.writer.lock();
-            // Those that are being asked for have no entry yet.
-            let pending = writer.holds.keys().filter(|key| !self.store.holds(key));
-            meant.extend(pending.filter(|key| selects(selector, key, None)).cloned());
-        }
+        let meant = self.selected(selector, self.settings.coherence_in(&domain));
         meant.iter().map(|key| u64::from(self.forget(key, cause))).sum()
+    }
+
+    /// What is meant among entries of one coherence. Looked for while nobody fills: what is taken in afterwards is of a read that
+    /// began later.
+    fn selected(&self, selector: &v1::CacheSelector, coherence: Coherence) -> BTreeSet<CacheKey> {
+        let entries = || {
+            let meant = |(key, entry): &(CacheKey, Arc<Entry>)| selects(selector, key, Some(entry));
+            self.store.entries().filter(meant).map(|(key, _)| key)
+        };
+        let Some(lane) = self.lane(coherence) else {
+            let _relaxed = self.relaxed.lock();
+            return entries().collect();
+        };
+        let writer = lane.writer.lock();
+        // Those that are being asked for have no entry yet.
+        let pending = writer.holds.keys().filter(|key| !self.store.holds(key));
+        let pending = pending.filter(|key| selects(selector, key, None)).cloned();
+        entries().chain(pending).collect()
     }
 
     /// Drops everything; how many entries went.
     pub(super) fn clear(&self) -> u64 {
         self.stamp.fetch_add(1, Ordering::AcqRel);
-        let mut keys: BTreeSet<CacheKey> = self.store.entries().map(|(key, _)| key).collect();
+        let mut keys: BTreeSet<CacheKey> = BTreeSet::new();
+        let all_of = |coherence| self.entries_of(coherence).into_iter().map(|(key, _)| key);
         for lane in [&self.eventual, &self.strong] {
-            keys.extend(lane.writer.lock().holds.keys().cloned());
+            let writer = lane.writer.lock();
+            keys.extend(writer.holds.keys().cloned());
+            keys.extend(all_of(lane.coherence));
         }
+        let relaxed = self.relaxed.lock();
+        keys.extend(all_of(Coherence::Relaxed));
+        drop(relaxed);
         let forgotten = keys.iter().map(|key| self.forget(key, DropCause::Invalidated));
         forgotten.map(u64::from).sum()
     }
@@ -428,7 +470,7 @@ impl Shared {
             bytes: self.store.bytes(),
             entries_max: self.settings.entries_max,
             bytes_max: self.settings.bytes_max,
-            proof_age: age.map(std::time::Duration::from_nanos),
+            proof_age: age.map(Duration::from_nanos),
             ..self.counts.read()
         }
     }

@@ -97,6 +97,11 @@ impl Store {
         self.notices.index.get(&key.borrowed())
     }
 
+    /// As [`holds`](Self::holds), and it does not count as a look-up either.
+    pub(super) fn has(&self, key: &KeyRef<'_>) -> bool {
+        self.notices.index.get(key).is_some()
+    }
+
     pub(super) fn holds(&self, key: &CacheKey) -> bool {
         self.get(key).is_some()
     }

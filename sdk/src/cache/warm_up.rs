@@ -128,6 +128,7 @@ impl WarmUp {
             read: Some(Consistency::Local.read_options(core.seen_revision())),
             ..Default::default()
         };
+        let mut first = None;
         loop {
             let left = room.saturating_sub(warmed.read);
             if left == 0 {
@@ -135,7 +136,8 @@ impl WarmUp {
                 return Ok(());
             }
             request.limit = left.min(PAGE_RECORDS);
-            let fill = self.cache.shared.begin_fill();
+            let shared = &self.cache.shared;
+            let fill = first.map_or_else(|| shared.begin_fill(), |(first, _)| shared.begin_page(first));
             let answered = core.read(Request::Range(request.clone()), Route::Any, self.timeout);
             let page = match answered.await? {
                 Response::Range(page) => page,
@@ -145,17 +147,15 @@ impl WarmUp {
             if request.revision == 0 {
                 request.revision = header.revision;
             }
-            // Every page is of the revision of the first.
+            // Every page is of the revision of the first, and as old.
             header.revision = request.revision;
+            let (_, age) = *first.get_or_insert((fill, page.staleness_ms));
             warmed.read += page.records.len() as u64;
             let is_empty = page.records.is_empty();
             for record in page.records {
                 let record = Record::from(record);
-                let age = page.staleness_ms;
                 let key = record.key.clone();
-                self.cache
-                    .shared
-                    .fill(fill, &self.domain, &key, &header, age, Some(&record));
+                shared.fill(fill, &self.domain, &key, &header, age, Some(&record));
             }
             if !page.more || page.next_page.is_empty() || is_empty {
                 return Ok(());

@@ -203,6 +203,12 @@ impl CacheWatcher for Watcher {
                 writer.holds.changed(change_id, revision, &changed.differ, &mut settled);
             }
             for settled in settled {
+                if let Settled::Drop(key) = &settled
+                    && let Some(old) = writer.holds.found_empty(key, self.cache.empty_max())
+                    && !self.cache.store.holds(&old)
+                {
+                    writer.holds.remove(&old);
+                }
                 self.cache.settle(settled);
             }
             self.cache.sweep(lane, writer);

@@ -13,6 +13,7 @@ use super::events::MemoryEvent;
 use super::handle::{Memory, Shared};
 use super::metrics::count;
 use super::read::MemoryRead;
+use super::tasks::wall_ms;
 use super::value::{decode, encode};
 use super::write::MemoryWrite;
 use crate::error::{Error, ErrorKind, Outcome, Result};
@@ -57,6 +58,7 @@ impl Memory {
             count(&shared.counters.reads, 1);
             let key = String::from_utf8_lossy(&entry.key).into_owned();
             let json = if entry.siblings.len() < 2 {
+                shared.contexts.set(&key, entry.context);
                 Some(entry.value)
             } else {
                 shared.read_agent(&key).await?.map(|(json, _)| json)
@@ -68,6 +70,12 @@ impl Memory {
         }
         Ok(agents)
     }
+}
+
+/// What is made of several values lives as long as the last of them; zero: for ever.
+fn time_left(entry: &EventualEntry) -> Duration {
+    let left = |end: u64| Duration::from_millis(end.saturating_sub(wall_ms()).max(1));
+    entry.expires_at_ms.map_or(Duration::ZERO, left)
 }
 
 impl Shared {
@@ -106,7 +114,7 @@ impl Shared {
             let resolution = self.resolve_siblings(key, &entry)?;
             let json = Bytes::from(encode(key, &resolution.resolved)?);
             let put = eventual.put(key, &json).strategy(Strategy::Siblings);
-            let written = put.context(&entry.context).ttl(self.settings.default_ttl).await?;
+            let written = put.context(&entry.context).ttl(time_left(&entry)).await?;
             let entries = entry.siblings.len();
             self.events.tell(|| MemoryEvent::ConflictResolved {
                 key: key.to_owned(),

@@ -60,17 +60,18 @@ impl Gate {
         self.inside.load(Ordering::SeqCst)
     }
 
-    /// Lets nobody in any more, and waits for those inside, at most that long. False if it was closed before.
-    pub(super) async fn close(&self, patience: Duration) -> bool {
-        if self.closed.send_replace(true) {
-            return false;
-        }
+    /// Lets nobody in any more.
+    pub(super) fn close(&self) {
+        self.closed.send_replace(true);
+    }
+
+    /// Waits for those who were inside when it was closed, at most that long.
+    pub(super) async fn emptied(&self, patience: Duration) {
         let mut left = self.left.subscribe();
         let empty = async { while self.inside() > 0 && left.changed().await.is_ok() {} };
         if timeout(patience, empty).await.is_err() {
             tracing::warn!(calls = self.inside(), "a memory is shut down with calls outstanding");
         }
-        true
     }
 }
 
@@ -91,7 +92,8 @@ mod tests {
     async fn closing_waits_for_those_inside_and_lets_in_nobody_else() {
         let gate = Gate::default();
         let pass = gate.enter().unwrap();
-        let mut closing = std::pin::pin!(gate.close(Duration::from_secs(60)));
+        gate.close();
+        let mut closing = std::pin::pin!(gate.emptied(Duration::from_secs(60)));
         assert!(futures::poll!(&mut closing).is_pending());
         let refused = gate.enter_to_read().unwrap_err();
         assert_eq!(
@@ -99,7 +101,7 @@ mod tests {
             (&ErrorKind::Closed, Outcome::NotAMutation)
         );
         drop(pass);
-        assert!(closing.await);
-        assert!(!gate.close(Duration::from_secs(60)).await, "it was closed before");
+        closing.await;
+        gate.emptied(Duration::from_secs(60)).await;
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::builder::MemoryBuilder;
 use super::cache;
@@ -87,6 +88,10 @@ pub(super) struct Shared {
     pub(super) subscriptions: Subscriptions,
     /// What became of writes that were sent for a reason of the memory's own, and were not asked for yet.
     pub(super) flushed: Mutex<Flushed>,
+    /// Held by those who are about to add to it, and by whoever wants to know that nobody is.
+    pub(super) flushing: tokio::sync::RwLock<()>,
+    /// What became of its end, once that was begun.
+    pub(super) ended: Mutex<Option<watch::Receiver<Option<Result<()>>>>>,
 }
 
 impl Shared {
@@ -116,11 +121,14 @@ impl Shared {
             contexts: Contexts::default(),
             subscriptions: Subscriptions::default(),
             flushed: Mutex::default(),
+            flushing: tokio::sync::RwLock::default(),
+            ended: Mutex::default(),
         }
     }
 
     /// Sends what the batch holds. What becomes of it is kept for the next who asks.
     pub(super) async fn flush(&self) {
+        let _flushing = self.flushing.read().await;
         let flushed = self.batch.flush().await;
         self.flushed.lock().take_over(flushed);
     }

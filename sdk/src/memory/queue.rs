@@ -24,7 +24,7 @@ const VISIBILITY_MAX: Duration = Duration::from_secs(7 * 86_400);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct QueueState {
-    /// Tasks that wait, the next one first, with those that are delayed behind them.
+    /// Tasks that wait, the next one first, with those that are delayed behind them; without those that somebody works on, too.
     pub pending: Vec<String>,
     /// Tasks that somebody works on.
     pub processing: Vec<String>,
@@ -60,9 +60,15 @@ impl QueueState {
                 .map(|item| name_of(item).map(str::to_owned))
                 .collect::<Result<Vec<_>>>()
         };
-        let mut pending = named(ItemState::Ready)?;
-        pending.extend(named(ItemState::Delayed)?);
-        let processing = named(ItemState::Claimed)?;
+        // A task may have several items. It is named once, by what is done with it.
+        let mut known = BTreeSet::new();
+        let mut once = |mut tasks: Vec<String>| {
+            tasks.retain(|task| known.insert(task.clone()));
+            tasks
+        };
+        let processing = once(named(ItemState::Claimed)?);
+        let mut pending = once(named(ItemState::Ready)?);
+        pending.extend(once(named(ItemState::Delayed)?));
         let of = |state| snapshot.in_state(state).count() as u64;
         Ok(Self {
             pending,
@@ -320,6 +326,25 @@ mod tests {
         );
         assert_eq!((read.ready, read.claimed, read.dead, read.revision), (1, 1, 1, Some(7)));
         assert!(difference(&snapshot, &read).is_empty());
+    }
+
+    #[test]
+    fn a_task_of_several_items_is_read_once_and_may_be_given_back() {
+        use ItemState::{Claimed, Delayed, Ready};
+        let items = vec![
+            item(1, "a", Ready),
+            item(2, "a", Ready),
+            item(3, "b", Ready),
+            item(4, "b", Claimed),
+            item(5, "a", Delayed),
+        ];
+        let read = QueueState::of(&snapshot(items)).unwrap();
+        assert_eq!(
+            (read.pending.as_slice(), read.processing.as_slice()),
+            (&["a".to_owned()][..], &["b".to_owned()][..])
+        );
+        assert_eq!((read.ready, read.delayed, read.claimed), (3, 1, 1));
+        check(&read).unwrap();
     }
 
     #[test]

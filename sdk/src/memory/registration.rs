@@ -9,9 +9,11 @@ use tokio::time::{Duration, MissedTickBehavior};
 
 use super::events::MemoryEvent;
 use super::handle::Shared;
+use super::value::encode;
 use crate::error::{ErrorKind, Result};
 use crate::lease::Session;
-use crate::worker::Worker;
+use crate::txn::Op;
+use crate::worker::{Worker, capacity_op};
 
 /// How many tasks a worker may have that has not said it.
 const CAPACITY: u32 = 1;
@@ -75,7 +77,7 @@ impl Shared {
         };
         let Some(before) = before else { return Ok(registered) };
         if let Some(status) = &before.status {
-            self.put_status(&mut registered, status.clone()).await?;
+            self.put_status(&mut registered, status.clone(), None).await?;
         }
         if before.capacity_told {
             self.tell_capacity(&mut registered, capacity).await?;
@@ -83,11 +85,30 @@ impl Shared {
         Ok(registered)
     }
 
-    /// Writes what the worker says of itself, for as long as its session lives.
-    pub(super) async fn put_status(&self, registered: &mut Registered, status: Bytes) -> Result<u64> {
-        let key = self.table.worker_status(&self.settings.worker_id)?;
-        let put = self.client.put(key, &status).lease(registered.session.id());
-        let revision = put.await?.revision;
+    /// Writes what the worker says of itself, for as long as its session lives, and with it its capacity, if that is another
+    /// one than before.
+    pub(super) async fn put_status(
+        &self,
+        registered: &mut Registered,
+        status: Bytes,
+        capacity: Option<u32>,
+    ) -> Result<u64> {
+        let (worker, lease) = (&self.settings.worker_id, registered.session.id());
+        let key = self.table.worker_status(worker)?;
+        let revision = match capacity.filter(|capacity| *capacity != registered.capacity) {
+            None => self.client.put(key, &status).lease(lease).await?.revision,
+            Some(tasks) => {
+                let mut txn = self.client.txn().then(capacity_op(worker, lease, tasks));
+                txn = txn.then(Op::put(key, &status).lease(lease));
+                if registered.capacity_told {
+                    let key = self.table.worker_capacity(worker)?;
+                    txn = txn.then(Op::put(&key, encode(&key, &tasks)?).lease(lease));
+                }
+                let revision = txn.await?.revision;
+                registered.capacity = tasks;
+                revision
+            }
+        };
         registered.status = Some(status);
         Ok(revision)
     }

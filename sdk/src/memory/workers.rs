@@ -33,11 +33,13 @@ impl Memory {
     /// with the session of the worker.
     ///
     /// For this worker it also registers it, at the first call, and from then on heartbeats are made in the background. If the
-    /// status is an object with a whole number `capacity`, that is how many tasks it may have at a time; otherwise one, until
-    /// [`sync_worker_capacity`](Self::sync_worker_capacity). Another worker must be registered.
+    /// status is an object with a whole number `capacity`, that is how many tasks it may have at a time from this revision on;
+    /// without one it stays as it is, one at first. Another worker must be registered, and its status does not change its
+    /// capacity: [`sync_worker_capacity`](Self::sync_worker_capacity) does.
     ///
     /// # Errors
     ///
+    /// [`NoCapacity`](ErrorKind::NoCapacity) if it has more tasks than it says that it may have;
     /// [`WorkerExists`](ErrorKind::WorkerExists) if this worker is registered by another process, which may have died less
     /// than three heartbeats ago; [`UnknownWorker`](ErrorKind::UnknownWorker) if another one is not registered;
     /// [`Closed`](ErrorKind::Closed), and what any call may return.
@@ -48,8 +50,9 @@ impl Memory {
         let json = Bytes::from(encode(&key, status)?);
         let revision = if worker == shared.settings.worker_id {
             let mut current = shared.registration.current.lock().await;
-            let registered = shared.registered(&mut current, capacity_in(&json)).await?;
-            shared.put_status(registered, json.clone()).await?
+            let capacity = capacity_in(&json);
+            let registered = shared.registered(&mut current, capacity).await?;
+            shared.put_status(registered, json.clone(), capacity).await?
         } else {
             let lease = shared.lease_of(worker).await?;
             shared.client.put(&key, &json).lease(lease).await?.revision

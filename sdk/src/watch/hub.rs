@@ -95,7 +95,7 @@ impl Watches {
         if place.failures.load(Ordering::Acquire) != failures {
             return Err(lost(format!("{address}: another watch has just failed to connect")));
         }
-        let opening = Link::open(endpoint.transport(), address, self.probe_interval);
+        let opening = Link::open(endpoint, self.probe_interval);
         let opened = match endpoint.dial(opening).await {
             Ok(opened) => opened,
             Err(reason) => Err(lost(reason)),

@@ -18,14 +18,14 @@ use quorate_proto::v1::watch_message::Message;
 use quorate_proto::v1::watch_request::Request;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tonic::transport::Endpoint;
 
 use super::cached::CacheWatcher;
 use super::delivery::{Delivery, bytes_of};
 use super::outbox::Outbox;
 use super::probing::Probing;
 use super::subscription::{Departure, Subscription};
-use crate::connection::{REPLY_BYTES_MAX, chain};
+use crate::connection::REPLY_BYTES_MAX;
+use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 
 /// An open stream; dropping it sends its watches away.
@@ -64,11 +64,11 @@ pub(crate) struct Attachment {
 impl Link {
     /// Connects and opens the stream. The outer error is of the connection, the inner one an answer that came over it.
     pub(super) async fn open(
-        transport: &Endpoint,
-        address: &str,
+        endpoint: &Endpoint,
         probe_interval: Duration,
     ) -> std::result::Result<Result<Self>, String> {
-        let channel = transport.connect().await.map_err(|error| chain(&error))?;
+        let address = endpoint.address();
+        let channel = endpoint.connect_with(|transport| transport).await?;
         let shared = Arc::new(Shared {
             address: address.to_owned(),
             state: Mutex::default(),

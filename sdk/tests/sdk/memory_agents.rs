@@ -129,3 +129,14 @@ async fn entries_of_a_program_are_resolved_without_a_call() {
         (0, 0)
     );
 }
+
+#[tokio::test]
+async fn what_was_read_with_all_others_is_replaced_by_what_is_written_next() {
+    let cluster = FakeCluster::start(1).await;
+    let (one, other) = two(&cluster, resolvers::max_value).await;
+    one.sync_agent_coordination("t", "coder", &5).await.unwrap();
+    assert_eq!(other.get_task_agents::<u8>("t").await.unwrap()["coder"], 5);
+    other.sync_agent_coordination("t", "coder", &1).await.unwrap();
+    assert_eq!(other.get_task_agents::<u8>("t").await.unwrap()["coder"], 1);
+    assert_eq!(other.get_metrics().conflicts, 0);
+}

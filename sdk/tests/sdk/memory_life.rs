@@ -85,6 +85,28 @@ async fn a_shutdown_waits_for_the_calls_under_way() {
 }
 
 #[tokio::test]
+async fn a_shutdown_goes_on_when_its_caller_does_not_wait_and_all_callers_wait_for_the_same() {
+    let cluster = FakeCluster::start(1).await;
+    let client = cluster.client().await;
+    let memory = memory_of(&client, "worker-1").await;
+    memory.write("warm", "up").await.unwrap();
+    cluster.members[0].hold();
+    let writing = tokio::spawn({
+        let memory = memory.clone();
+        async move { memory.write("k", "v").await }
+    });
+    cluster.members[0].has_calls(3).await;
+    assert!(futures::poll!(std::pin::pin!(memory.shutdown())).is_pending());
+    let mut again = std::pin::pin!(memory.shutdown());
+    assert!(futures::poll!(&mut again).is_pending(), "it is not over yet");
+    memory.get_queue().await.unwrap_err();
+    cluster.members[0].release();
+    again.await.unwrap();
+    memory.shutdown().await.unwrap();
+    writing.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_client_that_was_given_stays_open() {
     let cluster = FakeCluster::start(1).await;
     let client = cluster.client().await;

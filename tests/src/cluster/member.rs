@@ -25,6 +25,7 @@ pub struct Member {
     process: Option<Child>,
     /// After the process, which has ended when it goes.
     disk: Option<SmallDisk>,
+    environment: Vec<(String, String)>,
 }
 
 impl Member {
@@ -35,6 +36,7 @@ impl Member {
             home,
             process: None,
             disk,
+            environment: Vec::new(),
         }
     }
 
@@ -106,6 +108,7 @@ impl Member {
         let child = command
             .args(["server", "--config"])
             .arg(self.configuration())
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log)
             .stderr(errors)
@@ -113,6 +116,10 @@ impl Member {
             .map_err(HarnessError::io(format!("start {command:?}")))?;
         self.process = Some(child);
         Ok(())
+    }
+
+    pub(super) fn set_environment(&mut self, variables: Vec<(String, String)>) {
+        self.environment = variables;
     }
 
     /// How it ended, if it ended by itself.
@@ -156,7 +163,8 @@ impl Member {
         self.reap().map(|_| ())
     }
 
-    fn reap(&mut self) -> Result<ExitStatus, HarnessError> {
+    /// Takes note of how it ended, and waits for that if it has not yet.
+    pub(super) fn reap(&mut self) -> Result<ExitStatus, HarnessError> {
         let mut child = self.process.take().ok_or_else(|| self.problem("does not run"))?;
         child
             .wait()

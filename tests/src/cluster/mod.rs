@@ -21,7 +21,7 @@ pub use member::Member;
 pub use network::{Network, Passed, Quality};
 pub use ports::free_ports;
 pub use processes::Cluster;
-pub use settings::{SMALL_RESERVE_BYTES, Settings, run_to_exit};
+pub use settings::{SMALL_RESERVE_BYTES, Settings, run_to_exit, run_to_exit_with};
 pub use status::{EqualState, status_of};
 
 /// Whether this machine lets the wall clocks of members be set, and if not, why.

@@ -62,7 +62,10 @@ impl Cluster {
 
     /// Makes directories and configuration files and starts nothing.
     pub fn prepare(settings: Settings) -> Result<Cluster, HarnessError> {
-        let binary = server_binary()?;
+        let binary = match &settings.binary {
+            Some(binary) => binary.clone(),
+            None => server_binary()?,
+        };
         let (root, temporary) = match &settings.data_root {
             Some(root) => (root.clone(), None),
             None => {
@@ -154,6 +157,25 @@ impl Cluster {
             .node_toml(member.addresses(), &member.configured_data_directory(), founders);
         let path = member.configuration();
         std::fs::write(&path, text).map_err(HarnessError::io(format!("write {}", path.display())))
+    }
+
+    /// What a member finds in its environment when it is started next, beside what this process has.
+    pub fn set_environment(&mut self, id: u64, variables: Vec<(String, String)>) -> Result<(), HarnessError> {
+        self.members
+            .get_mut(&id)
+            .ok_or_else(|| no_such(id))?
+            .set_environment(variables);
+        Ok(())
+    }
+
+    /// A member that has ended by itself can be started again after this.
+    pub fn bury(&mut self, id: u64) -> Result<ExitStatus, HarnessError> {
+        self.members.get_mut(&id).ok_or_else(|| no_such(id))?.reap()
+    }
+
+    /// How a member has ended by itself; none if it runs, or was ended.
+    pub fn ended(&mut self, id: u64) -> Option<ExitStatus> {
+        self.members.get_mut(&id).and_then(Member::ended)
     }
 
     /// Ids of all members, running or not.
@@ -311,11 +333,6 @@ impl Cluster {
             }
         }
         Ok(())
-    }
-
-    /// How a member has ended, if it has by itself.
-    pub fn ended(&mut self, id: u64) -> Result<Option<ExitStatus>, HarnessError> {
-        Ok(self.member_mut(id)?.ended())
     }
 
     /// Ids of the members that run.

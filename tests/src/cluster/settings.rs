@@ -29,6 +29,8 @@ pub struct Settings {
     pub disk_bytes: Option<u64>,
     /// The log is in small segments, which are read through sooner when a member starts.
     pub small_segments: bool,
+    /// The server's program; [`server_binary`] when absent.
+    pub binary: Option<PathBuf>,
     /// Tables appended to every configuration file; none of storage with small segments or disks.
     pub more_toml: String,
 }
@@ -59,6 +61,7 @@ impl Settings {
             own_clocks: false,
             disk_bytes: None,
             small_segments: false,
+            binary: None,
             more_toml: String::new(),
         }
     }
@@ -139,15 +142,26 @@ pub(super) struct Addresses {
 /// Runs a server that is expected to refuse its configuration, and returns how it ended and what it printed. One
 /// that has not ended within `deadline` is killed, and that is the error.
 pub async fn run_to_exit(configuration: &str, deadline: Duration) -> Result<(ExitStatus, String), HarnessError> {
+    run_to_exit_with(&server_binary()?, configuration, &[], deadline).await
+}
+
+/// The same with a server and an environment that are named.
+pub async fn run_to_exit_with(
+    binary: &Path,
+    configuration: &str,
+    environment: &[(&str, &str)],
+    deadline: Duration,
+) -> Result<(ExitStatus, String), HarnessError> {
     let directory = tempfile::tempdir().map_err(HarnessError::io("make a temporary directory"))?;
     let path = directory.path().join("node.toml");
     let log = directory.path().join("output.log");
     std::fs::write(&path, configuration).map_err(HarnessError::io("write node.toml"))?;
     let output = std::fs::File::create(&log).map_err(HarnessError::io("create output.log"))?;
     let errors = output.try_clone().map_err(HarnessError::io("open output.log twice"))?;
-    let mut child = Command::new(server_binary()?)
+    let mut child = Command::new(binary)
         .args(["server", "--config"])
         .arg(&path)
+        .envs(environment.iter().copied())
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)

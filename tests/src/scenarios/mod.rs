@@ -5,11 +5,14 @@
 //! that was acknowledged, and all members have the same state at the same index.
 
 mod cache_rounds;
+mod canaries;
 mod corruption;
 mod eventual_rounds;
+mod failpoints;
 mod kill_rounds;
 mod many_clients;
 mod power_loss;
+mod promises;
 mod queue_rounds;
 mod queue_worker;
 mod run;
@@ -17,11 +20,14 @@ mod watch_rounds;
 mod witnessed;
 
 pub use cache_rounds::{CacheReport, CacheRounds};
+pub use canaries::{Canaries, CanaryReport, Found};
 pub use corruption::{Corruption, CorruptionReport};
 pub use eventual_rounds::{EventualFaults, EventualReport, EventualRounds};
+pub use failpoints::{FailpointReport, Failpoints};
 pub use kill_rounds::KillRounds;
 pub use many_clients::{CrowdPart, ManyClients, ManyClientsReport};
 pub use power_loss::{PowerLoss, PowerLossEnd};
+pub use promises::{Kept, Promise};
 pub use queue_rounds::{QueueReport, QueueRounds};
 pub use queue_worker::QueueWorker;
 pub use run::RunReport;

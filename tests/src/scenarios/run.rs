@@ -64,6 +64,23 @@ impl Run {
     pub(super) async fn begin(cluster: Cluster, clients: u64, seed: u64) -> Result<Run, HarnessError> {
         let observer = cluster.client().await?;
         let audit = Audit::begin(&observer, PREFIX).await?;
+        Self::begin_with(cluster, observer, audit, clients, seed).await
+    }
+
+    /// The same beside others, who write what they like under other keys.
+    pub(super) async fn begin_among_others(cluster: Cluster, clients: u64, seed: u64) -> Result<Run, HarnessError> {
+        let observer = cluster.client().await?;
+        let audit = Audit::begin(&observer, PREFIX).await?.among_others();
+        Self::begin_with(cluster, observer, audit, clients, seed).await
+    }
+
+    async fn begin_with(
+        cluster: Cluster,
+        observer: Client,
+        audit: Audit,
+        clients: u64,
+        seed: u64,
+    ) -> Result<Run, HarnessError> {
         let mut sdk_clients = Vec::new();
         for _ in 0..clients {
             sdk_clients.push(cluster.client().await?);

@@ -31,6 +31,7 @@ mod memory;
 mod memory_keys;
 mod nemeses;
 mod partitions;
+mod promises;
 mod queues;
 mod reads;
 mod retries;

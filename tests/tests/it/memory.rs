@@ -192,6 +192,11 @@ async fn a_status_registers_its_worker_and_is_written_for_registered_ones_only()
     register(&one, 5).await;
     let record = other.client().worker("worker-1").await.unwrap().unwrap();
     assert_eq!(record.capacity, 5);
+    // Another capacity counts from the status on that says it.
+    register(&one, 7).await;
+    one.sync_worker_status("worker-1", "says nothing of it").await.unwrap();
+    let record = other.client().worker("worker-1").await.unwrap().unwrap();
+    assert_eq!(record.capacity, 7);
     let revision = other
         .sync_worker_status("worker-1", &json!({"state": "busy"}))
         .await

@@ -2,7 +2,7 @@
 //! [`Memory`](quorate::Memory), in the order of its guide.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 use quorate::{ConflictEntry, Consistency, ErrorKind, Keys, Memory, MemoryChange, Tier};
@@ -188,6 +188,27 @@ async fn a_conflict_that_a_program_brings_is_resolved() {
         (resolution.resolved, resolution.strategy.as_str()),
         (json!({"a": 2, "b": 3}), "merge_objects")
     );
+}
+
+#[tokio::test]
+async fn what_is_made_of_several_values_lives_as_long_as_the_last_of_them() {
+    let (_cluster, [one, other, _]) = fleet().await;
+    for (agent, ttls, expected) in [("ever", [0, 10], 0..=0), ("a-while", [10, 60], 40..=60)] {
+        for (memory, ttl) in [(&one, ttls[0]), (&other, ttls[1])] {
+            let write = memory.sync_agent_coordination("t", agent, &json!({"by": memory.worker_id()}));
+            write.ttl(Duration::from_secs(ttl)).await.unwrap();
+        }
+        hand_over(&other, &one);
+        one.get_agent_coordination::<Value>("t", agent).await.unwrap().unwrap();
+        assert_eq!(one.get_metrics().conflicts, if agent == "ever" { 1 } else { 2 });
+        let key = one.key(format!("tasks/t/agents/{agent}"));
+        let entry = one.client().eventual().get(key).await.unwrap().entry.unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as u64;
+        let left = entry
+            .expires_at_ms
+            .map_or(0, |end| end.saturating_sub(now).div_ceil(1_000));
+        assert!(expected.contains(&left), "{left} s of {ttls:?}");
+    }
 }
 
 #[tokio::test]

@@ -305,6 +305,11 @@ async fn a_member_of_another_cluster_among_the_endpoints_answers_nothing() {
     let put = client.eventual().put("whose", "mine again").timeout(timeout).await;
     put.expect_err("nobody who could take it is there");
     let stranger = other.client().await.unwrap();
+    // Nor does a watch go there, of either tier.
+    let strong = client.watch("whose").from(1).timeout(timeout).await;
+    strong.expect_err("nobody who could serve it is there");
+    let eventual = client.eventual().watch("whose").existing().timeout(timeout).await;
+    eventual.expect_err("nobody who could serve it is there");
     assert!(
         stranger.get("mine").await.unwrap().record.is_none(),
         "nothing was written there"

@@ -2,6 +2,7 @@
 
 use super::Shard;
 use crate::actor::ActorIndex;
+use crate::canary::{self, Canary};
 use crate::dot::Dot;
 use crate::entry::Sibling;
 use crate::key::{Key, KeyRef};
@@ -143,6 +144,9 @@ impl Shard {
     pub(super) fn admit(&mut self, key: &Key, sibling: Sibling, applied: &mut Applied) {
         self.last_hlc = self.last_hlc.max(sibling.hlc);
         let strategy = sibling.life.strategy();
+        if canary::is(Canary::SiblingLostOnMerge) && strategy == Strategy::Siblings {
+            self.lose_siblings(key);
+        }
         let others = self.insert(key, sibling);
         #[cfg(test)]
         if self.rules.broken == Some(super::Rule::KeepLosers) {
@@ -151,6 +155,20 @@ impl Shard {
         applied.met(key, strategy, others);
         if others > 0 && key.address().space != Space::Counter {
             self.counts.conflict(key.domain(), strategy);
+        }
+    }
+
+    /// What is under the key goes, as if it had never been there.
+    pub(super) fn lose_siblings(&mut self, key: &Key) {
+        let Some(slot) = self.find(key.hash(), key.bytes()) else {
+            return;
+        };
+        let dots: Vec<Dot> = self.entries[slot as usize]
+            .siblings()
+            .map(|sibling| sibling.dot)
+            .collect();
+        for dot in dots {
+            self.remove(key, dot);
         }
     }
 }

@@ -83,6 +83,11 @@ impl Shard {
         !self.cold.is_empty()
     }
 
+    /// How long a value is that is on the disk alone, in bytes; 0 if it is not there any more.
+    pub fn cold_bytes(&self, cold: &Cold) -> u32 {
+        self.cold.get(&cold.dot).copied().unwrap_or(0)
+    }
+
     /// Keys of the domain whose values its policy lets go first, at most `max`, each chosen of a few that are drawn. Read their
     /// rows, and call [`Shard::chill`] with them.
     pub fn victims(&mut self, domain: u32, max: usize) -> Vec<Key> {

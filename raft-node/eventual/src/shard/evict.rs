@@ -6,6 +6,7 @@
 use smallvec::SmallVec;
 
 use super::{Action, Moment, Shard, Write};
+use crate::canary::{self, Canary};
 use crate::counts::Held;
 use crate::entry::Entry;
 use crate::key::Place;
@@ -35,6 +36,12 @@ impl Shard {
         let Some(slot) = victim.map(|place| sample[place]) else {
             return false;
         };
+        if canary::is(Canary::SilentLocalEviction) {
+            let key = self.entries[slot].key.clone();
+            self.lose_siblings(&key);
+            self.counts.evicted(domain);
+            return true;
+        }
         let place = Place::of(self.entries[slot].key.address());
         let delete = Write {
             place: &place,

@@ -27,7 +27,11 @@ pub struct ServerArguments {
 pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
     let config = arguments.flags.load()?.config;
     start_log(&config.log)?;
+    #[cfg(feature = "canaries")]
+    crate::canary::choose().map_err(Failure::local)?;
     abort_on_panic();
+    #[cfg(feature = "failpoints")]
+    crate::failpoints::arm().map_err(Failure::local)?;
     if arguments.exit_with_stdin {
         exit_with_stdin()?;
     }

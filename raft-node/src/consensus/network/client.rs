@@ -21,6 +21,7 @@ use tonic::{Code, Request, Status};
 use super::lane::Lane;
 use super::{Roster, Transport, snapshot_send, transport, wire};
 use crate::consensus::{Member, TypeConfig, Vote};
+use crate::failpoints;
 use crate::state_machine::{RaftSnapshot, SnapshotFiles};
 use crate::types::{DirectoryId, MemberId};
 
@@ -104,6 +105,9 @@ impl PeerClient {
         &mut self,
         request: AppendEntriesRequest<TypeConfig>,
     ) -> Result<StreamAppendResult<TypeConfig>, RpcError> {
+        if failpoints::pass("peer-heartbeat-send").await {
+            return Err(unreachable(Status::unavailable("failpoint peer-heartbeat-send")));
+        }
         let request = wire::append(request).map_err(|error| network(&error))?;
         if self.lane.is_none() {
             let (roster, target, directory) = (Arc::clone(&self.roster), self.target, self.directory);
@@ -133,6 +137,9 @@ impl PeerClient {
     where
         S: Stream<Item = AppendEntriesRequest<TypeConfig>> + OptionalSend + Unpin + 'static,
     {
+        if failpoints::pass("peer-append-send").await {
+            return Err(unreachable(Status::unavailable("failpoint peer-append-send")));
+        }
         // An entry that does not encode was never written to our own log either; end the stream rather than skip it.
         let requests = input
             .map(wire::append)
@@ -195,6 +202,9 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: VoteRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        if failpoints::pass("peer-vote-send").await {
+            return Err(unreachable(Status::unavailable("failpoint peer-vote-send")));
+        }
         let mut request = self.stamp(wire::vote_request(&request));
         request.set_timeout(CALL_TIMEOUT);
         let response = self
@@ -211,6 +221,9 @@ impl RaftNetworkV2<TypeConfig> for PeerClient {
         request: VoteRequest<TypeConfig>,
         _option: RPCOption,
     ) -> Result<VoteResponse<TypeConfig>, RpcError> {
+        if failpoints::pass("peer-pre-vote-send").await {
+            return Err(unreachable(Status::unavailable("failpoint peer-pre-vote-send")));
+        }
         let mut request = self.stamp(wire::vote_request(&request));
         request.set_timeout(CALL_TIMEOUT);
         let response = self

@@ -14,6 +14,7 @@ use super::client::MESSAGE_BYTES_MAX;
 use super::{Roster, snapshot_receive, wire};
 use crate::codec;
 use crate::consensus::{Raft, ReadGate};
+use crate::failpoints;
 use crate::space::Space;
 use crate::state_machine::{RaftSnapshot, StateStore};
 
@@ -67,6 +68,9 @@ impl RaftRpc for PeerService {
         &self,
         request: Request<Streaming<proto::AppendRequest>>,
     ) -> Result<Response<Self::AppendStream>, Status> {
+        if failpoints::pass("peer-append-receive").await {
+            return Err(Status::unavailable("failpoint peer-append-receive"));
+        }
         let from = self.roster.check(request.metadata())?;
         // A message that does not decode ends the stream; the leader opens another and sends again.
         let requests = request.into_inner().map(|message| {
@@ -87,6 +91,9 @@ impl RaftRpc for PeerService {
     }
 
     async fn vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteResponse>, Status> {
+        if failpoints::pass("peer-vote-receive").await {
+            return Err(Status::unavailable("failpoint peer-vote-receive"));
+        }
         self.roster.check(request.metadata())?;
         let request = wire::vote_request_back(request.into_inner()).map_err(invalid)?;
         let response = self.raft.vote(request).await.map_err(unavailable)?;
@@ -94,6 +101,9 @@ impl RaftRpc for PeerService {
     }
 
     async fn pre_vote(&self, request: Request<proto::VoteRequest>) -> Result<Response<proto::VoteResponse>, Status> {
+        if failpoints::pass("peer-pre-vote-receive").await {
+            return Err(Status::unavailable("failpoint peer-pre-vote-receive"));
+        }
         self.roster.check(request.metadata())?;
         let request = wire::vote_request_back(request.into_inner()).map_err(invalid)?;
         let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
@@ -104,6 +114,9 @@ impl RaftRpc for PeerService {
         &self,
         request: Request<proto::TransferLeaderRequest>,
     ) -> Result<Response<proto::TransferLeaderResponse>, Status> {
+        if failpoints::pass("peer-transfer-receive").await {
+            return Err(Status::unavailable("failpoint peer-transfer-receive"));
+        }
         self.roster.check(request.metadata())?;
         let request = wire::transfer_back(request.into_inner()).map_err(invalid)?;
         let accepted = self
@@ -119,6 +132,9 @@ impl RaftRpc for PeerService {
         &self,
         request: Request<proto::ReadIndexRequest>,
     ) -> Result<Response<proto::ReadIndexResponse>, Status> {
+        if failpoints::pass("peer-read-index-receive").await {
+            return Err(Status::unavailable("failpoint peer-read-index-receive"));
+        }
         self.roster.check(request.metadata())?;
         let index = tokio::time::timeout(READ_INDEX_TIMEOUT, self.reads.leader_index())
             .await
@@ -131,6 +147,9 @@ impl RaftRpc for PeerService {
         &self,
         request: Request<proto::SnapshotManifest>,
     ) -> Result<Response<proto::SnapshotMissingFiles>, Status> {
+        if failpoints::pass("peer-snapshot-missing").await {
+            return Err(Status::unavailable("failpoint peer-snapshot-missing"));
+        }
         self.roster.check(request.metadata())?;
         let manifest = codec::decode(&request.into_inner().manifest).map_err(invalid)?;
         let store = Arc::clone(&self.store);
@@ -147,6 +166,9 @@ impl RaftRpc for PeerService {
         &self,
         request: Request<Streaming<proto::SnapshotPart>>,
     ) -> Result<Response<proto::SnapshotInstalled>, Status> {
+        if failpoints::pass("peer-snapshot-receive").await {
+            return Err(Status::unavailable("failpoint peer-snapshot-receive"));
+        }
         self.roster.check(request.metadata())?;
         let (vote, files) = snapshot_receive::receive(&self.store, request.into_inner()).await?;
         let meta = files
@@ -165,6 +187,9 @@ impl RaftRpc for PeerService {
     }
 
     async fn report(&self, request: Request<proto::ReportRequest>) -> Result<Response<proto::ReportResponse>, Status> {
+        if failpoints::pass("peer-report-receive").await {
+            return Err(Status::unavailable("failpoint peer-report-receive"));
+        }
         self.roster.check(request.metadata())?;
         let points = self.store.hash_points().into_iter();
         Ok(Response::new(proto::ReportResponse {
@@ -183,6 +208,9 @@ impl RaftRpc for PeerService {
         &self,
         request: Request<proto::IdentifyRequest>,
     ) -> Result<Response<proto::IdentifyResponse>, Status> {
+        if failpoints::pass("peer-identify").await {
+            return Err(Status::unavailable("failpoint peer-identify"));
+        }
         (self.identify)(request.get_ref()).map(Response::new)
     }
 }

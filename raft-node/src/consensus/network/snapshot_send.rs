@@ -17,6 +17,7 @@ use tonic::{Request, Status};
 use super::{Roster, wire};
 use crate::codec;
 use crate::consensus::Vote;
+use crate::failpoints;
 use crate::state_machine::SnapshotFiles;
 use crate::types::{DirectoryId, MemberId};
 
@@ -44,6 +45,9 @@ pub(super) async fn send(
     vote: &Vote,
     snapshot: &SnapshotFiles,
 ) -> Result<Vote, Status> {
+    if failpoints::pass("peer-snapshot-send").await {
+        return Err(Status::unavailable("failpoint peer-snapshot-send"));
+    }
     let manifest = codec::encode(&snapshot.manifest).map_err(|error| Status::internal(error.to_string()))?;
     let manifest = Bytes::from(manifest);
     let missing = client

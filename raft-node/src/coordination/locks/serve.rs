@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::advance::{advance, take};
 use super::end::end;
 use super::rows::{acquisition, lock, waiter};
+use crate::canary::{self, Canary};
 use crate::leases;
 use crate::mvcc::{Edit, Failure};
 use crate::storage::corrupt;
@@ -40,7 +41,7 @@ fn serve_head(edit: &mut Edit<'_>, name: &str, freed: &mut BTreeSet<String>) -> 
     if !lock.fits(row.share) {
         return Ok(false);
     }
-    if leases::find(edit.stage, id.lease)?.is_none() {
+    if leases::find(edit.stage, id.lease)?.is_none() && !canary::is(Canary::GrantToExpiredWaiter) {
         // The lease is ending right now, and this acquisition of it would have been ended next.
         end(edit, id, &row, &HoldEnd::LeaseEnded, freed)?;
         return Ok(true);

@@ -170,6 +170,11 @@ pub fn claimed_key(queue: u64, item: u64) -> Vec<u8> {
     Key::of(CLAIMED).number(queue).number(item).done()
 }
 
+/// Prefix of the claimed items of all queues.
+pub fn claims_prefix() -> Vec<u8> {
+    Key::of(CLAIMED).done()
+}
+
 /// Key of a dead letter, in the coordination table.
 pub fn dead_key(queue: u64, item: u64) -> Vec<u8> {
     Key::of(DEAD).number(queue).number(item).done()

@@ -67,7 +67,7 @@ pub use config::{
     VISIBILITY_MS_MIN,
 };
 pub use enqueue::{Enqueued, NewItem};
-pub use item::ItemState;
+pub use item::{ItemState, claims_prefix};
 pub use operation::{QueueOperation, QueueReply, operate};
 pub use put_back::lease_ended;
 pub use queue::QueueRow;

@@ -118,8 +118,10 @@ pub fn sync(edit: &mut Edit<'_>, wanted: SyncQueue) -> Result<QueueReply, Failur
 fn open(edit: &mut Edit<'_>, wanted: &SyncQueue) -> Result<(Queue, bool), Failure> {
     let name = &wanted.queue;
     let expected = wanted.expected;
+    // A revision that is yet to come was never read.
+    let was_read = expected < edit.revision;
     let found = match Queue::find(edit.stage, name)? {
-        Some(queue) if queue.row.changed <= expected => return Ok((queue, false)),
+        Some(queue) if was_read && queue.row.changed <= expected => return Ok((queue, false)),
         Some(queue) if expected == Revision(0) && queue.row.depth() == 0 => return Ok((queue, false)),
         None if expected == Revision(0) => {
             create(edit, name.clone(), QueueConfig::default())?;

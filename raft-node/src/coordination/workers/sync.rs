@@ -75,7 +75,9 @@ pub fn sync(edit: &mut Edit<'_>, wanted: &SyncAssignments) -> Result<WorkerReply
 
 fn check_unchanged(edit: &Edit<'_>, expected: Revision) -> Result<(), Failure> {
     let found = rows::changed(edit.stage)?;
-    if found <= expected || (expected == Revision(0) && rows::counts(edit.stage)?.tasks == 0) {
+    // A revision that is yet to come was never read.
+    let was_read = expected < edit.revision;
+    if (was_read && found <= expected) || (expected == Revision(0) && rows::counts(edit.stage)?.tasks == 0) {
         return Ok(());
     }
     Err(edit.refused(WorkerRefusal::AssignmentsChanged { expected, found }))

@@ -2,12 +2,16 @@
 
 use quorate_eventual::{Cold, Fetched, Shard, ShardNumber};
 
+use crate::blocking::blocking;
 use crate::eventual::Tier;
 use crate::eventual::disk::Disk;
 
 /// So often it is tried without holding the lock of the shard: what is looked for may be superseded meanwhile, and other values
 /// may have left the memory.
 pub(in crate::eventual) const UNLOCKED_TRIES: usize = 3;
+
+/// More rows than this are not read while other calls wait for the thread.
+const INLINE_MAX: usize = 4;
 
 /// A value that is on this member's disk alone cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,15 +64,21 @@ impl Tier {
         }
         let disk = self.disk();
         let disk = disk.ok_or_else(|| self.lost(number, String::from("the store of entries is closed")))?;
-        let mut missing = Vec::new();
-        for cold in wanted {
-            let stored = disk.stored(number, &cold.key, self.store.actors());
-            let stored = stored.map_err(|reason| self.lost(number, reason))?;
-            if !stored.is_some_and(|stored| fetched.take(&stored, cold.dot)) {
-                missing.push(cold);
+        let mut bring = || {
+            let mut missing = Vec::new();
+            for cold in &wanted {
+                let stored = disk.stored(number, &cold.key, self.store.actors());
+                let stored = stored.map_err(|reason| self.lost(number, reason))?;
+                if !stored.is_some_and(|stored| fetched.take(&stored, cold.dot)) {
+                    missing.push(*cold);
+                }
             }
+            Ok(missing)
+        };
+        match wanted.len() {
+            0..=INLINE_MAX => bring(),
+            _ => blocking(bring),
         }
-        Ok(missing)
     }
 
     /// A row that was read after a value left the memory has it until it is superseded.

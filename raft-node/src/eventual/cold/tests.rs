@@ -3,12 +3,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use quorate_eventual::row::entry_key;
-use quorate_eventual::{Action, DomainCounts, Moment, Place, ShardNumber, Space, Strategy, Written};
+use quorate_eventual::{Action, ActorId, Clock, DomainCounts, Moment, Place, ShardNumber, Space, Strategy, Written};
 use tokio::sync::watch;
 
+use crate::environment::SystemClock;
 use crate::eventual::limits::Limits;
+use crate::eventual::replication::{NotRepaired, repair};
 use crate::eventual::testing::{self, exchange, send, states, tier, value};
-use crate::eventual::{Disk, Loaded, NotWritten, Tier};
+use crate::eventual::{Disk, EventualOptions, Loaded, NotWritten, Tier};
 use crate::mvcc::{DomainSettings, DomainTable, Domains, EventualDomain, Evict, EvictPolicy, NewDomain};
 use crate::storage::{EntryBatch, EntryStore, MemoryEngine};
 use crate::types;
@@ -19,13 +21,22 @@ const BYTES_MAX: u64 = 1_000_000;
 
 /// One durable domain that keeps on the disk alone what is too much.
 fn table(bytes_max: u64) -> Arc<DomainTable> {
-    let mut domains = Domains::load(&MemoryEngine::new()).unwrap();
-    let settings = DomainSettings {
+    table_with(DomainSettings {
         bytes_max,
+        ..settings()
+    })
+}
+
+fn settings() -> DomainSettings {
+    DomainSettings {
         evict: Evict::Memory,
         policy: EvictPolicy::Lru,
         ..DomainSettings::of_tier(types::Tier::Eventual)
-    };
+    }
+}
+
+fn table_with(settings: DomainSettings) -> Arc<DomainTable> {
+    let mut domains = Domains::load(&MemoryEngine::new()).unwrap();
     let new = NewDomain {
         name: String::from("documents"),
         tier: types::Tier::Eventual,
@@ -51,10 +62,13 @@ struct Member {
 
 impl Member {
     fn open(directory: &Path, id: u64, table: &Arc<DomainTable>) -> Self {
-        let tier = tier(id);
+        Self::open_with(directory, tier(id), table)
+    }
+
+    fn open_with(directory: &Path, tier: Arc<Tier>, table: &Arc<DomainTable>) -> Self {
         let (disk, loaded) = Disk::open(directory, CLUSTER, &tier, table).unwrap();
         Member {
-            limits: Limits::new(Arc::clone(&tier), id),
+            limits: Limits::new(Arc::clone(&tier), tier.store.id().0),
             tier,
             disk,
             loaded,
@@ -159,6 +173,70 @@ async fn three_times_its_limit_is_written_without_a_refusal_and_without_a_sweep(
     }
     assert!(most <= BYTES_MAX * 91 / 100, "{most}");
     member.has_all(0..5_000);
+}
+
+#[test]
+fn values_stay_in_memory_where_entries_are_what_is_too_many() {
+    let scratch = tempfile::tempdir().unwrap();
+    let table = table_with(DomainSettings {
+        bytes_max: BYTES_MAX,
+        entries_max: 100,
+        ..settings()
+    });
+    let member = Member::open(scratch.path(), 1, &table);
+    member.fills(0..90);
+    member.disk.flush(&member.tier).unwrap();
+    for number in 90..100 {
+        let refused = member.writes(&format!("key-{number}"), value("short")).unwrap_err();
+        assert!(
+            matches!(&refused, NotWritten::Full(full) if full.what == "entries"),
+            "{refused}"
+        );
+    }
+    assert_eq!(member.counts().cold_values(), 0);
+}
+
+#[test]
+fn a_shard_that_is_too_large_to_be_sent_is_refused_before_its_values_are_brought() {
+    let scratch = tempfile::tempdir().unwrap();
+    let options = EventualOptions {
+        frame_bytes_max: 10_000,
+        ..EventualOptions::default()
+    };
+    let tier = Tier::new(ActorId(1), options, Arc::new(SystemClock));
+    let member = Member::open_with(scratch.path(), tier, &table(BYTES_MAX));
+    let place = member.place("list");
+    let field = |number: usize| {
+        let element = format!("field-{number}");
+        let address = quorate_eventual::Address {
+            element: Some(element.as_bytes()),
+            space: Space::Map,
+            ..quorate_eventual::Address::decode(place.bytes()).unwrap()
+        };
+        let place = Place::of(address);
+        testing::write(&member.tier, &place, false, value(&text(number)), 0);
+        place.shard(false)
+    };
+    let number = field(0);
+    let sent = |member: &Member| repair(&member.tier, number, &Clock::default());
+    member.chills_everything();
+    assert!(sent(&member).unwrap().is_some());
+    for other in 1..40 {
+        assert_eq!(field(other), number, "a collection is in one shard");
+    }
+    member.chills_everything();
+    assert_eq!(member.counts().cold_values(), 40);
+    // If their rows were read, it would be found that one is not there.
+    let mut batch = EntryBatch::default();
+    let lost = quorate_eventual::Address {
+        element: Some(b"field-7"),
+        space: Space::Map,
+        ..quorate_eventual::Address::decode(place.bytes()).unwrap()
+    };
+    batch.delete(&entry_key(number, Place::of(lost).bytes()));
+    member.disk.write_batch(batch);
+    let refused = sent(&member).unwrap_err();
+    assert!(matches!(refused, NotRepaired::TooLarge { bytes: 16_000 }), "{refused}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use quorate_eventual::row::Rows;
 use super::fetch::fill;
 use super::{Disk, durable_shards};
 use crate::eventual::Tier;
+use crate::failpoints;
 use crate::storage::{EntryBatch, EntryStore, StorageError};
 
 impl Disk {
@@ -34,6 +35,12 @@ impl Disk {
     }
 
     fn write_changes(&self, tier: &Tier, values: &EntryStore) -> Result<(), StorageError> {
+        if failpoints::hit("eventual-flush") {
+            return Err(StorageError {
+                doing: "write entries",
+                reason: failpoints::injected("eventual-flush").to_string(),
+            });
+        }
         for shard in durable_shards() {
             // The lock is held for the copying of pointers, not while anything is encoded or written.
             let Some(mut unflushed) = tier.store.lock(shard).take_unflushed() else {

@@ -9,6 +9,7 @@ use quorate_eventual::row::{self, Stored, Unreadable};
 
 use super::{Disk, DiskError, durable_shards};
 use crate::eventual::{Tier, limits};
+use crate::failpoints;
 use crate::mvcc::DomainTable;
 use crate::storage::{EntriesError, EntryBatch};
 
@@ -63,6 +64,7 @@ enum ShardFound {
 impl Disk {
     /// Fills the shards, which are all empty, and begins to keep what changes in them.
     pub(super) fn load(&self, tier: &Tier, domains: &DomainTable) -> Result<Found, DiskError> {
+        let _ = failpoints::hit("eventual-load");
         let shards: Vec<ShardNumber> = durable_shards().collect();
         let next = AtomicUsize::new(0);
         let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get().min(THREADS_MAX));

@@ -5,12 +5,15 @@ use std::sync::atomic::Ordering;
 use quorate_eventual::{DomainCounts, Fetched, Moment, Place, Refused, ShardNumber, Write, Written};
 
 use super::Pressure;
+use crate::blocking::blocking;
 use crate::eventual::Tier;
 use crate::eventual::cold::{LostValue, UNLOCKED_TRIES};
 use crate::mvcc::{EventualDomain, Evict};
 
 /// A write that finds its domain full makes room so often, as long as that helps.
 const ROOM_TRIES: usize = 32;
+/// The limit that values alone count for.
+const BYTES: &str = "bytes";
 
 /// The domain is nearly full, and the write would make it larger. It changed nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,21 +72,26 @@ impl Tier {
     ) -> Result<(ShardNumber, Written), NotWritten> {
         let number = write.place.shard(domain.volatile);
         let limited = domain.bytes_max != 0 || domain.entries_max != 0;
-        let looks_full = || limited && full(domain, &self.store.counts().domain(domain.id.0)).is_some();
-        let mut is_full = looks_full();
-        if is_full && domain.evict == Evict::Memory && self.store.lock(number).would_grow(write) {
+        let look = || {
+            let counts = limited.then(|| self.store.counts().domain(domain.id.0))?;
+            full(domain, &counts)
+        };
+        // No entry goes when its value does.
+        let wants_room = |full: &Option<Full>| full.as_ref().is_some_and(|full| full.what == BYTES);
+        let mut found = look();
+        if wants_room(&found) && domain.evict == Evict::Memory && self.store.lock(number).would_grow(write) {
             // Others write meanwhile, here and at peers, and may have taken the room that was made. Once there was some, the
             // write is not refused for what came after it.
             for _ in 0..ROOM_TRIES {
-                let helped = self.make_room(domain, number);
-                is_full = looks_full();
-                if !helped || !is_full {
+                let helped = blocking(|| self.make_room(domain, number));
+                found = look();
+                if !helped || !wants_room(&found) {
                     break;
                 }
             }
         }
         let mut shard = self.store.lock(number);
-        if is_full {
+        if found.is_some() {
             self.admit(domain, shard.would_grow(write))?;
         }
         match shard.write(write, moment) {
@@ -96,7 +104,8 @@ impl Tier {
         }
     }
 
-    /// Does a write that needs what is on the disk alone. It takes its place, so that nothing more is in memory afterwards.
+    /// Does a write that needs what is on the disk alone. Mostly it takes its place; if it changes nothing, what was brought stays
+    /// until the next sweep.
     fn write_over_cold(
         &self,
         number: ShardNumber,
@@ -132,7 +141,7 @@ impl Tier {
 
 fn full(domain: &EventualDomain, counts: &DomainCounts) -> Option<Full> {
     let limits = [
-        ("bytes", domain.bytes_max, counts.bytes()),
+        (BYTES, domain.bytes_max, counts.bytes()),
         ("entries", domain.entries_max, counts.entries()),
     ];
     let (what, limit, value) = limits

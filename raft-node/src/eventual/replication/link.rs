@@ -6,11 +6,13 @@
 //! A peer that does not read is not waited for: its queue closes when too much waits, and when it has read what was sent
 //! before, the stream is opened anew.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use quorate_eventual::frame::FRAME_HEAD_BYTES;
 use quorate_eventual::{ActorId, Clock, ShardNumber};
 use quorate_proto::internal as proto;
@@ -23,11 +25,12 @@ use tonic::{Status, Streaming};
 
 use super::clocks;
 use super::queue::{Item, Queue};
-use super::repair::{Repair, repair};
+use super::repair::{NotRepaired, Repair, repair};
 use crate::consensus::Member;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::eventual::freshness::Echo;
 use crate::eventual::{Peer, Tier};
+use crate::failpoints;
 
 /// Messages that wait for the connection; HTTP/2 holds back the rest.
 const OUTBOX_MESSAGES: usize = 8;
@@ -71,6 +74,9 @@ impl Link {
 
     /// One stream, from its opening to its end.
     async fn stream(&self, client: &mut EventualClient<Channel>) -> Result<(), Status> {
+        if failpoints::pass("eventual-stream").await {
+            return Err(Status::unavailable("failpoint eventual-stream"));
+        }
         let (outbox, messages) = mpsc::channel(OUTBOX_MESSAGES);
         let hello = proto::PushHello {
             process: self.tier.store.id().0,
@@ -92,6 +98,7 @@ impl Link {
             outbox,
             process: ActorId(first.process),
             caught_up: self.tier.is_caught_up(),
+            too_large: Mutex::default(),
         };
         self.peer.freshness.begin_sending();
         if self.peer.is_process(sending.process) {
@@ -123,6 +130,8 @@ struct Sending<'l> {
     /// This member had what there was when it started, when the stream was opened: so what the peer got since the opening
     /// includes it.
     caught_up: bool,
+    /// Shards that could not be sent, as they were then. While there are any, the peer does not have all there is.
+    too_large: Mutex<BTreeMap<ShardNumber, Clock>>,
 }
 
 impl Sending<'_> {
@@ -180,16 +189,8 @@ impl Sending<'_> {
         let Some(repair) = self.make_repair(number, have).await? else {
             return Ok(());
         };
-        let bytes_max = self.link.tier.options.frame_bytes_max;
-        if repair.frame.len() > bytes_max {
-            tracing::error!(
-                peer = self.link.peer.member,
-                shard = number.get(),
-                bytes = repair.frame.len(),
-                bytes_max,
-                "a shard is too large to be sent: raise eventual.frame_bytes_max on every member, or delete something"
-            );
-            return Ok(());
+        if failpoints::pass("eventual-repair").await {
+            return Err(Status::unavailable("failpoint eventual-repair"));
         }
         let traffic = &self.link.peer.traffic;
         traffic.repaired_shards.fetch_add(1, Ordering::Relaxed);
@@ -204,9 +205,15 @@ impl Sending<'_> {
         Ok(())
     }
 
-    /// Where values have to come from the disk, nobody else waits for it.
+    /// None: the peer lacks nothing, or what it lacks is too large to be sent. Where values have to come from the disk, nobody
+    /// else waits for it.
     async fn make_repair(&self, number: ShardNumber, have: &Clock) -> Result<Option<Repair>, Status> {
         let tier = Arc::clone(&self.link.tier);
+        let now = tier.store.lock(number).clock().clone();
+        // It is as large as it was.
+        if !have.includes(&now) && self.too_large.lock().get(&number) == Some(&now) {
+            return Ok(None);
+        }
         let made = if tier.store.lock(number).has_cold() {
             let have = have.clone();
             let making = tokio::task::spawn_blocking(move || repair(&tier, number, &have)).await;
@@ -214,7 +221,25 @@ impl Sending<'_> {
         } else {
             repair(&tier, number, have)
         };
-        made.map_err(|lost| Status::data_loss(lost.to_string()))
+        match made {
+            Ok(repair) => {
+                self.too_large.lock().remove(&number);
+                Ok(repair)
+            }
+            Err(NotRepaired::TooLarge { bytes }) => {
+                tracing::error!(
+                    peer = self.link.peer.member,
+                    shard = number.get(),
+                    bytes,
+                    bytes_max = self.link.tier.options.frame_bytes_max,
+                    "a shard is too large to be sent, so that the peer lacks some of it: raise eventual.frame_bytes_max on every \
+                     member, or delete something"
+                );
+                self.too_large.lock().insert(number, now);
+                Ok(None)
+            }
+            Err(NotRepaired::Lost(lost)) => Err(Status::data_loss(lost.to_string())),
+        }
     }
 
     async fn flush(&self, gathered: Vec<u8>) -> Result<(), Status> {
@@ -254,7 +279,7 @@ impl Sending<'_> {
             echo_us: echo.ping_us,
             echo_process: echo.of.map_or(0, |process| process.0),
             had_all_us: echo.had_all_us,
-            complete: freshness.has_sent_all(),
+            complete: freshness.has_sent_all() && self.too_large.lock().is_empty(),
             caught_up: self.caught_up,
             shards,
         };

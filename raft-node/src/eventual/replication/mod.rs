@@ -23,5 +23,5 @@ pub use ask::{AskPeers, Clocks};
 pub(super) use clocks::all as all_clocks;
 pub use receive::PushService;
 #[cfg(test)]
-pub(super) use repair::repair;
+pub(super) use repair::{NotRepaired, repair};
 pub use start::Replication;

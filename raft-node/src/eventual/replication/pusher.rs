@@ -13,6 +13,7 @@ use super::clocks;
 use super::queue::{Item, Queue};
 use crate::eventual::Tier;
 use crate::eventual::freshness::Echo;
+use crate::failpoints;
 use crate::types::MemberId;
 
 /// A message of frames is closed when it passes this.
@@ -55,6 +56,7 @@ impl Pusher {
             let now = self.tier.monotonic();
             // Before what was written is looked for: a beat says that everything older than its echo is ahead of it.
             let echoes = (now >= next_beat).then(|| self.echoes());
+            let _ = failpoints::pass("eventual-push").await;
             let operations = self.push();
             if let Some(echoes) = echoes {
                 next_beat = now + self.tier.options.beat;

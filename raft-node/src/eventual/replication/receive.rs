@@ -20,6 +20,7 @@ use super::clocks;
 use super::gaps::Gaps;
 use crate::consensus::network::Roster;
 use crate::eventual::{Peer, Tier, memory};
+use crate::failpoints;
 use crate::state_machine::StateStore;
 
 /// Messages are cut far below this.
@@ -62,6 +63,9 @@ impl Eventual for PushService {
         &self,
         request: Request<Streaming<proto::PushMessage>>,
     ) -> Result<Response<Self::PushStream>, Status> {
+        if failpoints::pass("eventual-receive").await {
+            return Err(Status::unavailable("failpoint eventual-receive"));
+        }
         let member = self.roster.check(request.metadata())?;
         if !self.roster.members().contains_key(&member) {
             return Err(Status::unavailable(
@@ -95,6 +99,9 @@ impl Eventual for PushService {
     }
 
     async fn clocks(&self, request: Request<proto::ClocksRequest>) -> Result<Response<proto::ClocksResponse>, Status> {
+        if failpoints::pass("eventual-clocks").await {
+            return Err(Status::unavailable("failpoint eventual-clocks"));
+        }
         self.roster.check(request.metadata())?;
         Ok(Response::new(proto::ClocksResponse {
             process: self.tier.store.id().0,

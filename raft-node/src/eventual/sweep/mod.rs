@@ -15,6 +15,7 @@ use tokio::sync::watch;
 use super::Tier;
 use super::limits::Limits;
 use crate::actors::ActorTable;
+use crate::failpoints;
 use crate::mvcc::DomainTable;
 use crate::state_machine::StateStore;
 use crate::types::{self, DomainId, MemberId};
@@ -53,6 +54,7 @@ impl Sweep {
         let mut round = 0_u32;
         loop {
             tokio::time::sleep(INTERVAL).await;
+            let _ = failpoints::pass("eventual-sweep").await;
             self.drop_ended().await;
             self.drop_acknowledged();
             limits.step(&store.domains().load()).await;

@@ -65,10 +65,15 @@ pub(in crate::grpc) async fn follow_leadership(api: std::sync::Weak<Api>) {
 impl Api {
     /// What the answer of a mutation waits for; none for nearly all. It was applied.
     pub(in crate::grpc) fn hold(&self, reply: &Reply) -> Option<Hold> {
-        let Reply::Transaction(transaction) = reply else {
-            return None;
-        };
         let (domains, coherence) = (self.store.domains().load(), self.watches.coherence());
+        let transaction = match reply {
+            Reply::Transaction(transaction) => transaction,
+            // It was dropped. Caches may hold that its keys do not exist, and would answer that of one that is made in its place.
+            Reply::Domain { domain, revision } if domain.settings.coherent && !domains.is_coherent(domain.id) => {
+                return coherence.hold_for_all(*revision, self.leading());
+            }
+            _ => return None,
+        };
         if coherence.is_idle() && !domains.any_coherent() {
             return None;
         }

@@ -14,6 +14,7 @@ use tonic::{Request, Response, Status};
 use super::{cache, newest};
 use crate::config::Limits;
 use crate::consensus::Member;
+use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
 use crate::grpc::error::{self, invalid};
 use crate::grpc::validate;
@@ -41,7 +42,7 @@ pub(super) async fn invalidate(
     request: proto::InvalidateRequest,
 ) -> Result<proto::InvalidateResponse, Error> {
     validate::request_size(&api.limits, request.encoded_len())?;
-    let _permit = api.waits.admit()?;
+    let permit = Arc::new(api.waits.admit()?);
     if request.wait_ms > WAIT_MS_MAX {
         let message = format!(
             "{} ms is too long to wait; the limit is {WAIT_MS_MAX} ms",
@@ -62,7 +63,7 @@ pub(super) async fn invalidate(
     }
     let what = checked(&api.limits, &api.store.domains().load(), what)?;
     let wait = Duration::from_millis(request.wait_ms);
-    let (count, unreached) = everywhere(api, &what, wait).await;
+    let (count, unreached) = everywhere(api, &what, wait, &permit).await;
     Ok(proto::InvalidateResponse {
         header: Some(api.header_now()),
         told: count.told,
@@ -87,15 +88,22 @@ fn checked(limits: &Limits, table: &DomainTable, what: CacheSelector) -> Result<
 
 /// Tells the caches of every member. Where nobody waits, only those of this one are counted, and nobody is known not to be
 /// reached.
-async fn everywhere(api: &Arc<Api>, what: &CacheSelector, wait: Duration) -> (Count, Vec<MemberId>) {
+async fn everywhere(
+    api: &Arc<Api>,
+    what: &CacheSelector,
+    wait: Duration,
+    permit: &Arc<Permit>,
+) -> (Count, Vec<MemberId>) {
     let own = api.watches.invalidate(what);
     let me = api.roster.me().member;
     let others: BTreeMap<MemberId, Member> = api.roster.members().iter().map(|(id, m)| (*id, m.clone())).collect();
     let others = others.into_iter().filter(|(id, _)| *id != me);
     if wait.is_zero() {
         for (id, member) in others {
-            let (api, what) = (Arc::clone(api), what.clone());
+            let (api, what, permit) = (Arc::clone(api), what.clone(), Arc::clone(permit));
             tokio::spawn(async move {
+                // It counts for as long as something is done for it.
+                let _permit = permit;
                 if let Err(status) = at_peer(&api, id, &member, &what, wait, BACKGROUND_TIMEOUT).await {
                     tracing::info!(member = id, %status, "the caches of a member were not told to drop records");
                 }
@@ -164,20 +172,34 @@ impl Caches for CachePeers {
         &self,
         request: Request<peer::CacheInvalidateRequest>,
     ) -> Result<Response<peer::CacheInvalidateResponse>, Status> {
-        let api = &self.0;
-        api.roster.check(request.metadata())?;
-        let request = request.into_inner();
-        let what = CacheSelector::decode(request.what).map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let _permit = api.waits.admit().map_err(error::status)?;
-        let wait = Duration::from_millis(request.wait_ms.min(WAIT_MS_MAX));
-        let own = api.watches.invalidate(&what);
-        let acknowledged = match wait.is_zero() {
-            true => 0,
-            false => own.acknowledged(wait).await,
-        };
-        Ok(Response::new(peer::CacheInvalidateResponse {
-            told: own.told(),
-            acknowledged,
-        }))
+        self.0.roster.check(request.metadata())?;
+        let (api, request) = (Arc::clone(&self.0), request.into_inner());
+        // Not on the runtime that this call came on: Raft's heartbeats are there.
+        let invalidating = self
+            .0
+            .runtime
+            .spawn(async move { invalidate_here(&api, request).await });
+        let answer = invalidating
+            .await
+            .map_err(|error| Status::internal(error.to_string()))??;
+        Ok(Response::new(answer))
     }
+}
+
+async fn invalidate_here(
+    api: &Api,
+    request: peer::CacheInvalidateRequest,
+) -> Result<peer::CacheInvalidateResponse, Status> {
+    let what = CacheSelector::decode(request.what).map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let _permit = api.waits.admit().map_err(error::status)?;
+    let wait = Duration::from_millis(request.wait_ms.min(WAIT_MS_MAX));
+    let own = api.watches.invalidate(&what);
+    let acknowledged = match wait.is_zero() {
+        true => 0,
+        false => own.acknowledged(wait).await,
+    };
+    Ok(peer::CacheInvalidateResponse {
+        told: own.told(),
+        acknowledged,
+    })
 }

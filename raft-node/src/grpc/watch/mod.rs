@@ -23,6 +23,7 @@ use super::api::Api;
 use super::error::{self, invalid};
 use super::validate;
 use super::work::{TIMEOUT_DEFAULT, timed_out};
+use crate::canary::{self, Canary};
 use crate::types::Revision;
 use crate::watch::{AtLeast, Ending, WatchStream};
 pub(super) use coherent::follow_leadership;
@@ -198,7 +199,10 @@ fn create_watch(
                     }
                     .error(),
                 ),
-                false => stream.begin(key, Revision(revision.0 - 1)),
+                false => {
+                    let again = u64::from(canary::is(Canary::EventSentTwice));
+                    stream.begin(key, Revision((revision.0 - 1).saturating_sub(again)));
+                }
             }
         }
         Start::Now => {

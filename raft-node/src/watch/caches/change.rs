@@ -1,5 +1,7 @@
 //! Adds keys to a cache and takes keys from it.
 
+use std::collections::HashSet;
+
 use quorate_proto::v1::{CacheKeysChanged, Error, ErrorCode, Outcome};
 
 use crate::mvcc::{self, RecordRef};
@@ -166,7 +168,7 @@ fn differing(hub: &Hub, change: &KeyChange) -> Result<(Vec<u32>, Revision), Stor
 }
 
 impl Watches {
-    /// Refuses what the cache must not have. The answer counts keys that are named twice twice.
+    /// Refuses what the cache must not have. New keys that are named twice count twice.
     fn check_change(&self, key: WatchKey, change: &KeyChange) -> Result<(), KeyRefusal> {
         let id = change.watch_id;
         let watch = self.get(key).ok_or(KeyRefusal::NoWatch(id))?;
@@ -176,7 +178,9 @@ impl Watches {
         if watch.standing != Standing::Live {
             return Err(KeyRefusal::NotBegun(id));
         }
-        let removed = change.removed.iter();
+        let added: HashSet<&[u8]> = change.added.iter().map(|known| &known.key[..]).collect();
+        let removed: HashSet<&[u8]> = change.removed.iter().map(|key| &key[..]).collect();
+        let removed = removed.difference(&added);
         let gone = removed.filter(|key| own.contains(change.domain, key)).count();
         let is_new = |known: &&KnownKey| !own.contains(change.domain, &known.key);
         let new = change.added.iter().filter(is_new);

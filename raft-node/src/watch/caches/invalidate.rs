@@ -34,6 +34,17 @@ pub struct Invalidation {
     changed: Arc<Notify>,
 }
 
+impl Invalidations {
+    /// A cache is there no longer: nobody waits for it.
+    pub(in crate::watch) fn gone(&mut self, cache: WatchKey) {
+        for waiting in self.waiting.values_mut() {
+            if waiting.silent.remove(&cache) {
+                waiting.changed.notify_waiters();
+            }
+        }
+    }
+}
+
 impl Hub {
     /// Tells every cache of this member to drop what is selected. One whose client does not read ends instead.
     pub fn invalidate(self: &Arc<Self>, what: &CacheSelector) -> Invalidation {
@@ -79,13 +90,13 @@ impl Invalidation {
         self.told
     }
 
-    /// How many have dropped it, when all have or the time is over.
+    /// How many have dropped it, when all have or are gone, or the time is over.
     pub async fn acknowledged(&self, wait: Duration) -> u64 {
         let all = async {
             loop {
                 let mut changed = std::pin::pin!(self.changed.notified());
                 changed.as_mut().enable();
-                if self.count() >= self.told {
+                if self.count().1 == 0 {
                     return;
                 }
                 changed.await;
@@ -93,13 +104,14 @@ impl Invalidation {
         };
         // Those that are silent until then are not counted.
         let _ = tokio::time::timeout(wait, all).await;
-        self.count()
+        self.count().0
     }
 
-    fn count(&self) -> u64 {
+    /// How many have dropped it, and how many may yet say so.
+    fn count(&self) -> (u64, usize) {
         let invalidations = self.hub.invalidations.lock();
         let waiting = invalidations.waiting.get(&self.id);
-        waiting.map_or(0, |waiting| waiting.acknowledged)
+        waiting.map_or((0, 0), |waiting| (waiting.acknowledged, waiting.silent.len()))
     }
 }
 

@@ -167,12 +167,38 @@ async fn a_cache_has_so_many_keys_and_no_more() {
     assert_eq!((error.limit, error.value), (131_072, 131_073));
     stream.change_keys(&adding(1, 3, &most[..1]));
     assert_eq!(changed(&stream).await.error, None, "it has this one already");
-    let mut swap = adding(1, 4, &[*last]);
+    // What is named twice goes once, and what comes back does not go.
+    let mut twice = adding(1, 4, &[*last, ("one more", 0)]);
+    twice.removed = vec![most[0].0.as_bytes().to_vec(); 2];
+    stream.change_keys(&twice);
+    assert_eq!(changed(&stream).await.error.unwrap().value, 131_073);
+    let mut back = adding(1, 5, &[*last, most[0]]);
+    back.removed.push(most[0].0.as_bytes().to_vec());
+    stream.change_keys(&back);
+    assert_eq!(changed(&stream).await.error.unwrap().value, 131_073);
+    let mut swap = adding(1, 6, &[*last]);
     swap.removed.push(most[0].0.as_bytes().to_vec());
     stream.change_keys(&swap);
     assert_eq!(changed(&stream).await.error, None);
     stream.cancel(1);
     assert_eq!(member.hub.watches.lock().selector_bytes(), 0);
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_cache_that_is_gone_to_drop_something() {
+    let member = Member::new(LIMITS);
+    let streams = [begun(&member), begun(&member)];
+    let invalidation = member.hub.invalidate(&proto::CacheSelector::default());
+    assert_eq!(invalidation.told(), 2);
+    let told = until(&streams[0], |message| match message {
+        watch_message::Message::CacheInvalidate(told) => Some(told),
+        _ => None,
+    });
+    streams[0].invalidated(1, told.await.invalidation_id);
+    let acknowledged = tokio::spawn(async move { invalidation.acknowledged(Duration::from_secs(600)).await });
+    streams[1].cancel(1);
+    let acknowledged = tokio::time::timeout(Duration::from_secs(30), acknowledged).await;
+    assert_eq!(acknowledged.unwrap().unwrap(), 1);
 }
 
 #[tokio::test]

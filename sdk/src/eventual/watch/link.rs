@@ -12,7 +12,7 @@ use quorate_proto::v1::watch_request::Request;
 use tokio::sync::oneshot;
 
 use super::item::{EventualUpdate, EventualWatchItem};
-use crate::connection::{REPLY_BYTES_MAX, chain};
+use crate::connection::REPLY_BYTES_MAX;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 
@@ -45,12 +45,12 @@ impl Link {
         create: v1::WatchCreate,
     ) -> std::result::Result<Result<Self>, String> {
         let address = endpoint.address();
-        let transport = endpoint
-            .transport()
-            .clone()
-            .initial_stream_window_size(WINDOW_BYTES)
-            .initial_connection_window_size(WINDOW_BYTES);
-        let channel = transport.connect().await.map_err(|error| chain(&error))?;
+        let channel = endpoint.connect_with(|transport| {
+            transport
+                .initial_stream_window_size(WINDOW_BYTES)
+                .initial_connection_window_size(WINDOW_BYTES)
+        });
+        let channel = channel.await?;
         let request = v1::WatchRequest {
             request: Some(Request::Create(v1::WatchCreate {
                 watch_id: WATCH_ID,

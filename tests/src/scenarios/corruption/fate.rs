@@ -53,7 +53,8 @@ impl Met {
             &format!("member {victim} to catch up or to end"),
             START_DEADLINE,
             async || {
-                if let Some(status) = cluster.ended(victim)? {
+                if cluster.ended(victim).is_some() {
+                    let status = cluster.wait_until_ended(victim, END_DEADLINE).await?;
                     return Ok(Ok(Fate::Ended { status, was_up }));
                 }
                 let goal = match goal {

@@ -394,6 +394,25 @@ fn a_resource_that_takes_tokens_out_of_order_or_refuses_a_certain_holder_is_foun
         write(20, hold(ONE, 3), true, 2, false, 900),
     ];
     assert_eq!(broken(&refused, &nothing), ["resource"]);
+    // Somebody had taken it away, and nobody had told its holder.
+    let forced = truth(vec![
+        vec![acquired(ONE, 3)],
+        vec![freed(ONE, 3, LockFreedReason::Forced)],
+    ]);
+    let lock = "a".to_owned();
+    let force = done(
+        2,
+        8,
+        Call::Force { lock, token: 3 },
+        Done::Forced { holds: 1, revision: 4 },
+    );
+    assert_eq!(
+        broken(
+            &[vec![acquire(0, 1, hold(ONE, 3), 900), force], refused.to_vec()].concat(),
+            &forced
+        ),
+        fine()
+    );
     let without_reason = [write(10, hold(ONE, 3), true, 1, false, 0)];
     assert_eq!(broken(&without_reason, &nothing), ["resource"]);
 }

@@ -102,7 +102,7 @@ fn a_full_queue_takes_as_much_as_goes_and_a_refusal_leaves_no_new_queue() {
     operate(&mut store, enqueue("q", vec![item("a"), item("b")])).unwrap();
     let full = SyncQueue {
         enqueue: vec![new("c", false)],
-        ..nothing(u64::MAX)
+        ..nothing(store.state.revision().0)
     };
     let queue = || "q".to_owned();
     let refusal = QueueRefusal::Full {
@@ -202,4 +202,25 @@ fn what_times_out_changes_the_queue_and_what_is_forgotten_does_not() {
     store.now += 300_000;
     assert_eq!(run_timers(&mut store, 9), 1, "the window of its key is over");
     assert_eq!(row(&store).changed, timed_out);
+}
+
+#[test]
+fn a_queue_was_not_read_at_a_revision_that_is_yet_to_come() {
+    let mut store = Store::new();
+    operate(&mut store, create("q", QueueConfig::default())).unwrap();
+    operate(&mut store, enqueue("q", vec![item("x")])).unwrap();
+    let next = store.state.revision().next();
+    for expected in [next.0, u64::MAX] {
+        let refused = operate(&mut store, QueueOperation::Sync(nothing(expected))).unwrap_err();
+        let Rejection::Queue {
+            refusal: QueueRefusal::Changed {
+                expected: told, found, ..
+            },
+            ..
+        } = refused
+        else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((told, found), (Revision(expected), store.state.revision()));
+    }
 }

@@ -210,3 +210,16 @@ fn a_refused_operation_undoes_those_before_it() {
     assert_eq!(of_workers(before), of_workers(after));
     assert_eq!(rows::counts(&store.engine).unwrap(), Counts { workers: 2, tasks: 1 });
 }
+
+#[test]
+fn assignments_were_not_read_at_a_revision_that_is_yet_to_come() {
+    let mut store = store_with(&[("a", "", 5)]);
+    done(&mut store, sync(Revision(0), &[("a", vec!["t".to_owned()])], false));
+    let found = rows::changed(&store.engine).unwrap();
+    for expected in [store.state.revision().next(), Revision(u64::MAX)] {
+        assert_eq!(
+            refused(&mut store, sync(expected, &[], false)),
+            WorkerRefusal::AssignmentsChanged { expected, found }
+        );
+    }
+}

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use quorate_proto::v1::LockFreedReason;
+
 use super::super::history::History;
 use super::super::record::{Call, Done, Hold};
 use crate::journal::Answer;
@@ -81,7 +83,7 @@ fn writes<'a>(history: &History<'a>, of_fenced: bool) -> BTreeMap<&'a str, Vec<W
                 order: *order,
                 hold,
                 accepted: *accepted,
-                certain: *certain_until > operation.returned,
+                certain: *certain_until > operation.returned && !was_forced(history, hold),
             });
         }
     }
@@ -89,4 +91,10 @@ fn writes<'a>(history: &History<'a>, of_fenced: bool) -> BTreeMap<&'a str, Vec<W
         writes.sort_by_key(|write| write.order);
     }
     locks
+}
+
+/// Nobody tells a holder that its hold was ended by force.
+fn was_forced(history: &History<'_>, hold: &Hold) -> bool {
+    let freed = history.holds.get(hold).and_then(|granted| granted.freed);
+    freed.is_some_and(|(_, why)| why == LockFreedReason::Forced)
 }

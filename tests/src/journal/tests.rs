@@ -44,7 +44,7 @@ fn operations() -> Vec<Operation<Shout, u64>> {
         returned: Duration::from_micros(10 * number + 5),
         call: Shout {
             words: Text(Bytes::from_static(
-                &[b"plain".as_slice(), b"\xff\x00", b"hex:00"][number as usize],
+                [b"plain".as_slice(), b"\xff\x00", b"hex:00"][number as usize],
             )),
         },
         answer,

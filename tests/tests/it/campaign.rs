@@ -93,11 +93,6 @@ async fn a_kept_journal_says_the_same_again_and_a_forged_one_is_found_out() {
         "{forged}"
     );
 
-    let unseen = tampered(
-        &path,
-        &["\"fault\":\"kill\""],
-        "\"fault\":\"kill\"",
-        "\"fault\":\"pause\"",
-    );
+    let unseen = tampered(&path, &["\"journal\":1"], "\"kill\"", "\"pause\"");
     assert_eq!(unseen.outcome(), Outcome::NotCounted, "{unseen}");
 }

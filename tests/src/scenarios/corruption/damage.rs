@@ -50,12 +50,11 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    /// The name by which whoever finds it should call it.
-    pub(super) fn file_name(&self) -> String {
-        self.file
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+    /// What whoever finds it may call the file. Of identities there is one in a data directory, which is named.
+    pub(super) fn names(&self) -> Vec<String> {
+        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let identity = (self.place == Place::Identity).then(|| "its identity is damaged".to_owned());
+        name.into_iter().chain(identity).collect()
     }
 
     /// Damages a file in place, so that other names of it see it too. Nothing if no byte would change.

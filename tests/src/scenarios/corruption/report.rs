@@ -53,7 +53,7 @@ impl CorruptionReport {
     pub(super) fn count(&mut self, damage: &Damage, outcome: Outcome, said: &str) {
         *self.counts.entry((damage.place, outcome)).or_insert(0) += 1;
         let ended = matches!(outcome, Outcome::Refused | Outcome::Stopped | Outcome::Failing);
-        if ended && !said.contains(&damage.file_name()) {
+        if ended && !damage.names().iter().any(|name| said.contains(name)) {
             let lines: Vec<&str> = said.lines().collect();
             let end = lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n");
             self.unnamed.push(format!("{damage}: {outcome}:\n{end}"));

@@ -1,5 +1,6 @@
 //! What all scenarios share: a cluster under a recorded workload, and the verdict at the end.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::time::Duration;
 
@@ -8,10 +9,11 @@ use rand::rngs::SmallRng;
 use rand::seq::IteratorRandom;
 use rand::{Rng, SeedableRng};
 
-use crate::audit::Audit;
+use crate::audit::{Audit, Change};
 use crate::checker::{Summary, Verdict, check};
 use crate::cluster::{Cluster, EqualState};
 use crate::history::{History, Operation, Request, Response};
+use crate::linearizable::{self, Budget, by_key};
 use crate::workload::{PREFIX, Workload, read_every_key};
 use crate::{HarnessError, wait};
 
@@ -26,6 +28,8 @@ const WRITES_DEADLINE: Duration = Duration::from_secs(60);
 pub struct RunReport {
     /// What was checked.
     pub checked: Summary,
+    /// What was searched for an order without looking at revisions.
+    pub searched: linearizable::Summary,
     /// The state that all members agree on.
     pub state: EqualState,
     /// Faults that happened.
@@ -34,15 +38,22 @@ pub struct RunReport {
 
 impl fmt::Display for RunReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let RunReport { checked, state, faults } = self;
+        let RunReport {
+            checked,
+            searched,
+            state,
+            faults,
+        } = self;
         write!(
             f,
             "{faults} faults, {} operations and {} revisions checked, {} writes of unknown outcome applied and {} not, \
-             state {:016x} on every member at index {}",
+             an order found for {} operations without their revisions ({} skipped), state {:016x} on every member at index {}",
             checked.operations,
             checked.revisions,
             checked.unknown_applied,
             checked.unknown_absent,
+            searched.operations,
+            searched.skipped,
             state.state_hash,
             state.applied_index
         )
@@ -164,12 +175,23 @@ impl Run {
         let operations = history.operations();
         let verdict = check(&operations, self.audit.base(), self.audit.changes());
         let checked = verdict.into_result().map_err(HarnessError::Broken)?;
+        let written: HashSet<_> = self.audit.changes().values().filter_map(written_value).collect();
+        let searched = linearizable::check(&by_key(&operations, Some(&written)), Budget::default());
+        let searched = searched.into_result().map_err(HarnessError::Broken)?;
         demand_every_kind(&history, &operations)?;
         Ok(RunReport {
             checked,
+            searched,
             state,
             faults: self.faults,
         })
+    }
+}
+
+fn written_value(change: &Change) -> Option<bytes::Bytes> {
+    match change {
+        Change::Put { record, .. } => Some(record.value.clone()),
+        Change::Delete { .. } | Change::Nothing => None,
     }
 }
 

@@ -5,7 +5,7 @@ use quorate_tests::scenarios::Corruption;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_member_whose_disk_is_damaged_never_answers_wrongly() {
     let rounds = Corruption {
-        rounds: 8,
+        rounds: 6,
         clients: 4,
         seed: rand::random(),
     };

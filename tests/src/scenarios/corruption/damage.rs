@@ -50,12 +50,16 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    /// The name by which whoever finds it should call it.
-    pub(super) fn file_name(&self) -> String {
-        self.file
-            .file_name()
-            .map(|name| name.to_string_lossy().into_owned())
-            .unwrap_or_default()
+    /// What whoever finds it may call the file. Of identities there is one in a data directory, which is named; and of a
+    /// pointer that names what is not there, the directory of the store is.
+    pub(super) fn names(&self) -> Vec<String> {
+        let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
+        let other = match self.place {
+            Place::Identity => Some("its identity is damaged".to_owned()),
+            Place::Pointer => self.file.parent().map(|store| format!("{}: ", store.display())),
+            _ => None,
+        };
+        name.into_iter().chain(other).collect()
     }
 
     /// Damages a file in place, so that other names of it see it too. Nothing if no byte would change.

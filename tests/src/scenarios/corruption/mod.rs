@@ -1,9 +1,9 @@
 //! Bytes on the disk of one member change, as disks do that rot or write to the wrong place.
 //!
 //! Each round: writes; one member is killed, something in its data directory is damaged, and it starts again; in every
-//! fourth round a file is damaged under it while it runs. What it may do then: refuse to start, or stop when it meets
-//! the damage, and name the file; or serve, and then everything it has is read and must be right. A member that ended is
-//! replaced as the documentation says: erased, started under a new id, put in the place of the old one.
+//! fourth round a file is damaged under it while it runs. What it may do then: refuse to start, stop when it meets the
+//! damage, or answer a read that meets it with an error, and name the file in each case; or serve, and then everything it
+//! has is read and must be right. A member that did not serve is replaced as the documentation says: erased, started under a new id, put in the place of the old one.
 //!
 //! What it must never do: answer wrongly (the bulk that was there before is read from the very member after each damage, the
 //! workload goes through the witness check, and all states are equal in the end), panic, hang, or end without a word of
@@ -126,7 +126,9 @@ impl Rounds {
         }
         let outcome = self.judge(victim, &met, &damage, fate).await?;
         let replaced = match outcome {
-            Outcome::Refused | Outcome::Stopped => format!(", replaced by {}", self.replace(victim).await?),
+            Outcome::Refused | Outcome::Stopped | Outcome::Failing => {
+                format!(", replaced by {}", self.replace(victim).await?)
+            }
             Outcome::Repaired | Outcome::Unnoticed => String::new(),
         };
         let revision = self.run.end_of_round().await?;
@@ -177,11 +179,17 @@ impl Rounds {
     }
 
     async fn judge(&mut self, victim: u64, met: &Met, damage: &Damage, fate: Fate) -> Result<Outcome, HarnessError> {
-        let said = met.said(&self.run.cluster, victim)?;
+        let mut said = met.said(&self.run.cluster, victim)?;
         let outcome = match fate {
             Fate::Ended { status, was_up } => {
                 fate::demand_an_orderly_end(victim, status, &said, damage)?;
                 if was_up { Outcome::Stopped } else { Outcome::Refused }
+            }
+            Fate::Failing(answer) => {
+                // Whoever reads the answer is told as well as whoever reads the log.
+                said.push_str(&answer);
+                self.run.cluster.kill9(victim)?;
+                Outcome::Failing
             }
             Fate::Served if met.has_complained(&said) => Outcome::Repaired,
             Fate::Served => Outcome::Unnoticed,

@@ -19,6 +19,8 @@ pub(super) enum Outcome {
     Refused,
     /// It stopped when it met the damage, and said why.
     Stopped,
+    /// It went on, and answered reads that met the damage with an error.
+    Failing,
     /// It put something right, and said so.
     Repaired,
     /// It said nothing. Whatever it has was read, and was right.
@@ -30,6 +32,7 @@ impl fmt::Display for Outcome {
         f.write_str(match self {
             Outcome::Refused => "refused to start",
             Outcome::Stopped => "stopped",
+            Outcome::Failing => "went on and failed reads",
             Outcome::Repaired => "put right",
             Outcome::Unnoticed => "unnoticed, all of it read and right",
         })
@@ -40,7 +43,7 @@ impl fmt::Display for Outcome {
 #[derive(Clone, Debug, Default)]
 pub struct CorruptionReport {
     counts: BTreeMap<(Place, Outcome), u64>,
-    /// Members that ended and did not say which file it was.
+    /// Members that failed and did not say which file it was.
     unnamed: Vec<String>,
     longest_replacement: Duration,
     pub(super) run: Option<RunReport>,
@@ -49,8 +52,8 @@ pub struct CorruptionReport {
 impl CorruptionReport {
     pub(super) fn count(&mut self, damage: &Damage, outcome: Outcome, said: &str) {
         *self.counts.entry((damage.place, outcome)).or_insert(0) += 1;
-        let ended = matches!(outcome, Outcome::Refused | Outcome::Stopped);
-        if ended && !said.contains(&damage.file_name()) {
+        let ended = matches!(outcome, Outcome::Refused | Outcome::Stopped | Outcome::Failing);
+        if ended && !damage.names().iter().any(|name| said.contains(name)) {
             let lines: Vec<&str> = said.lines().collect();
             let end = lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n");
             self.unnamed.push(format!("{damage}: {outcome}:\n{end}"));
@@ -69,7 +72,10 @@ impl CorruptionReport {
 
     /// Damages that the member noticed, in whatever way.
     pub fn noticed(&self) -> u64 {
-        self.of(Outcome::Refused) + self.of(Outcome::Stopped) + self.of(Outcome::Repaired)
+        [Outcome::Refused, Outcome::Stopped, Outcome::Failing, Outcome::Repaired]
+            .map(|outcome| self.of(outcome))
+            .iter()
+            .sum()
     }
 
     /// Damages that the member did not notice, and that did not matter.
@@ -82,7 +88,7 @@ impl CorruptionReport {
         match self.unnamed.as_slice() {
             [] => Ok(()),
             unnamed => Err(HarnessError::Broken(format!(
-                "{} members ended and did not name the file:\n{}\n(all of it: {self})",
+                "{} members failed and did not name the file:\n{}\n(all of it: {self})",
                 unnamed.len(),
                 unnamed.join("\n")
             ))),

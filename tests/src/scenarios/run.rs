@@ -191,7 +191,7 @@ impl Run {
 fn written_value(change: &Change) -> Option<bytes::Bytes> {
     match change {
         Change::Put { record, .. } => Some(record.value.clone()),
-        Change::Delete { .. } | Change::Nothing => None,
+        Change::Delete { .. } | Change::Nothing | Change::Elsewhere => None,
     }
 }
 

@@ -202,14 +202,20 @@ impl CacheWatcher for Watcher {
                 let (change_id, revision) = (changed.change_id, changed.revision);
                 writer.holds.changed(change_id, revision, &changed.differ, &mut settled);
             }
+            let dropped = |settled: &Settled| match settled {
+                Settled::Drop(key) => Some(key.clone()),
+                Settled::Keep(..) => None,
+            };
+            let dropped: Vec<CacheKey> = settled.iter().filter_map(dropped).collect();
             for settled in settled {
-                if let Settled::Drop(key) = &settled
-                    && let Some(old) = writer.holds.found_empty(key, self.cache.empty_max())
-                    && !self.cache.store.holds(&old)
-                {
+                self.cache.settle(settled);
+            }
+            // Only now: a key that had no entry for long may have got one of this very answer.
+            for key in dropped {
+                let old = writer.holds.found_empty(&key, self.cache.empty_max());
+                if let Some(old) = old.filter(|old| !self.cache.store.holds(old)) {
                     writer.holds.remove(&old);
                 }
-                self.cache.settle(settled);
             }
             self.cache.sweep(lane, writer);
             lane.work.notify_one();

@@ -26,8 +26,10 @@ const STEP: u64 = 40;
 /// Elections, restarts and a slow machine together stay far below.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// If a planned fault has not happened in time: how many times longer it may take.
+/// If a planned fault has not happened in time: how many times longer it may take, and how long it may take at least for
+/// each kind. Most take 2 to 5 s, a few ten times as long on a busy machine.
 const LONGER: u32 = 3;
+const LONGER_EACH: Duration = Duration::from_secs(20);
 
 impl Pace for Journal {
     async fn wait_for_more(&self, moment: &str) -> Result<(), HarnessError> {
@@ -233,7 +235,9 @@ impl<P: Progress> Faults<'_, '_, P> {
         if self.plan.is_empty() {
             tokio::time::sleep_until(began + time).await;
         }
-        while !self.plan.is_empty() && began.elapsed() < time * LONGER {
+        let kinds = u32::try_from(self.plan.len()).unwrap_or(u32::MAX);
+        let longest = (time * LONGER).max(LONGER_EACH.saturating_mul(kinds));
+        while !self.plan.is_empty() && began.elapsed() < longest {
             if began.elapsed() >= time && self.nemesis.tally().is_complete(self.plan) {
                 break;
             }

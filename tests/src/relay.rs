@@ -142,11 +142,16 @@ async fn relay(
 ) {
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
-    let modes = phase.clone();
+    let phases = phase.clone();
+    // What was lost stays lost: nothing passes either when the connection is about to be broken.
+    let passes = || {
+        let now = phases.borrow();
+        now.epoch == epoch && now.mode != Mode::LoseReplies
+    };
     tokio::select! {
         _ = phase.wait_for(|phase| phase.epoch != epoch) => {}
         () = pump(from_client, to_server, || true, swallowed) => {}
-        () = pump(from_server, to_client, || modes.borrow().mode != Mode::LoseReplies, swallowed) => {}
+        () = pump(from_server, to_client, passes, swallowed) => {}
     }
 }
 

@@ -50,6 +50,9 @@ pub enum NodeError {
     /// Its state cannot be opened.
     #[error("the state cannot be opened: {0}")]
     State(std::io::Error),
+    /// A read of its state failed: the disk fails, or a file of the state is damaged.
+    #[error("the state cannot be read: {0}: replace this member, and its disk if that is failing")]
+    Unreadable(String),
     /// An address cannot be listened on.
     #[error("{setting} = {address}: {source}: another process listens there, or the address is not this machine's")]
     Listen {
@@ -142,6 +145,7 @@ async fn serve(
         error = failed(&raft) => Err(error),
         error = log_failed(&log) => Err(error),
         error = diverged(&parts) => Err(error),
+        error = unreadable(&parts) => Err(error),
         error = tier_failed(&parts) => Err(error),
         _ = &mut replication => Err(NodeError::Tier(String::from("nothing is sent to the other members any more"))),
         ended = &mut clients => Err(server_ended(ended, "clients")),
@@ -187,6 +191,15 @@ async fn diverged(parts: &Parts) -> NodeError {
     let mut diverged = parts.diverged.subscribe();
     match diverged.wait_for(Option::is_some).await {
         Ok(reason) => NodeError::Diverged(reason.clone().unwrap_or_default()),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when a read of the state has failed: whoever read it was told, and the next one would be.
+async fn unreadable(parts: &Parts) -> NodeError {
+    let mut unreadable = parts.unreadable.subscribe();
+    match unreadable.wait_for(Option::is_some).await {
+        Ok(reason) => NodeError::Unreadable(reason.clone().unwrap_or_default()),
         Err(_) => std::future::pending().await,
     }
 }

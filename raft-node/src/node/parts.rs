@@ -25,7 +25,7 @@ use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
-use crate::storage::{Engine, RocksEngine, RocksOptions, StorageError};
+use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
 
 /// Everything a running member consists of.
 pub(super) struct Parts {
@@ -46,6 +46,8 @@ pub(super) struct Parts {
     /// Why the eventual tier cannot go on.
     pub(super) tier_failed: watch::Sender<Option<String>>,
     pub(super) diverged: watch::Sender<Option<String>>,
+    /// Set when a read of the state has failed.
+    pub(super) unreadable: watch::Sender<Option<String>>,
     clients: Mutex<Option<Incoming>>,
     peers: Mutex<Option<Incoming>>,
     pub(super) client_address: std::net::SocketAddr,
@@ -68,7 +70,9 @@ impl Parts {
         let roster = Arc::new(Roster::new(me, directory.cluster_id()));
         let network = PeerNetwork::new(Arc::clone(&roster), transport);
         let log = open_log(&config, &mut directory)?;
-        let (store, state) = StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
+        let unreadable = watch::Sender::new(None);
+        let engines = open_engine(&config, unreadable.clone());
+        let (store, state) = StateStore::open(directory.path(), engines).map_err(NodeError::State)?;
         know_members(&roster, &store).map_err(NodeError::State)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
@@ -117,6 +121,7 @@ impl Parts {
             entries,
             tier_failed: watch::Sender::new(None),
             diverged: watch::Sender::new(None),
+            unreadable,
             clients: Mutex::new(Some(clients)),
             peers: Mutex::new(Some(peers)),
             client_address,
@@ -322,14 +327,23 @@ fn bytes(setting: u64) -> usize {
     usize::try_from(setting).unwrap_or(usize::MAX)
 }
 
-fn open_engine(config: &NodeConfig) -> OpenEngine {
+/// `unreadable` is set by the first read that fails.
+fn open_engine(config: &NodeConfig, unreadable: watch::Sender<Option<String>>) -> OpenEngine {
     let options = RocksOptions {
         block_cache_bytes: bytes(config.storage.block_cache_bytes),
         write_buffer_bytes: bytes(config.storage.write_buffer_bytes),
         ..RocksOptions::default()
     };
+    let on_read_failure: OnReadFailure = Arc::new(move |error| {
+        unreadable.send_if_modified(|reason| {
+            let first = reason.is_none();
+            reason.get_or_insert_with(|| error.to_string());
+            first
+        });
+    });
     Arc::new(move |directory: &Path| -> Result<Arc<dyn Engine>, StorageError> {
-        Ok(Arc::new(RocksEngine::open(directory, options.clone())?))
+        let engine = RocksEngine::open(directory, options.clone())?;
+        Ok(Arc::new(engine.telling(Arc::clone(&on_read_failure))))
     })
 }
 

@@ -1,7 +1,7 @@
 //! Where the state lives on disk, and how a snapshot takes its place.
 //!
 //! ```text
-//! <data>/state/CURRENT         the name of the live directory
+//! <data>/state/CURRENT         the name of the live directory, with its checksum
 //! <data>/state/<number>/...    the engine's files
 //! ```
 //!
@@ -20,7 +20,9 @@ use tokio::sync::watch;
 
 use super::announced::Announced;
 use super::client_rows::answers_prefix;
+use super::current;
 use super::head::{Head, StoredMembership};
+use super::known_tables::KnownTables;
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::actors::ActorTable;
@@ -33,8 +35,6 @@ use crate::rows;
 use crate::signals::Signals;
 use crate::storage::{Batch, Durability, Engine, StorageError, Table};
 use crate::types::{LogTimeMs, Revision};
-
-const CURRENT: &str = "CURRENT";
 
 /// Opens the engine whose files are in a directory.
 pub type OpenEngine = Arc<dyn Fn(&Path) -> Result<Arc<dyn Engine>, StorageError> + Send + Sync>;
@@ -99,6 +99,7 @@ pub struct StateStore {
 struct EngineHandle {
     engine: Arc<dyn Engine>,
     number: u64,
+    tables: KnownTables,
 }
 
 impl StateStore {
@@ -109,24 +110,18 @@ impl StateStore {
         }
         let root = data.join("state");
         fs::create_dir_all(&root)?;
-        let number = match fs::read_to_string(root.join(CURRENT)) {
-            Ok(text) => text
-                .trim()
-                .parse()
-                .map_err(|_| io::Error::other(format!("{CURRENT} names {text:?}")))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                set_current(&root, 1)?;
-                1
-            }
-            Err(error) => return Err(error),
-        };
-        remove_others(&root, number)?;
+        let number = current::read(&root)?;
+        current::remove_others(&root, number)?;
         let engine = open(&root.join(number.to_string())).map_err(io::Error::other)?;
         let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
         let store = Self {
             snapshots: SnapshotStore::open(data.join("snapshots"))?,
             open,
-            engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
+            engine: ArcSwap::from_pointee(EngineHandle {
+                engine,
+                number,
+                tables: KnownTables::default(),
+            }),
             applied: watch::Sender::new(applied_of(&state)),
             domains: Announced::default(),
             actors: Announced::default(),
@@ -253,7 +248,8 @@ impl StateStore {
             return Err(failpoints::injected("snapshot-build"));
         }
         let directory = self.snapshots.building()?;
-        self.engine().checkpoint(&directory).map_err(io::Error::other)?;
+        let live = self.engine.load_full();
+        live.engine.checkpoint(&directory).map_err(io::Error::other)?;
         if failpoints::hit("snapshot-checkpoint") {
             return Err(failpoints::injected("snapshot-checkpoint"));
         }
@@ -266,6 +262,8 @@ impl StateStore {
             (applied.map(|position| (position.term, position.index)), membership)
         };
         let manifest = Manifest::of(&directory, last, membership)?;
+        live.tables
+            .compare(&self.root.join(live.number.to_string()), &directory, &manifest)?;
         if failpoints::hit("snapshot-publish") {
             return Err(failpoints::injected("snapshot-publish"));
         }
@@ -303,12 +301,16 @@ impl StateStore {
         if failpoints::hit("snapshot-copied") {
             return Err(failpoints::injected("snapshot-copied"));
         }
-        set_current(&self.root, number)?;
+        current::set(&self.root, number)?;
         if failpoints::hit("snapshot-current") {
             return Err(failpoints::injected("snapshot-current"));
         }
         self.snapshots.keep(snapshot)?;
-        self.engine.store(Arc::new(EngineHandle { engine, number }));
+        self.engine.store(Arc::new(EngineHandle {
+            engine,
+            number,
+            tables: KnownTables::of(&snapshot.manifest),
+        }));
         self.retired.lock().push((live.number, Arc::downgrade(&live.engine)));
         self.hash_points.lock().clear();
         self.announce(&state);
@@ -363,23 +365,4 @@ fn lose_rows(copy: &dyn Engine) -> Result<(), StorageError> {
         batch.delete_range(table, from, to);
     }
     copy.write(batch, Durability::Synced)
-}
-
-fn set_current(root: &Path, number: u64) -> io::Result<()> {
-    let next = root.join("CURRENT.next");
-    fs::write(&next, number.to_string())?;
-    fs::File::open(&next)?.sync_all()?;
-    fs::rename(&next, root.join(CURRENT))?;
-    sync_directory(root)
-}
-
-fn remove_others(root: &Path, number: u64) -> io::Result<()> {
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if entry.file_type()?.is_dir() && name.to_string_lossy() != number.to_string() {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }

@@ -18,6 +18,7 @@ use std::fmt;
 use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE};
@@ -31,10 +32,14 @@ use super::span::Span;
 use super::{Batch, Change, Durability, Engine, StorageError, Table, View, Visit};
 use crate::failpoints;
 
+/// Told of every read that failed.
+pub type OnReadFailure = Arc<dyn Fn(&StorageError) + Send + Sync>;
+
 /// On disk. One process at a time; dropping it flushes.
 pub struct RocksEngine {
     db: DB,
     directory: PathBuf,
+    on_read_failure: Option<OnReadFailure>,
     /// Shared by all point reads, which would otherwise allocate one each.
     read: ReadOptions,
     flushes: Flushes,
@@ -76,9 +81,17 @@ impl RocksEngine {
         Self::over(db, directory)
     }
 
+    /// With somebody who is told of reads that fail. Who wrote is told by the write; a read may be anybody's, and what has
+    /// failed once will fail again.
+    pub fn telling(mut self, on_read_failure: OnReadFailure) -> RocksEngine {
+        self.on_read_failure = Some(on_read_failure);
+        self
+    }
+
     fn over(db: DB, directory: &Path) -> Result<RocksEngine, StorageError> {
         Ok(RocksEngine {
             flushes: Flushes::of(&db)?,
+            on_read_failure: None,
             db,
             directory: directory.to_owned(),
             read: checked_reads(),
@@ -95,7 +108,7 @@ impl RocksEngine {
         let column_family = self.column_family(table)?;
         match self.db.get_pinned_cf_opt(column_family, key, read) {
             Ok(value) => Ok(value.map(|pinned| pinned.to_vec())),
-            Err(error) => Err(failed("get", error)),
+            Err(error) => Err(self.read_failed("get", &error)),
         }
     }
 
@@ -131,7 +144,15 @@ impl RocksEngine {
             }
         }
         // A cursor stops at an error just as it does at the end: only its status tells the two apart.
-        cursor.status().map_err(|error| failed("scan", error))
+        cursor.status().map_err(|error| self.read_failed("scan", &error))
+    }
+
+    fn read_failed(&self, doing: &'static str, error: &rocksdb::Error) -> StorageError {
+        let error = failed(doing, at(&self.directory, error));
+        if let Some(tell) = &self.on_read_failure {
+            tell(&error);
+        }
+        error
     }
 
     fn encode(&self, batch: Batch) -> Result<WriteBatch, StorageError> {

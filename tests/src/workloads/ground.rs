@@ -140,7 +140,8 @@ impl Ground {
         connect(endpoints, CALL_TIMEOUT).await
     }
 
-    fn endpoints_from(&self, number: u64) -> Vec<String> {
+    /// Where the members are, another one first for each number.
+    pub fn endpoints_from(&self, number: u64) -> Vec<String> {
         let mut endpoints = self.endpoints.all();
         let first = usize::try_from(number).unwrap_or(0) % endpoints.len().max(1);
         endpoints.rotate_left(first);

@@ -77,18 +77,22 @@ async fn ask(client: &Client, call: &EventualCall, acks: u32) -> Result<Eventual
 
 /// One session after the other: one is over when something that it had seen was lost with a process.
 async fn hop_for_ever(ground: Ground) -> Result<(), HarnessError> {
-    while !ground.is_stopped() {
-        let number = ground.client_number();
-        let mut stations = Vec::new();
-        for station in 0..STATIONS {
-            stations.push(ground.connect(station).await?);
-        }
-        hop(&stations, number, &ground).await;
+    while let Some(stations) = connect_to_each(&ground).await {
+        hop(&stations, ground.client_number(), &ground).await;
         for client in stations {
             client.close().await;
         }
     }
     Ok(())
+}
+
+/// A client for each station; none once the run is over.
+async fn connect_to_each(ground: &Ground) -> Option<Vec<Client>> {
+    let mut stations = Vec::new();
+    for station in 0..STATIONS {
+        stations.push(ground.connect_again(station).await?);
+    }
+    Some(stations)
 }
 
 async fn hop(stations: &[Client], number: u64, ground: &Ground) {

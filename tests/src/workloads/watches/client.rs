@@ -98,8 +98,7 @@ async fn ask(client: &Client, call: &WatchesCall) -> Result<WatchesAnswer, Error
 /// One watcher after the other.
 async fn keep_watching(number: u64, ground: Ground, newest: Arc<AtomicU64>) -> Result<(), HarnessError> {
     let mut random = ground.random(number);
-    while !ground.is_stopped() {
-        let client = ground.connect(number).await?;
+    while let Some(client) = ground.connect_again(number).await {
         let (due, told_due) = watch::channel(None);
         let watcher = SdkWatcher {
             name: number.to_string(),

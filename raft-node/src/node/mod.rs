@@ -12,9 +12,11 @@ mod directory;
 mod founding;
 mod parts;
 mod peer_watch;
+mod restore;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use founding::FoundingError;
+pub use restore::{RestoreError, Restored, restore};
 
 use std::future::Future;
 use std::net::SocketAddr;

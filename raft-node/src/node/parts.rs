@@ -303,7 +303,7 @@ fn know_members(roster: &Roster, store: &StateStore) -> std::io::Result<()> {
 
 /// The log. It exists for as long as its directory does: one that is gone is not made anew, for the member would vote
 /// again in terms it has voted in.
-fn open_log(config: &NodeConfig, directory: &mut DataDirectory) -> Result<LogStore, NodeError> {
+pub(super) fn open_log(config: &NodeConfig, directory: &mut DataDirectory) -> Result<LogStore, NodeError> {
     let disk = FileDisk::open(config.data_directory.join("log")).map_err(NodeError::State)?;
     let empty = !disk
         .list()
@@ -328,7 +328,7 @@ fn bytes(setting: u64) -> usize {
 }
 
 /// `unreadable` is set by the first read that fails.
-fn open_engine(config: &NodeConfig, unreadable: watch::Sender<Option<String>>) -> OpenEngine {
+pub(super) fn open_engine(config: &NodeConfig, unreadable: watch::Sender<Option<String>>) -> OpenEngine {
     let options = RocksOptions {
         block_cache_bytes: bytes(config.storage.block_cache_bytes),
         write_buffer_bytes: bytes(config.storage.write_buffer_bytes),

@@ -10,7 +10,8 @@ use std::path::Path;
 use super::snapshot::sync_directory;
 
 const CURRENT: &str = "CURRENT";
-const FIRST: u64 = 1;
+/// The number of the first live directory.
+pub(super) const FIRST: u64 = 1;
 
 /// The number of the live directory below `root`; where there is no state yet, that of the first one.
 ///

@@ -108,7 +108,7 @@ impl StateStore {
         if failpoints::hit("state-open") {
             return Err(failpoints::injected("state-open"));
         }
-        let root = data.join("state");
+        let root = state_root(data);
         fs::create_dir_all(&root)?;
         let number = current::read(&root)?;
         current::remove_others(&root, number)?;
@@ -336,6 +336,11 @@ impl StateStore {
         *retired = read_still;
         Ok(())
     }
+}
+
+/// Where the state is below the data directory of a member.
+pub(super) fn state_root(data: &Path) -> PathBuf {
+    data.join("state")
 }
 
 fn applied_of(state: &State) -> Applied {

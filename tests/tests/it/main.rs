@@ -34,6 +34,7 @@ mod partitions;
 mod promises;
 mod queues;
 mod reads;
+mod restore;
 mod retries;
 mod sdk_resilience;
 mod startup;

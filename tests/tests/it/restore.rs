@@ -103,6 +103,37 @@ async fn a_saved_snapshot_becomes_a_cluster_that_grows_and_whose_revisions_never
 }
 
 #[tokio::test]
+async fn what_one_member_has_is_saved_without_a_quorum_and_becomes_a_cluster() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    client.put("k", "v").await.unwrap();
+    cluster.wait_for_equal_state().await.unwrap();
+    client.close().await;
+    cluster.kill9(2).unwrap();
+    cluster.kill9(3).unwrap();
+    let survivor = cluster.client_of(1).await.unwrap();
+    let endpoint = cluster.member(1).unwrap().client_address().to_owned();
+    let root = tempfile::tempdir().unwrap();
+    let saved = root.path().join("saved");
+    survivor.snapshot_save(&endpoint, &saved, |_| {}).await.unwrap();
+    survivor.close().await;
+    cluster.stop(1).await.unwrap();
+    cluster.wipe(1).unwrap();
+    restore(&cluster, &saved, &[]).unwrap();
+
+    // The others come back with what they had: they belong to a cluster that is no more.
+    cluster.restart(1).unwrap();
+    cluster.restart(2).unwrap();
+    let client = cluster.client_of(1).await.unwrap();
+    wait::until("a write without the others", PATIENCE, async || client.put("k", "w").await.map(drop))
+        .await
+        .unwrap();
+    let members = client.members().await.unwrap();
+    assert_eq!(members.iter().map(|member| member.id).collect::<Vec<u64>>(), [1]);
+    assert_eq!(value(&client, "k").await.as_deref(), Some("w"));
+}
+
+#[tokio::test]
 async fn what_is_no_whole_snapshot_is_refused_and_named() {
     let mut cluster = Cluster::start(1).await.unwrap();
     let client = cluster.client().await.unwrap();

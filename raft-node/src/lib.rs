@@ -60,6 +60,9 @@ mod blocking;
 // Hands what was applied to those who watch.
 pub mod feed;
 
+// What a member says about itself in numbers.
+pub mod metrics;
+
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;
 

@@ -25,8 +25,8 @@ pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};
 pub use membership_record::{decode_membership, encode_membership, log_id_of, used_member_ids};
-pub use propose::{Completion, ProposeError, Proposer};
-pub use read::{ReadError, ReadGate};
+pub use propose::{Completion, ProposeCounts, ProposeError, Proposer};
+pub use read::{ReadCounts, ReadError, ReadGate};
 pub use settings::raft_config;
 #[cfg(test)]
 pub(crate) mod tests;

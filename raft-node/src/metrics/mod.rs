@@ -14,12 +14,14 @@
 //! answers for itself; and the recorder of `metrics-exporter-prometheus` keeps every sample until somebody scrapes, and what
 //! is gone until somebody forgets it. Its rules of the text format are used.
 
+mod by_name;
 mod count;
 mod histogram;
 mod names;
 mod page;
 mod table;
 
+pub use by_name::{ByName, NAMES_MAX};
 pub use count::Count;
 pub use histogram::{Histogram, Timed};
 pub use names::Names;

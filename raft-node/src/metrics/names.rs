@@ -1,7 +1,7 @@
 //! Labels that users choose: so many, and no more.
 
 /// What is shown in the place of names that are too many.
-const OTHER: &str = "other";
+pub(super) const OTHER: &str = "other";
 
 /// Which names are shown by themselves. Those that come first stay; the rest goes by one name together.
 #[derive(Debug)]

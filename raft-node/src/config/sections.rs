@@ -185,3 +185,17 @@ pub enum LogFormat {
     /// One JSON object an event.
     Json,
 }
+
+/// What the server says about itself in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Queues, and as many domains, that metrics tell apart; those beyond count together as `other`. Default 100.
+    pub names_max: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { names_max: 100 }
+    }
+}

@@ -13,6 +13,7 @@ mod api;
 mod calls;
 mod cluster;
 mod coordination;
+mod counted;
 mod domains;
 mod error;
 mod eventual;

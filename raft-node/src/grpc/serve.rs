@@ -17,6 +17,7 @@ use quorate_proto::v1::session_server::SessionServer;
 use quorate_proto::v1::watch_server::WatchServer;
 use tonic::transport::Server;
 
+use super::counted::CountCalls;
 use super::{
     Api, CachePeers, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService,
     SessionService, WatchService,
@@ -66,6 +67,7 @@ pub async fn serve_clients(
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .layer(CountCalls(Arc::clone(&api.rpc)))
         .add_service(health)
         .add_service(reflection)
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))

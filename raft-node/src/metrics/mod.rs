@@ -19,6 +19,7 @@ mod count;
 mod histogram;
 mod names;
 mod page;
+mod rpc;
 mod table;
 
 pub use by_name::{ByName, NAMES_MAX};
@@ -26,4 +27,5 @@ pub use count::Count;
 pub use histogram::{Histogram, Timed};
 pub use names::Names;
 pub use page::{CONTENT_TYPE, Page};
+pub use rpc::{Method, RpcCounts};
 pub use table::*;

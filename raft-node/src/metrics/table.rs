@@ -173,7 +173,7 @@ table! {
     LEASES_EXPIRED "quorate_leases_expired_total" Counter Count [] "Leases that ended because nobody renewed them.";
     LOCKS_HELD "quorate_locks_held" Gauge Count [] "Holds of locks; a semaphore has one a holder.";
     LOCK_WAITERS "quorate_lock_waiters" Gauge Count [] "Acquisitions that wait in line.";
-    LOCK_WAIT_SECONDS "quorate_lock_wait_seconds" Histogram Seconds [] "Time from the arrival of an acquisition at this member to its grant.";
+    LOCK_WAIT_SECONDS "quorate_lock_wait_seconds" Histogram Seconds [] "How long acquisitions waited in line that were granted in the end, as this member answered them.";
     QUEUES "quorate_queues" Gauge Count [] "Queues.";
     QUEUE_ITEMS "quorate_queue_items" Gauge Count ["queue" "state"] "Items of the queue: ready, claimed, delayed, dead.";
     QUEUE_OLDEST_AGE_SECONDS "quorate_queue_oldest_age_seconds" Gauge Seconds ["queue"] "How long the ready item that became ready first has been ready, in log time; 0 without one.";

@@ -17,7 +17,9 @@ use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
-use crate::consensus::{LeaseKeeper, LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
+use crate::consensus::{
+    LeaseKeeper, LogClock, Membership, Outlook, Proposer, Raft, ReadGate, decode_membership, raft_config,
+};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
 use crate::grpc::Api;
@@ -41,6 +43,7 @@ pub(super) struct Parts {
     leases: LeaseKeeper,
     clock: Arc<LogClock>,
     space: Arc<Space>,
+    outlook: Arc<Outlook>,
     pub(super) tier: Arc<Tier>,
     entries: EntryDisk,
     /// Why the eventual tier cannot go on.
@@ -113,6 +116,7 @@ impl Parts {
             leases,
             clock: log_clock,
             space: Arc::new(Space::default()),
+            outlook: Arc::default(),
             tier,
             entries,
             tier_failed: watch::Sender::new(None),
@@ -165,6 +169,7 @@ impl Parts {
             network: self.network.clone(),
             space: Arc::clone(&self.space),
             tier: Arc::clone(&self.tier),
+            outlook: Arc::clone(&self.outlook),
             diverged: self.diverged.clone(),
         }
     }

@@ -72,7 +72,7 @@ impl Durable {
 
     /// Bytes in memory, cold values and their bytes.
     fn counted(&self) -> [u64; 3] {
-        let [_, bytes, values, cold] = self.node.counted();
+        let [_, _, bytes, values, cold] = self.node.counted();
         [bytes, values, cold]
     }
 }

@@ -12,6 +12,9 @@ pub mod config;
 // 1. Client calls: decodes and checks requests, and makes every `tonic::Status`.
 pub mod grpc;
 
+// Pages for Prometheus, and for whoever keeps the member running.
+pub mod http;
+
 // Watches: from what was applied, and from the list of changes, to the streams of clients.
 pub mod watch;
 

@@ -12,6 +12,7 @@ mod admission;
 mod api;
 mod calls;
 mod cluster;
+mod connections;
 mod coordination;
 mod counted;
 mod domains;

@@ -18,14 +18,18 @@ mod by_name;
 mod count;
 mod histogram;
 mod names;
+mod open;
 mod page;
 mod rpc;
 mod table;
+mod tls;
 
 pub use by_name::{ByName, NAMES_MAX};
 pub use count::Count;
 pub use histogram::{Histogram, Timed};
 pub use names::Names;
+pub use open::{Open, OpenOne};
 pub use page::{CONTENT_TYPE, Page};
 pub use rpc::{Method, RpcCounts};
 pub use table::*;
+pub use tls::{BothTlsCounts, TlsCounts};

@@ -23,6 +23,7 @@ use crate::consensus::{
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
 use crate::grpc::Api;
+use crate::http::Observed;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
 use crate::space::Space;
@@ -155,6 +156,23 @@ impl Parts {
             self.network.clone(),
             Duration::from_millis(self.config.cache.lease_ms),
         )
+    }
+
+    /// What the pages are made of.
+    pub(super) fn observed(&self, api: &Arc<Api>) -> Observed {
+        Observed {
+            api: Arc::clone(api),
+            raft: self.raft.clone(),
+            proposer: self.proposer.clone(),
+            reads: self.reads.clone(),
+            store: Arc::clone(&self.store),
+            log: self.log.clone(),
+            roster: Arc::clone(&self.roster),
+            outlook: Arc::clone(&self.outlook),
+            space: Arc::clone(&self.space),
+            tier: Arc::clone(&self.tier),
+            diverged: self.diverged.subscribe(),
+        }
     }
 
     pub(super) fn background(&self) -> Background {

@@ -6,7 +6,7 @@ use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
     assign, bench, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
-    member, memory, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
+    member, memory, metrics, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -93,6 +93,9 @@ pub enum Verb {
     /// Show the settings
     #[command(subcommand)]
     Config(config_print::ConfigVerb),
+    /// Show what can be measured
+    #[command(subcommand)]
+    Metrics(metrics::MetricsVerb),
     /// Write a completion script for a shell
     Completion(completion::CompletionArguments),
 }

@@ -16,6 +16,7 @@ pub mod lease;
 pub mod lock;
 pub mod member;
 pub mod memory;
+pub mod metrics;
 pub mod put;
 pub mod queue;
 pub mod range;

@@ -63,6 +63,9 @@ mod blocking;
 // Hands what was applied to those who watch.
 pub mod feed;
 
+// What the process writes about itself.
+pub mod logging;
+
 // What a member says about itself in numbers.
 pub mod metrics;
 

@@ -163,6 +163,13 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// The level of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace]
+            .into_iter()
+            .find(|level| level.name() == name)
+    }
+
     /// The name, as in the file.
     pub fn name(self) -> &'static str {
         match self {

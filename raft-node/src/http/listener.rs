@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
-use super::routes::routes;
+use super::routes::{Visitor, routes};
 use super::site::Site;
 
 /// Connections at a time; who comes when they are used up waits until one ends.
@@ -43,10 +44,10 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, shutdown: impl Future
                 return;
             };
             match listener.accept().await {
-                Ok((stream, _)) => {
+                Ok((stream, visitor)) => {
                     let (open, router) = (site.visitors.one(), router.clone());
                     tokio::spawn(async move {
-                        let _ = tokio::time::timeout(CONNECTION_TIMEOUT, converse(stream, router)).await;
+                        let _ = tokio::time::timeout(CONNECTION_TIMEOUT, converse(stream, visitor, router)).await;
                         drop((permit, open));
                     });
                 }
@@ -63,8 +64,9 @@ pub async fn serve(site: Arc<Site>, listener: TcpListener, shutdown: impl Future
 }
 
 /// What goes wrong on a connection is the visitor's business.
-async fn converse(stream: TcpStream, router: axum::Router) {
-    let answer = service_fn(move |request: Request<IncomingBody>| {
+async fn converse(stream: TcpStream, visitor: SocketAddr, router: axum::Router) {
+    let answer = service_fn(move |mut request: Request<IncomingBody>| {
+        request.extensions_mut().insert(Visitor(visitor));
         let router = router.clone();
         async move {
             let answer = router.oneshot(request.map(Body::new)).await;

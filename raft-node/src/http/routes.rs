@@ -1,18 +1,27 @@
 //! The pages.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use http::{StatusCode, header};
 
 use super::checks::{Check, Finding, NAMES, Readiness};
 use super::scrape;
 use super::site::Site;
+use crate::logging::{self, LogError};
 use crate::metrics::CONTENT_TYPE;
+
+/// A filter of the log is all that is ever sent here.
+const BODY_BYTES_MAX: usize = 8 << 10;
+
+/// Who asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Visitor(pub(super) SocketAddr);
 
 /// All of them.
 pub(super) fn routes(site: Arc<Site>) -> Router {
@@ -21,6 +30,8 @@ pub(super) fn routes(site: Arc<Site>) -> Router {
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/readyz/{check}", get(one_check))
+        .route("/log-level", get(log_level).put(set_log_level))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(site)
 }
 
@@ -73,6 +84,29 @@ async fn one_check(State(site): State<Arc<Site>>, Path(name): Path<String>) -> R
     let mut text = String::new();
     line(&mut text, &check, false);
     plain(status(!matches!(check.finding, Finding::Failed(_))), text)
+}
+
+async fn log_level() -> Response {
+    match logging::filter() {
+        Some(filter) => plain(StatusCode::OK, format!("{filter}\n")),
+        None => plain(
+            StatusCode::NOT_FOUND,
+            "the log of this process was not started by it\n".to_owned(),
+        ),
+    }
+}
+
+/// Whoever is on the machine may see more of the log, or less; nobody else.
+async fn set_log_level(Extension(Visitor(address)): Extension<Visitor>, filter: String) -> Response {
+    if !address.ip().is_loopback() {
+        let text = format!("{address} is not on this machine: ask from it, at a loopback address\n");
+        return plain(StatusCode::FORBIDDEN, text);
+    }
+    match logging::set_filter(&filter) {
+        Ok(()) => log_level().await,
+        Err(error @ LogError::Filter { .. }) => plain(StatusCode::BAD_REQUEST, format!("{error}\n")),
+        Err(error @ LogError::Log(_)) => plain(StatusCode::CONFLICT, format!("{error}\n")),
+    }
 }
 
 fn status(ready: bool) -> StatusCode {
@@ -144,5 +178,25 @@ mod tests {
         assert!(text.contains("there is no check \"colour\""), "{text}");
         let (status, text) = asked(&site, "/readyz?verbose&exclude=phase").await;
         assert_eq!((status, text.as_str()), (200, "[+] phase: left out\nok\n"));
+    }
+    async fn puts(address: &str, filter: &str) -> (u16, String) {
+        let site = Site::new(Arc::new(NodeConfig::default()));
+        let router = routes(site).layer(Extension(Visitor(address.parse().unwrap())));
+        let request = http::Request::put("/log-level").body(axum::body::Body::from(filter.to_owned()));
+        let answer = router.oneshot(request.unwrap()).await.unwrap();
+        let status = answer.status().as_u16();
+        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap();
+        (status, String::from_utf8(body.to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn only_who_is_on_the_machine_changes_the_level_of_the_log() {
+        let (status, text) = puts("10.1.2.3:4", "debug").await;
+        assert_eq!(status, 403);
+        assert!(text.contains("10.1.2.3:4 is not on this machine"), "{text}");
+        let (status, text) = puts("127.0.0.1:4", "loudly").await;
+        assert_eq!(status, 400);
+        assert!(text.contains("\"loudly\" is no level"), "{text}");
+        assert_eq!(puts("127.0.0.1:4", &"x".repeat(BODY_BYTES_MAX + 1)).await.0, 413);
     }
 }

@@ -11,7 +11,7 @@ use super::server;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ports::free_ports;
 use crate::config::{FoundingMember, ListenHttp, Log, LogLevel, NodeConfig};
-use crate::node;
+use crate::{logging, node};
 
 /// Flags of the single node.
 #[derive(Args, Debug)]
@@ -35,7 +35,7 @@ pub async fn run(arguments: DevArguments) -> Result<Exit, Failure> {
     };
     let config = config(data)?;
     config.validate().map_err(|error| Failure::local(error.to_string()))?;
-    server::start_log(&config.log)?;
+    logging::start(&config.log).map_err(|error| Failure::local(error.to_string()))?;
     let greeting = tokio::spawn(greet(config.listen_client, temporary.is_none()));
     let stopped = node::run(config, server::stop_signal()?).await;
     greeting.abort();

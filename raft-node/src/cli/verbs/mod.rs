@@ -14,6 +14,7 @@ pub mod eventual;
 pub mod get;
 pub mod lease;
 pub mod lock;
+pub mod log_level;
 pub mod member;
 pub mod memory;
 pub mod metrics;

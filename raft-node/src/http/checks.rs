@@ -1,7 +1,5 @@
 //! Whether a member can do what it is there for.
 
-use openraft::async_runtime::WatchReceiver;
-
 use super::site::{Observed, Phase, Site};
 
 /// A member that has applied less than this many entries fewer than are committed is in reach: it catches up within the
@@ -145,8 +143,8 @@ fn disk(observed: &Observed, reserve_bytes: u64) -> Finding {
 
 /// Log index up to which entries are known to be committed.
 pub(super) fn committed(observed: &Observed) -> u64 {
-    let metrics = observed.raft.metrics();
-    let committed = metrics.borrow_watched().local_committed.map_or(0, |id| id.index);
+    let committed = crate::consensus::figures(&observed.raft).committed_index;
+    // What consensus tells comes a moment later.
     committed.max(observed.store.applied().index)
 }
 

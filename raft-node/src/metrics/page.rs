@@ -38,9 +38,9 @@ impl Page {
     ///
     /// # Panics
     ///
-    /// In a debug build, if the table has other labels for it, or another kind.
+    /// If the table has other labels for it, or another kind.
     pub fn add(&mut self, metric: &Metric, labels: &[&str], value: f64) {
-        debug_assert_ne!(metric.kind(), Kind::Histogram, "{}", metric.name());
+        assert_ne!(metric.kind(), Kind::Histogram, "{}", metric.name());
         let labels = written(metric, labels);
         *self.metrics[metric.row()].values.entry(labels).or_default() += value;
     }
@@ -64,7 +64,7 @@ impl Page {
 
     /// What a histogram holds.
     pub fn timed(&mut self, metric: &Metric, labels: &[&str], timed: Timed) {
-        debug_assert_eq!(metric.kind(), Kind::Histogram, "{}", metric.name());
+        assert_eq!(metric.kind(), Kind::Histogram, "{}", metric.name());
         let labels = written(metric, labels);
         self.metrics[metric.row()].histograms.insert(labels, timed);
     }

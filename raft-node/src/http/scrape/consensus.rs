@@ -1,21 +1,19 @@
 //! Who leads, and how far everybody is.
 
-use openraft::async_runtime::WatchReceiver;
-
-use super::super::checks::committed;
 use super::super::site::Observed;
 use crate::metrics::{self as table, Page};
 
 pub(super) fn put(page: &mut Page, observed: &Observed) {
-    let metrics = observed.raft.metrics().borrow_watched().clone();
+    let raft = crate::consensus::figures(&observed.raft);
     let leads = observed.raft.is_leader();
-    page.truth(table::HAS_LEADER, &[], metrics.current_leader.is_some());
+    page.truth(table::HAS_LEADER, &[], raft.leader.is_some());
     page.truth(table::IS_LEADER, &[], leads);
-    page.number(table::RAFT_TERM, &[], crate::consensus::term(&observed.raft));
+    page.number(table::RAFT_TERM, &[], raft.term);
     page.number(table::LEADER_CHANGES, &[], observed.outlook.leader_changes.get());
 
     let applied = observed.store.applied();
-    let committed = committed(observed);
+    // What consensus tells comes a moment later.
+    let committed = raft.committed_index.max(applied.index);
     page.number(table::COMMITTED_INDEX, &[], committed);
     page.number(table::APPLIED_INDEX, &[], applied.index);
     page.number(table::APPLY_LAG_ENTRIES, &[], committed.saturating_sub(applied.index));
@@ -23,15 +21,9 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
     page.number(table::REVISION, &[], applied.revision.0);
     page.number(table::COMPACTED_REVISION, &[], applied.compacted.0);
 
-    let last = metrics.last_log_index.unwrap_or(0);
-    let replicated = metrics.replication.filter(|_| leads).unwrap_or_default();
-    for (peer, matched) in replicated.iter().filter(|(peer, _)| **peer != metrics.id) {
-        let matched = matched.map_or(0, |id| id.index);
-        page.number(
-            table::REPLICATION_LAG_ENTRIES,
-            &[&peer.to_string()],
-            last.saturating_sub(matched),
-        );
+    for (peer, matched) in raft.matched.iter().filter(|_| leads) {
+        let lag = raft.last_index.saturating_sub(*matched);
+        page.number(table::REPLICATION_LAG_ENTRIES, &[&peer.to_string()], lag);
     }
     for (peer, reached) in observed.outlook.reached() {
         page.truth(table::PEER_CONNECTED, &[&peer.to_string()], reached);
@@ -58,12 +50,12 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
 
     let diverged = observed.diverged.borrow().is_some() || observed.outlook.differs();
     for (alarm, active) in [
-        ("no_leader", metrics.current_leader.is_none()),
+        ("no_leader", raft.leader.is_none()),
         ("no_space", observed.space.refuses_growth()),
         ("disk_low", observed.space.is_low()),
         ("diverged", diverged),
         ("eventual_diverged", observed.tier.diverged_shards() > 0),
-        ("stopped", metrics.running_state.is_err()),
+        ("stopped", raft.stopped),
     ] {
         page.truth(table::ALARM_ACTIVE, &[alarm], active);
     }

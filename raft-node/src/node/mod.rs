@@ -1,8 +1,8 @@
 //! Wires a member together: what starts in which order, and what stops in which.
 //!
-//! Start: directory (whose is it, is it free) -> log -> state -> consensus -> peers -> founding -> clients. Clients come
-//! last, so that nothing is answered before it can be answered well. Stop: leadership is handed on, and what was
-//! written to the eventual tier; then clients, peers, consensus, log, state.
+//! Start: pages -> directory (whose is it, is it free) -> log -> state -> consensus -> peers -> founding -> clients. Clients
+//! come last, so that nothing is answered before it can be answered well. Stop: the member says that it is not ready;
+//! leadership is handed on, and what was written to the eventual tier; then clients, peers, consensus, log, state, pages.
 //!
 //! Raft and its connections run on a runtime of their own: client load must not delay a heartbeat.
 
@@ -10,6 +10,7 @@ mod actor_watch;
 mod background;
 mod directory;
 mod founding;
+mod pages;
 mod parts;
 mod peer_watch;
 mod restore;
@@ -31,6 +32,7 @@ use crate::consensus::Raft;
 use crate::eventual::DiskError;
 use crate::grpc::{self, ServeError};
 use crate::log_store::{LogError, LogStore};
+use pages::Pages;
 use parts::Parts;
 
 /// A planned stop waits no longer than this for leadership to be handed on, and for consensus to end.
@@ -108,14 +110,18 @@ async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let config = Arc::new(config);
+    let pages = Pages::open(&config).await?;
+    let site = Arc::clone(&pages.site);
     let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
     let api = parts.api();
+    site.observe(parts.observed(&api));
     let (stop, stopped) = watch::channel(false);
     let mut peers = raft_runtime.spawn(grpc::serve_peers(
         parts.peer_service(),
         parts.push_service(tokio::runtime::Handle::current()),
         grpc::CachePeers(Arc::clone(&api)),
         parts.take_peers(),
+        site.peers.clone(),
         told(stopped.clone()),
     ));
     let founding = raft_runtime.spawn(parts.found());
@@ -128,9 +134,16 @@ async fn serve(
     // On this runtime, not on Raft's: there is much of it, and none of it is urgent.
     let mut replication = tokio::spawn(parts.replication().run());
     parts.keep_tier();
-    let mut clients = tokio::spawn(grpc::serve_clients(api, parts.take_clients(), told(stopped.clone())));
+    let mut clients = tokio::spawn(grpc::serve_clients(
+        api,
+        parts.take_clients(),
+        site.clients.clone(),
+        pages.ready.clone(),
+        told(stopped.clone()),
+    ));
     tracing::info!(
-        member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
+        member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, http = pages.address(),
+        "member is up"
     );
 
     tokio::pin!(shutdown);
@@ -153,6 +166,7 @@ async fn serve(
         ended = &mut clients => Err(server_ended(ended, "clients")),
         ended = &mut peers => Err(server_ended(ended, "peers")),
     };
+    site.stops();
     if result.is_ok() {
         tracing::info!("stopping");
         hand_leadership_on(&parts).await;
@@ -167,6 +181,7 @@ async fn serve(
     replication.abort();
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
     parts.close().await;
+    pages.close();
     result
 }
 

@@ -17,10 +17,13 @@ use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
-use crate::consensus::{LeaseKeeper, LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
+use crate::consensus::{
+    LeaseKeeper, LogClock, Membership, Outlook, Proposer, Raft, ReadGate, decode_membership, raft_config,
+};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
 use crate::grpc::Api;
+use crate::http::Observed;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
 use crate::space::Space;
@@ -41,6 +44,7 @@ pub(super) struct Parts {
     leases: LeaseKeeper,
     clock: Arc<LogClock>,
     space: Arc<Space>,
+    outlook: Arc<Outlook>,
     pub(super) tier: Arc<Tier>,
     entries: EntryDisk,
     /// Why the eventual tier cannot go on.
@@ -117,6 +121,7 @@ impl Parts {
             leases,
             clock: log_clock,
             space: Arc::new(Space::default()),
+            outlook: Arc::default(),
             tier,
             entries,
             tier_failed: watch::Sender::new(None),
@@ -158,6 +163,23 @@ impl Parts {
         )
     }
 
+    /// What the pages are made of.
+    pub(super) fn observed(&self, api: &Arc<Api>) -> Observed {
+        Observed {
+            api: Arc::clone(api),
+            raft: self.raft.clone(),
+            proposer: self.proposer.clone(),
+            reads: self.reads.clone(),
+            store: Arc::clone(&self.store),
+            log: self.log.clone(),
+            roster: Arc::clone(&self.roster),
+            outlook: Arc::clone(&self.outlook),
+            space: Arc::clone(&self.space),
+            tier: Arc::clone(&self.tier),
+            diverged: self.diverged.subscribe(),
+        }
+    }
+
     pub(super) fn background(&self) -> Background {
         Background {
             config: Arc::clone(&self.config),
@@ -170,6 +192,7 @@ impl Parts {
             network: self.network.clone(),
             space: Arc::clone(&self.space),
             tier: Arc::clone(&self.tier),
+            outlook: Arc::clone(&self.outlook),
             diverged: self.diverged.clone(),
         }
     }

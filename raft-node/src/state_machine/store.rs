@@ -20,6 +20,7 @@ use tokio::sync::watch;
 
 use super::announced::Announced;
 use super::client_rows::answers_prefix;
+use super::counts::StateCounts;
 use super::current;
 use super::head::{Head, StoredMembership};
 use super::known_tables::KnownTables;
@@ -93,6 +94,7 @@ pub struct StateStore {
     building: Mutex<()>,
     signals: Signals,
     feed: Feed,
+    counts: StateCounts,
 }
 
 /// An engine and the directory it lives in.
@@ -131,9 +133,11 @@ impl StateStore {
             building: Mutex::new(()),
             signals: Signals::default(),
             feed: Feed::default(),
+            counts: StateCounts::default(),
             root,
         };
         store.announce(&state);
+        store.counts.show(state.row_counts());
         store.feed.publish(state.revision(), Vec::new());
         Ok((Arc::new(store), state))
     }
@@ -156,6 +160,11 @@ impl StateStore {
     /// Hands what was applied to those who watch.
     pub fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// What apply did, for people.
+    pub fn counts(&self) -> &StateCounts {
+        &self.counts
     }
 
     /// How far the member has applied, now.
@@ -192,6 +201,7 @@ impl StateStore {
             self.actors.set(ActorTable::of(actors, &self.actors.load()));
         }
         self.publish(state);
+        self.counts.note(&state.take_happened());
         self.signals.publish(state.take_signals());
         self.feed.publish(state.revision(), state.take_revisions());
     }
@@ -205,6 +215,7 @@ impl StateStore {
     /// Shows what was applied to those who read.
     pub(crate) fn publish(&self, state: &State) {
         let applied = applied_of(state);
+        self.counts.show(state.row_counts());
         if applied.index.is_multiple_of(HASH_POINT_ENTRIES) {
             let mut points = self.hash_points.lock();
             if points.len() == HASH_POINTS_MAX {
@@ -267,7 +278,9 @@ impl StateStore {
         if failpoints::hit("snapshot-publish") {
             return Err(failpoints::injected("snapshot-publish"));
         }
-        self.snapshots.publish(&directory, manifest)
+        let published = self.snapshots.publish(&directory, manifest)?;
+        self.counts.snapshots_built.increment();
+        Ok(published)
     }
 
     /// Replaces the live state by a snapshot whose files were checked when they were received.
@@ -317,6 +330,7 @@ impl StateStore {
         self.publish(&state);
         self.membership
             .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
+        self.counts.snapshots_installed.increment();
         Ok(state)
     }
 }

@@ -29,6 +29,7 @@ mod many_clients;
 mod membership;
 mod memory;
 mod memory_keys;
+mod metrics;
 mod nemeses;
 mod partitions;
 mod promises;

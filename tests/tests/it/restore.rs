@@ -125,9 +125,11 @@ async fn what_one_member_has_is_saved_without_a_quorum_and_becomes_a_cluster() {
     cluster.restart(1).unwrap();
     cluster.restart(2).unwrap();
     let client = cluster.client_of(1).await.unwrap();
-    wait::until("a write without the others", PATIENCE, async || client.put("k", "w").await.map(drop))
-        .await
-        .unwrap();
+    wait::until("a write without the others", PATIENCE, async || {
+        client.put("k", "w").await.map(drop)
+    })
+    .await
+    .unwrap();
     let members = client.members().await.unwrap();
     assert_eq!(members.iter().map(|member| member.id).collect::<Vec<u64>>(), [1]);
     assert_eq!(value(&client, "k").await.as_deref(), Some("w"));

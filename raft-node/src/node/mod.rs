@@ -10,6 +10,7 @@ mod actor_watch;
 mod background;
 mod directory;
 mod founding;
+mod notify;
 mod parts;
 mod peer_watch;
 
@@ -127,6 +128,7 @@ async fn serve(
     tracing::info!(
         member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
     );
+    notify::tell(notify::Stage::Ready);
 
     tokio::pin!(shutdown);
     let founded = async {
@@ -149,6 +151,7 @@ async fn serve(
     };
     if result.is_ok() {
         tracing::info!("stopping");
+        notify::tell(notify::Stage::Stopping);
         hand_leadership_on(&parts).await;
         hand_writes_on(&parts).await;
     }

@@ -97,7 +97,9 @@ wait_until_well() {
 leader_endpoint() {
     local endpoint
     for endpoint in "${all[@]}"; do
-        [[ $(field "$endpoint" member) == "$(field "$endpoint" leader)" ]] && echo "$endpoint"
+        if [[ $(field "$endpoint" member) == "$(field "$endpoint" leader)" ]]; then
+            echo "$endpoint"
+        fi
     done
 }
 

@@ -125,10 +125,10 @@ in_background() { docker exec -d "$project-load" bash -c "$1"; }
 each() { in_load quorate --endpoints "$1" --timeout 3s status 2>/dev/null | grep -o "\"$2\":[^,}]*" | sort -u; }
 # All of them answer, with one leader, no alarm, and the same state.
 well() {
-    local first
     in_load quorate --endpoints "$1" --timeout 3s status >"$work/status" 2>/dev/null || return 1
-    first=$(grep -o '"leader":[0-9]*' "$work/status" | sort -u)
-    [[ $(wc -w <<<"$first") -eq 1 ]] && ! grep -q '"alarms":\["' "$work/status"
+    # As many as endpoints, all of them equal.
+    [[ $(grep -o '"leader":[0-9][0-9]*' "$work/status" | sort | uniq -c | awk '{ print $1 }') == "$(tr , '\n' <<<"$1" | wc -l)" ]] \
+        && ! grep -q '"alarms":\["' "$work/status"
 }
 wait_for() {
     local what=$1 deadline=$((SECONDS + WAIT_SECONDS))
@@ -152,6 +152,7 @@ container() { "${compose[@]}" ps -q "node-$1"; }
 
 wait_for "three members, one leader" well "$members"
 in_load quorate --endpoints "$members" queue create jobs >/dev/null
+in_load sh -c "echo $members >/tmp/members; touch /tmp/acknowledged /tmp/failed /tmp/pushed /tmp/jobs"
 # Each put is a client of its own. The watch and the worker are clients that live as long as all of this.
 in_background "exec quorate --endpoints $members watch load/ --prefix --keys-only >/tmp/events 2>/tmp/watch-errors"
 in_background "exec quorate --endpoints $members run --queue jobs -- sh -c 'echo done >>/tmp/jobs' >/dev/null 2>/tmp/run-errors"
@@ -166,7 +167,6 @@ in_background 'for ((n = 1; ; n++)); do
         echo $n >>/tmp/pushed
     fi
 done; touch /tmp/stopped'
-in_load sh -c "echo $members >/tmp/members; touch /tmp/acknowledged /tmp/failed /tmp/pushed /tmp/jobs"
 goes_on "at the beginning"
 
 # --- Disconnected -------------------------------------------------------------------------------------------------------
@@ -235,7 +235,8 @@ if [[ " ${services[*]} " == *" prometheus "* ]]; then
         in_load bash -c 'exec 3<>/dev/tcp/prometheus/9090 && printf "GET /api/v1/query?query=up HTTP/1.0\r\n\r\n" >&3 && cat <&3' \
             | grep -o '"instance":"[^"]*","job":"quorate"},"value":\[[^]]*' | sed 's/"instance":"\([^"]*\)".*"\([01]\)"/\1 \2/'
     }
-    wait_for "Prometheus has scraped" targets
+    scraped() { targets >/dev/null; }
+    wait_for "Prometheus has scraped" scraped
     # Member 3 is gone, and 4 is not among the targets of the file.
     say "targets: $(targets | paste -sd';')"
 fi

@@ -104,18 +104,20 @@ leader_endpoint() {
 }
 
 upgrade_one() {
-    local endpoint=$1 id term
+    local endpoint=$1 id term tries
     wait_until_well "before $endpoint"
     id=$(field "$endpoint" member)
     if [[ $expect && $(field "$endpoint" version) == "$expect" ]]; then
         echo "member $id at $endpoint has version $expect already"
         return
     fi
-    if [[ $(leader_endpoint) == "$endpoint" ]]; then
+    # A member hands its lead on when it is stopped, too. Before, there is time to see that another can take it.
+    for ((tries = 0; tries < 3; tries++)); do
+        [[ $(leader_endpoint) == "$endpoint" ]] || break
         "$quorate" --endpoints "$endpoints" member transfer >/dev/null || fail "member $id does not hand leadership on"
         wait_until_well "after the transfer"
-        [[ $(leader_endpoint) != "$endpoint" ]] || fail "member $id leads again: is it the only one that keeps up?"
-    fi
+    done
+    [[ $(leader_endpoint) != "$endpoint" ]] || echo "member $id leads again after $tries transfers; it hands its lead on when it stops"
     term=$(field "$endpoint" term)
     echo "member $id at $endpoint: version $(field "$endpoint" version), restarting"
     MEMBER_ID=$id ENDPOINT=$endpoint HOST=${endpoint%:*} sh -c "$restart" || {

@@ -31,10 +31,12 @@ if ! docker info >/dev/null 2>&1; then
         echo "try: no Docker answers, and none can be started here: nothing was tried" >&2
         exit 77
     fi
-    # A network of its own: Docker's rules for packets are nobody else's business.
-    unshare --net --mount --propagation private sh -c 'ip link set lo up && exec "$@"' - \
-        dockerd --data-root "${DOCKER_ROOT:-$work/data}" --exec-root "$work/exec" --pidfile "$work/docker.pid" \
-        --host "unix://$work/docker.sock" </dev/null >"$work/docker.log" 2>&1 &
+    # A network of its own: Docker's rules for packets are nobody else's business. What containers do not know by name is asked
+    # there; as nothing outside can be reached, somebody has to say at once that it does not exist.
+    # shellcheck disable=SC2016  # they are arguments of the inner one
+    unshare --net --mount --propagation private bash -c 'ip link set lo up; python3 "$1" & shift; exec "$@"' - "$PWD/no_names.py" \
+        dockerd --bip 172.30.255.1/24 --dns 172.30.255.1 --data-root "${DOCKER_ROOT:-$work/data}" --exec-root "$work/exec" \
+        --pidfile "$work/docker.pid" --host "unix://$work/docker.sock" </dev/null >"$work/docker.log" 2>&1 &
     daemon=$!
     export DOCKER_HOST=unix://$work/docker.sock
 fi
@@ -83,7 +85,8 @@ image() {
     cp "$2" "$work/$1/quorate"
     strip "$work/$1/quorate" 2>/dev/null || true
     # What every builder can do: no target is reached by stages that need more than the base.
-    docker build --quiet -f ../docker/Dockerfile --target prebuilt --label "try=$1" -t "quorate:$1" "$work/$1" >/dev/null
+    docker build --quiet -f ../docker/Dockerfile --target prebuilt --label "try=$1" -t "quorate:$1" "$work/$1" \
+        >"$work/build" 2>&1 || { tail -5 "$work/build" >&2; fail "the image cannot be made"; }
     rm -rf "${work:?}/$1"
 }
 image try "$QUORATE_BIN"
@@ -101,7 +104,7 @@ elif command -v prometheus >/dev/null 2>&1; then
     cp "$(command -v prometheus)" "$work/prometheus/prometheus"
     printf '%s\n' 'FROM debian:bookworm-slim' 'COPY prometheus /bin/prometheus' \
         'RUN install -d -o 65534 -g 65534 /prometheus' 'USER 65534' 'ENTRYPOINT ["/bin/prometheus"]' >"$work/prometheus/Dockerfile"
-    docker build --quiet -t "$PROMETHEUS_IMAGE" "$work/prometheus" >/dev/null
+    docker build --quiet -t "$PROMETHEUS_IMAGE" "$work/prometheus" >/dev/null 2>&1
     services+=(prometheus)
 fi
 export PROMETHEUS_IMAGE
@@ -114,7 +117,7 @@ if [[ ${TLS:-} ]]; then
     client+=(--volume "$PWD/certs/client-client:/tls:ro" --env QUORATE_CA=/tls/client-ca.crt
         --env QUORATE_CERTIFICATE=/tls/client.crt --env QUORATE_KEY=/tls/client.key)
 fi
-"${compose[@]}" up -d "${services[@]}" >/dev/null 2>&1
+"${compose[@]}" up -d "${services[@]}" >"$work/up" 2>&1 || { tail -5 "$work/up" >&2; fail "the containers cannot be started"; }
 docker run -d --name "$project-load" --network "$network" "${client[@]}" --entrypoint sleep quorate:try infinity >/dev/null
 
 members=node-1:7401,node-2:7401,node-3:7401

@@ -10,6 +10,7 @@ mod actor_watch;
 mod background;
 mod directory;
 mod founding;
+mod notify;
 mod pages;
 mod parts;
 mod peer_watch;
@@ -145,6 +146,7 @@ async fn serve(
         member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, http = pages.address(),
         "member is up"
     );
+    notify::tell(notify::Stage::Ready);
 
     tokio::pin!(shutdown);
     let founded = async {
@@ -169,6 +171,7 @@ async fn serve(
     site.stops();
     if result.is_ok() {
         tracing::info!("stopping");
+        notify::tell(notify::Stage::Stopping);
         hand_leadership_on(&parts).await;
         hand_writes_on(&parts).await;
     }

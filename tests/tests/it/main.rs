@@ -11,6 +11,7 @@ mod cache_members;
 mod cache_rounds;
 mod campaign;
 mod corruption;
+mod deploy;
 mod domains;
 mod durability;
 mod eventual;

@@ -22,6 +22,8 @@ mod sections;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod tls_rules;
 mod validate;
 
 pub use error::{ConfigError, Problem};
@@ -31,3 +33,4 @@ pub use load::{Loaded, Origin, load};
 pub use node::{Cluster, FoundingMember, NodeConfig};
 pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Raft, Storage};
 pub use settings::{Kind, SETTINGS, Setting};
+pub use tls::{ClientTls, PeerTls, Tls};

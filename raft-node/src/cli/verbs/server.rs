@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::setting_flags::SettingFlags;
+use crate::cli::setting_flags::{self, SettingFlags};
 use crate::config::{Log, LogFormat, LogLevel};
 use crate::node;
 
@@ -26,6 +26,7 @@ pub struct ServerArguments {
 /// Runs a member until it is told to stop.
 pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
     let config = arguments.flags.load()?.config;
+    crate::tls::check(&config).map_err(setting_flags::failure)?;
     start_log(&config.log)?;
     #[cfg(feature = "canaries")]
     crate::canary::choose().map_err(Failure::local)?;

@@ -47,11 +47,13 @@ impl PeerClient {
     pub(super) fn new(roster: Arc<Roster>, transport: &Arc<dyn Transport>, target: MemberId, member: &Member) -> Self {
         // An address that does not parse was refused when the member was added; should one appear all the same, the
         // peer is unreachable.
-        let client = transport::channel(transport, &member.peer_address).ok().map(|channel| {
-            RaftClient::new(channel)
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(MESSAGE_BYTES_MAX)
-        });
+        let client = transport::channel(transport, &member.peer_address, target)
+            .ok()
+            .map(|channel| {
+                RaftClient::new(channel)
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                    .max_encoding_message_size(MESSAGE_BYTES_MAX)
+            });
         Self {
             roster,
             target,

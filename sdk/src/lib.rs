@@ -78,6 +78,7 @@ mod queue;
 mod range;
 mod snapshot;
 mod swap;
+mod tls;
 mod txn;
 mod watch;
 mod worker;
@@ -92,6 +93,7 @@ mod breaker;
 mod bulk;
 mod call;
 mod connection;
+mod connector;
 mod core;
 mod endpoint;
 mod identity;
@@ -143,6 +145,7 @@ pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
+pub use tls::Tls;
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};
 pub use watch::{
     ClaimEnd, KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, LockEventKind, LockFreed, OpenWatch,

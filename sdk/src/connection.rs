@@ -216,8 +216,12 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        // Some repeat what their source says.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         source = error.source();
     }
     text
@@ -226,8 +230,9 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 /// What a status says, and what the transport says to it.
 pub(crate) fn reason(status: &tonic::Status) -> String {
     use std::error::Error;
-    match status.source() {
-        Some(source) => format!("{}: {}", status.message(), chain(source)),
+    match status.source().map(chain) {
+        Some(source) if source.starts_with(status.message()) => source,
+        Some(source) => format!("{}: {source}", status.message()),
         None => status.message().to_owned(),
     }
 }

@@ -188,6 +188,9 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
     struct Queues;
 
+    #[doc = include_str!("../../raft-node/docs/guide/tls.md")]
+    struct Tls;
+
     #[doc = include_str!("../../raft-node/docs/guide/watch.md")]
     struct Watch;
 

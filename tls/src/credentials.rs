@@ -140,6 +140,27 @@ impl Pair {
 }
 
 impl Authorities {
+    /// Whether one of them has signed the first of `chain`, by those behind it if need be, and its time has come and not passed.
+    pub fn have_signed(&self, chain: &[CertificateDer<'_>]) -> bool {
+        let Some((leaf, between)) = chain.split_first() else {
+            return false;
+        };
+        let Some(said) = Certificate::read(leaf) else {
+            return false;
+        };
+        let now = UnixTime::now();
+        // One label of a name may stand for any.
+        let mut names = said.names.iter().map(|name| name.replacen('*', "any", 1));
+        let for_servers = names
+            .find_map(|name| ServerName::try_from(name).ok())
+            .is_some_and(|name| {
+                self.of_servers
+                    .verify_server_cert(leaf, between, &name, &[], now)
+                    .is_ok()
+            });
+        for_servers || self.of_clients.verify_client_cert(leaf, between, now).is_ok()
+    }
+
     fn of(path: PathBuf, bytes: &[u8]) -> Result<Self, FileError> {
         let mut roots = RootCertStore::empty();
         let mut certificates = Vec::new();

@@ -64,7 +64,7 @@ pub enum FileError {
     /// What is trusted is no authority.
     #[error(
         "{}: the certificate of {subject:?} may sign no others, so it is no authority: give the file of the authority, \
-         which `quorate certs init` calls ca.crt", path.display()
+         which `quorate certs init` calls peer-ca.crt or client-ca.crt", path.display()
     )]
     NoAuthority {
         /// Which file.

@@ -10,7 +10,7 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, bench, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
+    assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
     member, memory, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
 };
 
@@ -61,6 +61,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     match verb {
         Verb::Completion(arguments) => completion::run(&arguments),
+        Verb::Certs(verb) => certs::run(&verb, &global),
         Verb::Config(verb) => config_print::run(&verb, &global),
         Verb::Bench(verb) => bench::run(&verb, &global),
         Verb::Server(arguments) => server::run(&arguments, &runtime()?),

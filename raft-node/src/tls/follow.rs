@@ -60,6 +60,7 @@ impl Followed {
         match self.side.refresh() {
             Refreshed::Same => {}
             Refreshed::Renewed(_) => {
+                self.side.count_renewed();
                 self.refused = None;
                 self.warned_s = None;
                 let until = date(self.side.expires_unix_s());
@@ -67,6 +68,7 @@ impl Followed {
             }
             Refreshed::Kept(reason) => {
                 if self.refused.as_ref() != Some(&reason) {
+                    self.side.count_kept();
                     tracing::warn!(
                         side,
                         reason,

@@ -13,7 +13,7 @@ use tokio_stream::wrappers::ReceiverStream;
 
 use super::Side;
 use super::spoken::Spoken;
-use crate::consensus::network::{BoxIo, Caller, Incoming};
+use crate::consensus::network::{BoxIo, Incoming};
 
 /// Shaking hands takes a few milliseconds and a few exchanges; who needs longer does not mean it.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,16 +62,21 @@ async fn shake_hands(mut plain: Incoming, side: Arc<Side>, ready: mpsc::Sender<i
         {
             oldest.abort();
         }
+        let from = io.caller().shown();
         let (side, ready, spoken) = (Arc::clone(&side), ready.clone(), Arc::clone(&spoken));
         let shaking = tokio::spawn(async move {
             match tokio::time::timeout(HANDSHAKE_TIMEOUT, let_in(io, &side)).await {
                 // The server has gone if nobody takes it.
                 Ok(Ok(io)) => drop(ready.send(Ok(io)).await),
                 Ok(Err(reason)) if spoken.is_news(&reason) => {
-                    tracing::warn!(side = side.name(), reason, "somebody who connected was refused");
+                    tracing::warn!(side = side.name(), from, reason, "somebody who connected was refused");
                 }
                 Ok(Err(_)) => {}
-                Err(_) => tracing::debug!(side = side.name(), "somebody connected and did not shake hands in time"),
+                Err(_) => tracing::debug!(
+                    side = side.name(),
+                    from,
+                    "somebody connected and did not shake hands in time"
+                ),
             }
         });
         under_way.push_back(shaking.abort_handle());
@@ -83,10 +88,11 @@ async fn let_in(io: BoxIo, side: &Side) -> Result<BoxIo, String> {
         credentials: side.credentials(),
         allow_tls_1_2: side.allow_tls_1_2(),
     };
+    let caller = io.caller().clone();
     let stream = accept(io, &settings).await.map_err(|refusal| refusal.to_string())?;
     if !side.is_of_members() {
-        return Ok(BoxIo::new(stream));
+        return Ok(BoxIo::of(stream, caller));
     }
     let members = stream.presented().map(|shown| shown.members()).unwrap_or_default();
-    Ok(BoxIo::of(stream, Caller::with_certificate_for(members)))
+    Ok(BoxIo::of(stream, caller.with_certificate_for(members)))
 }

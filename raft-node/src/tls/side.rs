@@ -94,13 +94,15 @@ impl Side {
     /// Looks at the files.
     pub(super) fn refresh(&self) -> Refreshed {
         let check = |new: &Credentials| first_problem(&self.demands, new).map_or(Ok(()), Err);
-        let refreshed = self.reloading.refresh_if(check);
-        match &refreshed {
-            Refreshed::Same => {}
-            Refreshed::Renewed(_) => drop(self.renewed.fetch_add(1, Ordering::Relaxed)),
-            Refreshed::Kept(_) => drop(self.kept.fetch_add(1, Ordering::Relaxed)),
-        }
-        refreshed
+        self.reloading.refresh_if(check)
+    }
+
+    pub(super) fn count_renewed(&self) {
+        self.renewed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn count_kept(&self) {
+        self.kept.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Seconds since 1970 at which this member's own certificate expires.
@@ -109,7 +111,7 @@ impl Side {
         credentials.pair.as_ref().map_or(0, |pair| pair.certificate.not_after_s)
     }
 
-    /// How often new files were taken up, and at how many looks the files could not be used.
+    /// How often new files were taken up, and how often they could not be used.
     pub fn reloads(&self) -> (u64, u64) {
         (self.renewed.load(Ordering::Relaxed), self.kept.load(Ordering::Relaxed))
     }

@@ -37,6 +37,8 @@ pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failu
         exit_with_stdin()?;
     }
     runtime.block_on(async {
+        // A service is told so to look at its files; without certificates there are none, and that is no reason to end.
+        let _hang_up = signal(SignalKind::hangup()).map_err(|error| Failure::local(format!("signals: {error}")))?;
         let stopped = node::run(config, stop_signal()?).await;
         stopped.map_err(|error| Failure::local(error.to_string()))
     })?;

@@ -56,6 +56,11 @@ impl BoxIo {
         Self::of(io, Caller::default())
     }
 
+    /// Who is at its other end.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
     /// Wraps a stream of which is known who is at its other end.
     pub fn of(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, caller: Caller) -> Self {
         Self {
@@ -124,7 +129,7 @@ impl Transport for TcpTransport {
             let address = listener.local_addr()?;
             let incoming = futures::stream::unfold(listener, |listener| async move {
                 let accepted = match listener.accept().await {
-                    Ok((stream, _)) => stream.set_nodelay(true).map(|()| BoxIo::new(stream)),
+                    Ok((stream, from)) => stream.set_nodelay(true).map(|()| BoxIo::of(stream, Caller::at(from))),
                     Err(error) => {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         Err(error)

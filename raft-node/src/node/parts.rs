@@ -26,7 +26,7 @@ use crate::mvcc::DomainTable;
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, RocksEngine, RocksOptions, StorageError};
-use crate::tls::{SecureTransport, Sides, secure};
+use crate::tls::{PlainTransport, SecureTransport, Sides, secure};
 
 /// Everything a running member consists of.
 pub(super) struct Parts {
@@ -62,7 +62,7 @@ impl Parts {
         let plain: Arc<dyn Transport> = Arc::new(TcpTransport);
         let transport: Arc<dyn Transport> = match &sides.peer {
             Some(side) => Arc::new(SecureTransport::new(Arc::clone(&plain), Arc::clone(side))),
-            None => Arc::clone(&plain),
+            None => Arc::new(PlainTransport::new(Arc::clone(&plain))),
         };
         let mut directory = DataDirectory::open(&config.data_directory, config.member_id, &SystemRandom)?;
         let (peer_address, peers) = listen(&transport, "listen_peer", config.listen_peer).await?;

@@ -13,6 +13,7 @@
 
 mod check;
 mod follow;
+mod plain;
 mod secure;
 mod side;
 mod spoken;
@@ -22,6 +23,7 @@ mod transport;
 
 pub use check::check;
 pub use follow::follow;
+pub use plain::PlainTransport;
 pub use secure::secure;
 pub use side::{Side, Sides};
 pub use transport::SecureTransport;

@@ -10,7 +10,6 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use futures::stream::{BoxStream, StreamExt};
 use hyper_util::rt::TokioIo;
-use quorate_tls::{FirstByte, SPEAKS_TLS_MEMBER};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::server::Connected;
@@ -119,7 +118,7 @@ impl Transport for TcpTransport {
         Box::pin(async move {
             let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
             stream.set_nodelay(true)?;
-            Ok(BoxIo::new(FirstByte::new(stream, SPEAKS_TLS_MEMBER)))
+            Ok(BoxIo::new(stream))
         })
     }
 

@@ -21,6 +21,9 @@ pub mod watch;
 // 2. Turns a command into a committed log entry, and makes reads linearizable.
 pub mod consensus;
 
+// Certificates: who may connect, and to whom.
+pub mod tls;
+
 // 3. Votes and entries on disk, in one ordered stream.
 pub mod log_store;
 

@@ -13,6 +13,7 @@ use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::instruments;
 use crate::retry::RetryBudget;
 use crate::routing::{ENDPOINTS_MAX, Routing};
+use crate::tls::Tls;
 use crate::watch::Watches;
 
 const CONNECTIONS_MAX: u32 = 64;
@@ -35,6 +36,7 @@ pub struct ClientBuilder {
     watch_probe: Duration,
     nearest: Option<String>,
     cache: Option<CacheSettings>,
+    tls: Option<Tls>,
 }
 
 impl Default for ClientBuilder {
@@ -51,6 +53,7 @@ impl Default for ClientBuilder {
             watch_probe: Duration::from_secs(5),
             nearest: None,
             cache: None,
+            tls: None,
         }
     }
 }
@@ -137,16 +140,24 @@ impl ClientBuilder {
         self
     }
 
+    /// Connects with TLS, to every member. Default: none, and connections are neither encrypted nor authenticated.
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
     /// Makes the client, and sees to it that one of the endpoints can be reached.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::InvalidArgument`] for a setting out of its range or an address that is not one;
+    /// [`ErrorKind::InvalidArgument`] for a setting out of its range, an address that is not one, or a file of [`Tls`] that
+    /// does not hold what it should;
     /// [`ErrorKind::ConnectionLost`], which names the reason for each endpoint, when none can be reached.
     pub async fn connect(self) -> Result<Client> {
         self.check()?;
         instruments::begin();
-        let mut routing = Routing::new(&self.endpoints, self.connections, self.outstanding)?;
+        let trust = self.tls.as_ref().map(Tls::open).transpose()?;
+        let mut routing = Routing::new(&self.endpoints, trust, self.connections, self.outstanding)?;
         let budget = RetryBudget::new(self.retry_burst, self.retries_per_second, Instant::now());
         if let Some(address) = &self.nearest {
             routing.prefer(address)?;

@@ -12,8 +12,8 @@ use futures::Stream;
 use tokio::sync::{SemaphorePermit, TryAcquireError};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
-use tonic::transport::{Channel, Endpoint};
 
+use crate::connector::Connector;
 use crate::error::Error;
 use crate::identity::Identity;
 use crate::pipeline::Pipeline;
@@ -37,18 +37,18 @@ impl<W: Wire> Connection<W> {
     /// Connects, makes sure of the cluster, and opens the stream; if the protocol begins with a hello, waits for it. The inner
     /// error is a member's refusal of a protocol that it may do without.
     pub(crate) async fn open(
-        transport: &Endpoint,
+        connector: &Connector,
         identity: &Identity,
         outstanding_max: u32,
     ) -> Result<Result<Self, Error>, String> {
-        let channel: Channel = transport.connect().await.map_err(|error| chain(&error))?;
+        let channel = connector.connect().await?;
         identity.check(channel.clone()).await?;
         let pipeline = Arc::new(Pipeline::new(outstanding_max));
         let outgoing = Outgoing(Arc::clone(&pipeline));
         let mut replies = match W::open(channel, outgoing).await {
             Ok(replies) => replies,
             Err(status) if W::GREETS => return Error::of_refused_stream(&status).map(Err),
-            Err(status) => return Err(status.to_string()),
+            Err(status) => return Err(reason(&status)),
         };
         let mut process = 0;
         if W::GREETS {
@@ -216,9 +216,23 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(error) = source {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
+        let said = error.to_string();
+        // Some repeat what their source says.
+        if !text.ends_with(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
         source = error.source();
     }
     text
+}
+
+/// What a status says, and what the transport says to it.
+pub(crate) fn reason(status: &tonic::Status) -> String {
+    use std::error::Error;
+    match status.source().map(chain) {
+        Some(source) if source.starts_with(status.message()) => source,
+        Some(source) => format!("{}: {source}", status.message()),
+        None => status.message().to_owned(),
+    }
 }

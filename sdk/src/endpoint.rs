@@ -9,10 +9,12 @@ use tonic::transport::Channel;
 
 use crate::breaker::Breaker;
 use crate::bulk::Bulk;
-use crate::connection::{Connection, chain};
+use crate::connection::Connection;
+use crate::connector::Connector;
 use crate::error::{Error, Result};
 use crate::identity::Identity;
 use crate::instruments;
+use crate::tls::Trust;
 use crate::wire::{Eventual, Strong, Wire};
 
 /// Flow-control windows: a batch of replies never waits for a window update on a fast network.
@@ -29,7 +31,7 @@ pub(crate) fn normal_address(text: &str) -> Result<String> {
     let bare = trimmed.strip_prefix("http://").unwrap_or(trimmed).trim_end_matches('/');
     let refuse = |why: &str| Err(Error::invalid("endpoints", format!("{text:?} is not host:port: {why}")));
     if bare.contains("://") {
-        return refuse("only http:// is understood");
+        return refuse("only http:// is understood; for TLS leave https:// out, and give the builder `tls`");
     }
     let Some((host, port)) = bare.rsplit_once(':') else {
         return refuse("the port is missing");
@@ -79,7 +81,7 @@ struct Lane<W: Wire> {
 /// An address that may be called.
 pub(crate) struct Endpoint {
     address: String,
-    transport: tonic::transport::Endpoint,
+    connector: Connector,
     identity: Arc<Identity>,
     strong: Lane<Strong>,
     /// Large calls, so that small ones do not wait behind them.
@@ -94,11 +96,17 @@ pub(crate) struct Endpoint {
 
 impl Endpoint {
     /// `address` is `host:port`, as [`normal_address`] gives it.
-    pub(crate) fn new(address: &str, identity: Arc<Identity>, connections: u32, outstanding_max: u32) -> Result<Self> {
+    /// Without `trust` there is no TLS.
+    pub(crate) fn new(
+        address: &str,
+        identity: Arc<Identity>,
+        trust: Option<Arc<Trust>>,
+        connections: u32,
+        outstanding_max: u32,
+    ) -> Result<Self> {
         let transport = tonic::transport::Endpoint::from_shared(format!("http://{address}"))
             .map_err(|error| Error::invalid("endpoints", format!("{address:?} is not host:port: {error}")))?
             .connect_timeout(CONNECT_TIMEOUT)
-            .tcp_nodelay(true)
             .initial_stream_window_size(STREAM_WINDOW_BYTES)
             .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
             .http2_keep_alive_interval(KEEP_ALIVE)
@@ -106,7 +114,7 @@ impl Endpoint {
             .keep_alive_while_idle(true);
         Ok(Self {
             address: address.to_owned(),
-            transport,
+            connector: Connector::new(transport, address, trust),
             identity,
             strong: Lane::new(connections),
             bulk: Lane::new(1),
@@ -173,7 +181,7 @@ impl Endpoint {
 
     async fn open<W: Wire>(&self, cell: &Cell<W>, reconnected: &AtomicU64) -> Opened<W> {
         self.forget_dead(cell);
-        let opening = Connection::open(&self.transport, &self.identity, self.outstanding_max);
+        let opening = Connection::open(&self.connector, &self.identity, self.outstanding_max);
         let failed = match self.dial(opening).await {
             Ok(Ok(connection)) => {
                 let connection = Arc::new(connection);
@@ -194,7 +202,7 @@ impl Endpoint {
         Err(failed)
     }
 
-    /// Runs `opening`, which connects to it with [`transport`](Self::transport), if the breaker lets it, and tells the
+    /// Runs `opening`, which connects to it with its connector, if the breaker lets it, and tells the
     /// breaker how it went. The error says why.
     pub(crate) async fn dial<T>(
         &self,
@@ -247,8 +255,7 @@ impl Endpoint {
         &self,
         configure: impl FnOnce(tonic::transport::Endpoint) -> tonic::transport::Endpoint,
     ) -> std::result::Result<Channel, String> {
-        let channel = configure(self.transport.clone()).connect().await;
-        let channel = channel.map_err(|error| chain(&error))?;
+        let channel = self.connector.with(configure).connect().await?;
         self.identity.check(channel.clone()).await?;
         Ok(channel)
     }
@@ -277,7 +284,7 @@ impl Endpoint {
 
     /// The channel for calls that are not on the stream; it connects by itself.
     pub(crate) fn channel(&self) -> Channel {
-        self.unary.get_or_init(|| self.transport.connect_lazy()).clone()
+        self.unary.get_or_init(|| self.connector.connect_lazy()).clone()
     }
 
     /// Ends every connection and refuses new ones.

@@ -8,6 +8,8 @@ use quorate_proto::v1::cluster_client::ClusterClient;
 use tonic::Code;
 use tonic::transport::Channel;
 
+use crate::connection::reason;
+
 /// The cluster of a client: that of the first member that it was connected to.
 #[derive(Debug, Default)]
 pub(crate) struct Identity(AtomicU64);
@@ -21,7 +23,7 @@ impl Identity {
             Ok(status) => self.agree(status.into_inner().header.unwrap_or_default().cluster_id),
             // It does not say.
             Err(status) if status.code() == Code::Unimplemented => Ok(()),
-            Err(status) => Err(status.message().to_owned()),
+            Err(status) => Err(reason(&status)),
         }
     }
 

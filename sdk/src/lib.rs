@@ -78,6 +78,7 @@ mod queue;
 mod range;
 mod snapshot;
 mod swap;
+mod tls;
 mod txn;
 mod watch;
 mod worker;
@@ -92,6 +93,7 @@ mod breaker;
 mod bulk;
 mod call;
 mod connection;
+mod connector;
 mod core;
 mod endpoint;
 mod identity;
@@ -145,6 +147,7 @@ pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
 pub use swap::{CasReply, CompareAndSwap};
+pub use tls::Tls;
 pub use txn::{Compare, CompareNumber, CompareValue, DeleteOp, Op, OpReply, PutOp, RangeOp, Txn, TxnReply};
 pub use watch::{
     ClaimEnd, KeyEvent, KeyEventKind, LeaseEvent, LeaseEventKind, LockEvent, LockEventKind, LockFreed, OpenWatch,
@@ -186,6 +189,9 @@ mod guide {
 
     #[doc = include_str!("../../raft-node/docs/guide/queues.md")]
     struct Queues;
+
+    #[doc = include_str!("../../raft-node/docs/guide/tls.md")]
+    struct Tls;
 
     #[doc = include_str!("../../raft-node/docs/guide/watch.md")]
     struct Watch;

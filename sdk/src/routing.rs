@@ -11,6 +11,7 @@ use parking_lot::RwLock;
 use crate::endpoint::{Endpoint, normal_address};
 use crate::error::{Error, Outcome, Result};
 use crate::identity::Identity;
+use crate::tls::Trust;
 
 /// Addresses a client keeps, configured and learnt together.
 pub(crate) const ENDPOINTS_MAX: usize = 64;
@@ -46,12 +47,19 @@ pub(crate) struct Routing {
     nearest: Option<Arc<Endpoint>>,
     /// Of which cluster all of them are.
     identity: Arc<Identity>,
+    trust: Option<Arc<Trust>>,
     connections: u32,
     outstanding_max: u32,
 }
 
 impl Routing {
-    pub(crate) fn new(addresses: &[String], connections: u32, outstanding_max: u32) -> Result<Self> {
+    /// Without `trust` there is no TLS.
+    pub(crate) fn new(
+        addresses: &[String],
+        trust: Option<Trust>,
+        connections: u32,
+        outstanding_max: u32,
+    ) -> Result<Self> {
         let table = Table {
             endpoints: Vec::new(),
             leader: None,
@@ -61,6 +69,7 @@ impl Routing {
             table: RwLock::new(table),
             nearest: None,
             identity: Arc::default(),
+            trust: trust.map(Arc::new),
             connections,
             outstanding_max,
         };
@@ -196,7 +205,13 @@ impl Routing {
 
     fn endpoint(&self, address: &str) -> Result<Endpoint> {
         let identity = Arc::clone(&self.identity);
-        Endpoint::new(address, identity, self.connections, self.outstanding_max)
+        Endpoint::new(
+            address,
+            identity,
+            self.trust.clone(),
+            self.connections,
+            self.outstanding_max,
+        )
     }
 
     pub(crate) fn endpoints(&self) -> Vec<Arc<Endpoint>> {
@@ -217,7 +232,7 @@ mod tests {
     const ADDRESSES: [&str; 3] = ["127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"];
 
     fn routing() -> Routing {
-        Routing::new(&ADDRESSES.map(str::to_owned), 1, 16).unwrap()
+        Routing::new(&ADDRESSES.map(str::to_owned), None, 1, 16).unwrap()
     }
 
     fn picked(routing: &Routing) -> String {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use quorate::{Client, Consistency};
+use quorate::{Client, Consistency, Tls};
 
 use super::Swap;
 
@@ -50,13 +50,22 @@ impl StreamSession {
     }
 }
 
-/// An SDK client.
+/// An SDK client; with TLS where the variables of `quorate` say so, `QUORATE_CA`, `QUORATE_CERTIFICATE` and `QUORATE_KEY`.
 pub(super) async fn client(endpoints: &[String], connections: usize, call_timeout: Duration) -> Result<Client, String> {
-    Client::builder()
+    let mut builder = Client::builder()
         .endpoints(endpoints.iter().cloned())
         .name("bench")
         .connections(u32::try_from(connections).unwrap_or(u32::MAX))
-        .call_timeout(call_timeout)
+        .call_timeout(call_timeout);
+    let file = |variable| std::env::var_os(variable);
+    if let Some(ca) = file("QUORATE_CA") {
+        let tls = Tls::new(ca);
+        builder = builder.tls(match file("QUORATE_CERTIFICATE").zip(file("QUORATE_KEY")) {
+            Some((certificate, key)) => tls.identity(certificate, key),
+            None => tls,
+        });
+    }
+    builder
         .connect()
         .await
         .map_err(|error| format!("cannot connect to {}: {error}", endpoints.join(",")))

@@ -5,7 +5,7 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, bench, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
+    assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
     log_level, member, memory, metrics, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
@@ -90,7 +90,10 @@ pub enum Verb {
     /// Measure what needs no cluster
     #[command(subcommand)]
     Bench(bench::BenchVerb),
-    /// Show the settings
+    /// Make certificates for a cluster, and explain those there are
+    #[command(subcommand)]
+    Certs(certs::CertsVerb),
+    /// Show the settings, and check them
     #[command(subcommand)]
     Config(config_print::ConfigVerb),
     /// Show how much a member writes to its log, or change it while it runs

@@ -10,7 +10,7 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, bench, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
+    assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
     log_level, member, memory, metrics, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait,
     watch, worker,
 };
@@ -64,6 +64,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Completion(arguments) => completion::run(&arguments),
         Verb::LogLevel(arguments) => runtime()?.block_on(log_level::run(arguments, &global)),
         Verb::Metrics(verb) => metrics::run(&verb, &global),
+        Verb::Certs(verb) => certs::run(&verb, &global),
         Verb::Config(verb) => config_print::run(&verb, &global),
         Verb::Bench(verb) => bench::run(&verb, &global),
         Verb::Server(arguments) => server::run(&arguments, &runtime()?),

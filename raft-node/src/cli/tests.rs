@@ -18,6 +18,13 @@ fn the_definition_of_the_arguments_is_sound() {
 fn every_verb_is_accepted_as_the_help_shows_it() {
     for line in [
         "quorate server --config node.toml",
+        "quorate config check --config node.toml",
+        "quorate put k v --ca ca.crt --certificate a.crt --key a.key --server-name db",
+        "quorate --ca ca.crt get k",
+        "quorate certs init certs --days 100",
+        "quorate certs node certs --member 1 --host a,10.0.0.1 --host b --days 30 --renew",
+        "quorate certs client certs --name agent -o json",
+        "quorate certs show a.crt a.key ca.crt",
         "quorate server --member-id 1 --data-directory d --members 1=127.0.0.1:1 --set raft.heartbeat_ms=50",
         "quorate dev --data d",
         "quorate demo --input . --workers 4 --keep",

@@ -16,7 +16,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem whose origin is filled in later, where it is known.
-    pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
+    pub(crate) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             key: key.into(),
             message: message.into(),

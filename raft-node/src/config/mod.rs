@@ -23,6 +23,8 @@ mod sections;
 mod settings;
 #[cfg(test)]
 mod tests;
+mod tls;
+mod tls_rules;
 mod validate;
 
 pub use error::{ConfigError, Problem};
@@ -33,3 +35,4 @@ pub use load::{Loaded, Origin, load};
 pub use node::{Cluster, FoundingMember, NodeConfig};
 pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Metrics, Raft, Storage};
 pub use settings::{Kind, SETTINGS, Setting};
+pub use tls::{ClientTls, PeerTls, Tls};

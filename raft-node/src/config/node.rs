@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, Compaction, Eventual, Limits, ListenHttp, Log, Metrics, Raft, Storage};
+use super::{Cache, Compaction, Eventual, Limits, ListenHttp, Log, Metrics, Raft, Storage, Tls};
 use crate::types::MemberId;
 
 /// What a member runs with. Made by [`super::load()`], or in code with [`NodeConfig::founding`].
@@ -24,11 +24,12 @@ pub struct NodeConfig {
     pub listen_http: ListenHttp,
     /// `host:port` that clients are told to use, when it is not `listen_client`. Default: empty, which is that.
     pub advertise_client: String,
-    /// Traffic is neither encrypted nor authenticated, so an address beyond loopback is refused unless this says that
-    /// the network is trusted. Default `false`.
+    /// An address beyond loopback without TLS is refused unless this says that the network is trusted. Default `false`.
     pub insecure_allow_non_loopback: bool,
     /// Who founds the cluster.
     pub cluster: Cluster,
+    /// Certificates.
+    pub tls: Tls,
     /// Consensus.
     pub raft: Raft,
     /// What clients may ask.
@@ -78,6 +79,7 @@ impl Default for NodeConfig {
             advertise_client: String::new(),
             insecure_allow_non_loopback: false,
             cluster: Cluster::default(),
+            tls: Tls::default(),
             raft: Raft::default(),
             limits: Limits::default(),
             storage: Storage::default(),

@@ -14,6 +14,8 @@ pub enum Kind {
     Boolean,
     /// A path that is not empty.
     Path,
+    /// A path, or empty.
+    File,
     /// `IP:PORT` to listen on.
     ListenAddress,
     /// `IP:PORT` to listen on, or `off`.
@@ -105,6 +107,39 @@ pub const SETTINGS: &[Setting] = &[
         "cluster.join",
         Kind::Boolean,
         "wait for `member add` instead of founding a cluster",
+    ),
+    other(
+        "tls.client.certificate",
+        Kind::File,
+        "certificate for clients; empty: clients connect without TLS",
+    ),
+    other("tls.client.key", Kind::File, "private key of that certificate"),
+    other(
+        "tls.client.client_ca",
+        Kind::File,
+        "authority that must have signed the certificates of clients; empty: they need none",
+    ),
+    other(
+        "tls.client.allow_tls_1_2",
+        Kind::Boolean,
+        "let clients in that have no TLS 1.3",
+    ),
+    other(
+        "tls.peer.certificate",
+        Kind::File,
+        "certificate for the other members; empty: they connect without TLS",
+    ),
+    other("tls.peer.key", Kind::File, "private key of that certificate"),
+    other(
+        "tls.peer.ca",
+        Kind::File,
+        "authority that must have signed the certificates of all members",
+    ),
+    integer(
+        "tls.reload_interval_ms",
+        100,
+        3_600_000,
+        "time between two looks at the files of certificates",
     ),
     integer("raft.heartbeat_ms", 5, 10_000, "a leader's heartbeat"),
     integer(

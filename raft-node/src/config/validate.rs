@@ -1,10 +1,11 @@
 //! Checks values and how they go together.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use config::Config;
 
+use super::tls_rules::Guard;
 use super::{ConfigError, FoundingMember, Kind, ListenHttp, NodeConfig, Problem, SETTINGS};
 
 /// More voters only slow a group down.
@@ -42,6 +43,7 @@ impl NodeConfig {
         self.check_ranges(&mut problems);
         self.check_addresses(&mut problems);
         self.check_cluster(&mut problems);
+        self.check_tls(&mut problems);
         self.check_times(&mut problems);
         self.check_sizes(&mut problems);
         if problems.is_empty() {
@@ -87,8 +89,14 @@ impl NodeConfig {
                     format!("{address} has port 0: choose one from 1 to 65535"),
                 ));
             }
-            self.check_loopback(key, &address.to_string(), problems);
         }
+        self.check_exposure(
+            "listen_client",
+            &self.listen_client.to_string(),
+            Guard::ClientTls,
+            problems,
+        );
+        self.check_exposure("listen_peer", &self.listen_peer.to_string(), Guard::PeerTls, problems);
         if self.listen_client == self.listen_peer {
             problems.push(Problem::new(
                 "listen_peer",
@@ -176,22 +184,9 @@ impl NodeConfig {
                 ));
             }
             match host_and_port(peer) {
-                Ok(()) => self.check_loopback(KEY, peer, problems),
+                Ok(()) => self.check_exposure(KEY, peer, Guard::PeerTls, problems),
                 Err(message) => problems.push(Problem::new(KEY, format!("peer of id {id}: {message}"))),
             }
-        }
-    }
-
-    /// `address` is well formed.
-    fn check_loopback(&self, key: &str, address: &str, problems: &mut Vec<Problem>) {
-        if !self.insecure_allow_non_loopback && !is_loopback(address) {
-            problems.push(Problem::new(
-                key,
-                format!(
-                    "{address} is not a loopback address, and the traffic is not encrypted: use 127.0.0.1, or set \
-                     insecure_allow_non_loopback = true if the network is trusted"
-                ),
-            ));
         }
     }
 
@@ -266,10 +261,4 @@ fn host_and_port(address: &str) -> Result<(), String> {
     } else {
         Err(format!("{address:?} is not HOST:PORT with a port from 1 to 65535"))
     }
-}
-
-fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

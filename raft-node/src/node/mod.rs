@@ -28,11 +28,12 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver;
 use tokio::sync::watch;
 
-use crate::config::NodeConfig;
+use crate::config::{ConfigError, NodeConfig};
 use crate::consensus::Raft;
 use crate::eventual::DiskError;
 use crate::grpc::{self, ServeError};
 use crate::log_store::{LogError, LogStore};
+use crate::tls;
 use pages::Pages;
 use parts::Parts;
 
@@ -46,6 +47,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Why a member ended other than by being told to.
 #[derive(Debug, thiserror::Error)]
 pub enum NodeError {
+    /// Its certificates cannot be used.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// Its data directory cannot be used.
     #[error(transparent)]
     Directory(#[from] DirectoryError),
@@ -135,6 +139,10 @@ async fn serve(
     // On this runtime, not on Raft's: there is much of it, and none of it is urgent.
     let mut replication = tokio::spawn(parts.replication().run());
     parts.keep_tier();
+    tokio::spawn(tls::follow(
+        parts.sides.clone(),
+        Duration::from_millis(config.tls.reload_interval_ms),
+    ));
     let mut clients = tokio::spawn(grpc::serve_clients(
         api,
         parts.take_clients(),

@@ -29,6 +29,7 @@ use crate::mvcc::DomainTable;
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
+use crate::tls::{PlainTransport, SecureTransport, Sides, secure};
 
 /// Everything a running member consists of.
 pub(super) struct Parts {
@@ -45,6 +46,7 @@ pub(super) struct Parts {
     clock: Arc<LogClock>,
     space: Arc<Space>,
     outlook: Arc<Outlook>,
+    pub(super) sides: Sides,
     pub(super) tier: Arc<Tier>,
     entries: EntryDisk,
     /// Why the eventual tier cannot go on.
@@ -62,10 +64,15 @@ impl Parts {
     /// Opens disk and network and starts consensus, on the runtime of the caller.
     pub(super) async fn open(config: Arc<NodeConfig>) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let transport: Arc<dyn Transport> = Arc::new(TcpTransport);
+        let sides = Sides::open(&config)?;
+        let plain: Arc<dyn Transport> = Arc::new(TcpTransport);
+        let transport: Arc<dyn Transport> = match &sides.peer {
+            Some(side) => Arc::new(SecureTransport::new(Arc::clone(&plain), Arc::clone(side))),
+            None => Arc::new(PlainTransport::new(Arc::clone(&plain))),
+        };
         let mut directory = DataDirectory::open(&config.data_directory, config.member_id, &SystemRandom)?;
         let (peer_address, peers) = listen(&transport, "listen_peer", config.listen_peer).await?;
-        let (client_address, clients) = listen(&transport, "listen_client", config.listen_client).await?;
+        let (client_address, clients) = listen(&plain, "listen_client", config.listen_client).await?;
 
         let me = Identity {
             member: config.member_id,
@@ -122,6 +129,7 @@ impl Parts {
             clock: log_clock,
             space: Arc::new(Space::default()),
             outlook: Arc::default(),
+            sides,
             tier,
             entries,
             tier_failed: watch::Sender::new(None),
@@ -263,7 +271,11 @@ impl Parts {
 
     /// Connections of clients; empty the second time.
     pub(super) fn take_clients(&self) -> Incoming {
-        take(&self.clients)
+        let plain = take(&self.clients);
+        match &self.sides.client {
+            Some(side) => secure(plain, Arc::clone(side)),
+            None => plain,
+        }
     }
 
     /// Puts on disk what only spares the next start some work.

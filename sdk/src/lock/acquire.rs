@@ -304,7 +304,7 @@ mod tests {
         use crate::core::Core;
         use crate::retry::RetryBudget;
         use crate::routing::Routing;
-        let routing = Routing::new(&["127.0.0.1:1".to_owned()], 1, 16).unwrap();
+        let routing = Routing::new(&["127.0.0.1:1".to_owned()], None, 1, 16).unwrap();
         let second = Duration::from_secs(1);
         let core = Core::new(
             routing,

@@ -5,6 +5,7 @@
 //! allows it they can have a [`Network`] of their own, in which they are cut off from one another.
 
 mod binary;
+mod certificates;
 mod disruption;
 mod member;
 mod namespace;
@@ -18,13 +19,14 @@ mod small_disk;
 mod status;
 
 pub use binary::server_binary;
+pub use certificates::Certificates;
 pub use member::Member;
 pub use network::{Network, Passed, Quality};
 pub use page::{MetricsPage, http_get};
 pub use ports::free_ports;
 pub use processes::Cluster;
 pub use settings::{SMALL_RESERVE_BYTES, Settings, run_to_exit, run_to_exit_with};
-pub use status::{EqualState, status_of};
+pub use status::{EqualState, status_of, status_over_tls};
 
 /// Whether this machine lets the wall clocks of members be set, and if not, why.
 pub fn own_clocks_possible() -> Result<(), crate::HarnessError> {

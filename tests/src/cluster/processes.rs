@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
-use quorate::Client;
+use quorate::{Client, Tls};
 use quorate_proto::v1::StatusResponse;
 use rustix::process::Signal;
 use tempfile::TempDir;
@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use super::own_clock::OwnClocks;
 use super::settings::{Addresses, Settings};
 use super::small_disk::SmallDisk;
-use super::{EqualState, Member, Network, free_ports, server_binary, status_of};
+use super::{EqualState, Member, Network, free_ports, server_binary, status_of, status_over_tls};
 use crate::{HarnessError, wait};
 
 /// Elections take a few hundred milliseconds; on a busy machine more.
@@ -212,12 +212,17 @@ impl Cluster {
 
     /// A client that knows every member.
     pub async fn client(&self) -> Result<Client, HarnessError> {
-        connect(self.endpoints(), CALL_TIMEOUT).await
+        self.connect(self.endpoints()).await
     }
 
     /// A client that knows one member only.
     pub async fn client_of(&self, id: u64) -> Result<Client, HarnessError> {
-        connect(vec![self.member(id)?.client_address().to_owned()], CALL_TIMEOUT).await
+        self.connect(vec![self.member(id)?.client_address().to_owned()]).await
+    }
+
+    async fn connect(&self, endpoints: Vec<String>) -> Result<Client, HarnessError> {
+        let tls = self.settings.certificates.as_ref().map(|made| made.tls("test"));
+        connect(endpoints, CALL_TIMEOUT, tls).await
     }
 
     /// SIGKILL: the process has no chance to write anything more.
@@ -294,7 +299,10 @@ impl Cluster {
     /// What a member says of itself.
     pub async fn status(&self, id: u64) -> Result<StatusResponse, String> {
         let member = self.member(id).map_err(|error| error.to_string())?;
-        status_of(member.client_address()).await
+        match &self.settings.certificates {
+            Some(certificates) => status_over_tls(member.client_address(), certificates, "test").await,
+            None => status_of(member.client_address()).await,
+        }
     }
 
     /// The member that says it leads and is not contradicted by a later term.
@@ -412,12 +420,16 @@ impl Drop for Cluster {
 }
 
 /// A client of these endpoints.
-pub(crate) async fn connect(endpoints: Vec<String>, call_timeout: Duration) -> Result<Client, HarnessError> {
+async fn connect(endpoints: Vec<String>, call_timeout: Duration, tls: Option<Tls>) -> Result<Client, HarnessError> {
     let shown = endpoints.join(", ");
-    Client::builder()
+    let mut builder = Client::builder()
         .endpoints(endpoints)
         .name("test")
-        .call_timeout(call_timeout)
+        .call_timeout(call_timeout);
+    if let Some(tls) = tls {
+        builder = builder.tls(tls);
+    }
+    builder
         .connect()
         .await
         .map_err(HarnessError::call(format!("connect to {shown}")))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::server_binary;
+use super::{Certificates, server_binary};
 use crate::{HarnessError, wait};
 
 /// How a cluster is started.
@@ -31,6 +31,8 @@ pub struct Settings {
     pub small_segments: bool,
     /// The server's program; [`server_binary`] when absent.
     pub binary: Option<PathBuf>,
+    /// Members and clients have certificates, of members up to as many as there are.
+    pub certificates: Option<Certificates>,
     /// Tables appended to every configuration file; none of storage with small segments or disks.
     pub more_toml: String,
 }
@@ -62,6 +64,7 @@ impl Settings {
             disk_bytes: None,
             small_segments: false,
             binary: None,
+            certificates: None,
             more_toml: String::new(),
         }
     }
@@ -125,6 +128,9 @@ impl Settings {
                 text,
                 "space_reserve_bytes = {SMALL_RESERVE_BYTES}\nwrite_buffer_bytes = {SMALL_BUFFER_BYTES}"
             );
+        }
+        if let Some(certificates) = &self.certificates {
+            text.push_str(&certificates.toml(*id));
         }
         text.push('\n');
         text.push_str(&self.more_toml);

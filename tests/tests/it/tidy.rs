@@ -104,7 +104,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "a failure is an error or says why it cannot be",
-        scope: Scope::Only(&["raft-node/src/", "raft-node/eventual/src/", "sdk/src/"]),
+        scope: Scope::Only(&["raft-node/src/", "raft-node/eventual/src/", "sdk/src/", "tls/src/"]),
         forbidden: &[".unwrap()"],
         not_in_tests: true,
     },
@@ -210,6 +210,7 @@ fn the_repository_keeps_its_rules() {
         "raft-node/eventual/src/",
         "sdk/src/",
         "proto/",
+        "tls/src/",
         "tests/src/",
         "bench/src/",
     ] {

@@ -1,10 +1,12 @@
-//! `quorate config print`.
+//! `quorate config`.
 
 use clap::Subcommand;
+use serde_json::json;
 
 use crate::cli::connect::Global;
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::setting_flags::SettingFlags;
+use crate::cli::setting_flags::{self, SettingFlags};
+use crate::tls;
 
 /// What to do with the settings.
 #[derive(Debug, Subcommand)]
@@ -18,13 +20,27 @@ pub enum ConfigVerb {
         #[arg(long)]
         show_origin: bool,
     },
+    /// Say whether `quorate server` would start with them, given the same flags; certificates are looked at too
+    Check {
+        /// The flags of `server`.
+        #[command(flatten)]
+        flags: Box<SettingFlags>,
+    },
 }
 
-/// Shows them.
+/// Shows or checks them.
 pub fn run(verb: &ConfigVerb, global: &Global) -> Result<Exit, Failure> {
-    let ConfigVerb::Print { flags, show_origin } = verb;
-    let loaded = flags.load()?;
-    let json = loaded.to_json(*show_origin);
-    global.output.show(&json, || loaded.to_toml(*show_origin))?;
+    match verb {
+        ConfigVerb::Print { flags, show_origin } => {
+            let loaded = flags.load()?;
+            let json = loaded.to_json(*show_origin);
+            global.output.show(&json, || loaded.to_toml(*show_origin))?;
+        }
+        ConfigVerb::Check { flags } => {
+            tls::check(&flags.load()?.config).map_err(setting_flags::failure)?;
+            let said = || "The settings can be used.".to_owned();
+            global.output.show(&json!({ "usable": true }), said)?;
+        }
+    }
     Ok(Exit::Success)
 }

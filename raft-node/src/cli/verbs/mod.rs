@@ -2,6 +2,7 @@
 
 pub mod assign;
 pub mod bench;
+pub mod certs;
 pub mod compact;
 pub mod completion;
 pub mod config_print;

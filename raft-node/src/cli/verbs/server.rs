@@ -7,7 +7,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::exit::{Exit, Failure};
-use crate::cli::setting_flags::SettingFlags;
+use crate::cli::setting_flags::{self, SettingFlags};
 use crate::{logging, node};
 
 /// A member's flags.
@@ -24,6 +24,7 @@ pub struct ServerArguments {
 /// Runs a member until it is told to stop.
 pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
     let config = arguments.flags.load()?.config;
+    crate::tls::check(&config).map_err(setting_flags::failure)?;
     logging::start(&config.log).map_err(|error| Failure::local(error.to_string()))?;
     #[cfg(feature = "canaries")]
     crate::canary::choose().map_err(Failure::local)?;
@@ -34,6 +35,8 @@ pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failu
         exit_with_stdin()?;
     }
     runtime.block_on(async {
+        // A service is told so to look at its files; without certificates there are none, and that is no reason to end.
+        let _hang_up = signal(SignalKind::hangup()).map_err(|error| Failure::local(format!("signals: {error}")))?;
         let stopped = node::run(config, stop_signal()?).await;
         stopped.map_err(|error| Failure::local(error.to_string()))
     })?;

@@ -47,11 +47,13 @@ impl PeerClient {
     pub(super) fn new(roster: Arc<Roster>, transport: &Arc<dyn Transport>, target: MemberId, member: &Member) -> Self {
         // An address that does not parse was refused when the member was added; should one appear all the same, the
         // peer is unreachable.
-        let client = transport::channel(transport, &member.peer_address).ok().map(|channel| {
-            RaftClient::new(channel)
-                .max_decoding_message_size(MESSAGE_BYTES_MAX)
-                .max_encoding_message_size(MESSAGE_BYTES_MAX)
-        });
+        let client = transport::channel(transport, &member.peer_address, target)
+            .ok()
+            .map(|channel| {
+                RaftClient::new(channel)
+                    .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                    .max_encoding_message_size(MESSAGE_BYTES_MAX)
+            });
         Self {
             roster,
             target,
@@ -97,7 +99,11 @@ impl PeerClient {
     pub async fn identify(&mut self, request: proto::IdentifyRequest) -> Result<proto::IdentifyResponse, Status> {
         let mut request = Request::new(request);
         request.set_timeout(CALL_TIMEOUT);
-        Ok(self.connection()?.identify(request).await?.into_inner())
+        let answer = self.connection()?.identify(request).await;
+        // Why there is no connection is in the sources of the error only.
+        Ok(answer
+            .map_err(|status| Status::new(status.code(), reason(&status)))?
+            .into_inner())
     }
 
     /// One heartbeat or read-index probe over the shared lane.
@@ -299,7 +305,21 @@ fn network(error: &(impl std::error::Error + 'static)) -> RpcError {
 
 fn describe(status: &Status) -> String {
     match status.code() {
-        Code::Unavailable => status.message().to_owned(),
-        code => format!("{code:?}: {}", status.message()),
+        Code::Unavailable => reason(status),
+        code => format!("{code:?}: {}", reason(status)),
     }
+}
+
+/// What a status says, and what its sources say to it.
+fn reason(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        let said = error.to_string();
+        if !text.contains(&said) {
+            text = format!("{text}: {said}");
+        }
+        source = error.source();
+    }
+    text
 }

@@ -31,14 +31,14 @@ impl PeerNetwork {
     }
 
     /// A connection of its own for the eventual tier; none if the member's address is none.
-    pub fn eventual_client(&self, member: &Member) -> Option<EventualClient<Channel>> {
-        let channel = transport::channel(&self.transport, &member.peer_address).ok()?;
+    pub fn eventual_client(&self, target: MemberId, member: &Member) -> Option<EventualClient<Channel>> {
+        let channel = transport::channel(&self.transport, &member.peer_address, target).ok()?;
         Some(EventualClient::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX))
     }
 
     /// A connection of its own to the caches of `member`; none if the member's address is none.
-    pub fn caches_client(&self, member: &Member) -> Option<CachesClient<Channel>> {
-        let channel = transport::channel(&self.transport, &member.peer_address).ok()?;
+    pub fn caches_client(&self, target: MemberId, member: &Member) -> Option<CachesClient<Channel>> {
+        let channel = transport::channel(&self.transport, &member.peer_address, target).ok()?;
         Some(CachesClient::new(channel))
     }
 }

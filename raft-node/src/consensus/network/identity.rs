@@ -8,6 +8,8 @@ use parking_lot::Mutex;
 use tonic::metadata::MetadataMap;
 use tonic::{Request, Status};
 
+use super::Caller;
+
 use crate::consensus::Member;
 use crate::types::{DirectoryId, MemberId};
 
@@ -89,7 +91,10 @@ impl Roster {
     /// Refuses a call from another cluster, for another member or directory, or from a directory that is not the one
     /// the membership records for its sender. A sender that is not in the membership is accepted: this member may lag
     /// behind the change that brought a new leader in, and must hear it nevertheless.
-    pub fn check(&self, metadata: &MetadataMap) -> Result<MemberId, Status> {
+    ///
+    /// Where members have certificates, the sender's must be one for the member that it says it is.
+    pub fn check<T>(&self, request: &Request<T>) -> Result<MemberId, Status> {
+        let metadata = request.metadata();
         let cluster = number(metadata, CLUSTER)?;
         let mine = self.cluster_id();
         if mine == 0 || cluster != mine {
@@ -109,6 +114,7 @@ impl Roster {
             )));
         }
         let from = number(metadata, FROM)?;
+        check_sender(request, from)?;
         let directory = DirectoryId(number(metadata, FROM_DIRECTORY)?);
         match self.members.load().get(&from) {
             Some(known) if known.directory != directory => Err(Status::failed_precondition(format!(
@@ -117,6 +123,14 @@ impl Roster {
             ))),
             _ => Ok(from),
         }
+    }
+}
+
+/// Refuses a call of a sender that says it is `from` and whose certificate is not one for that member.
+pub(super) fn check_sender<T>(request: &Request<T>, from: MemberId) -> Result<(), Status> {
+    match request.extensions().get::<Caller>() {
+        Some(caller) => caller.check(from).map_err(Status::permission_denied),
+        None => Ok(()),
     }
 }
 

@@ -11,6 +11,7 @@ use quorate_proto::internal::raft_server::{Raft as RaftRpc, RaftServer};
 use tonic::{Request, Response, Status, Streaming};
 
 use super::client::MESSAGE_BYTES_MAX;
+use super::identity::check_sender;
 use super::{Roster, snapshot_receive, wire};
 use crate::codec;
 use crate::consensus::{Raft, ReadGate};
@@ -71,7 +72,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-append-receive").await {
             return Err(Status::unavailable("failpoint peer-append-receive"));
         }
-        let from = self.roster.check(request.metadata())?;
+        let from = self.roster.check(&request)?;
         // A message that does not decode ends the stream; the leader opens another and sends again.
         let requests = request.into_inner().map(|message| {
             message.and_then(|message| wire::append_back(message).map_err(|e| Status::invalid_argument(e.to_string())))
@@ -94,7 +95,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-vote-receive").await {
             return Err(Status::unavailable("failpoint peer-vote-receive"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let request = wire::vote_request_back(request.into_inner()).map_err(invalid)?;
         let response = self.raft.vote(request).await.map_err(unavailable)?;
         Ok(Response::new(wire::vote_response(&response)))
@@ -104,7 +105,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-pre-vote-receive").await {
             return Err(Status::unavailable("failpoint peer-pre-vote-receive"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let request = wire::vote_request_back(request.into_inner()).map_err(invalid)?;
         let response = self.raft.pre_vote(request).await.map_err(unavailable)?;
         Ok(Response::new(wire::vote_response(&response)))
@@ -117,7 +118,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-transfer-receive").await {
             return Err(Status::unavailable("failpoint peer-transfer-receive"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let request = wire::transfer_back(request.into_inner()).map_err(invalid)?;
         let accepted = self
             .raft
@@ -135,7 +136,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-read-index-receive").await {
             return Err(Status::unavailable("failpoint peer-read-index-receive"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let index = tokio::time::timeout(READ_INDEX_TIMEOUT, self.reads.leader_index())
             .await
             .map_err(|_| Status::deadline_exceeded("no quorum confirmed the leader in time"))?
@@ -150,7 +151,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-snapshot-missing").await {
             return Err(Status::unavailable("failpoint peer-snapshot-missing"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let manifest = codec::decode(&request.into_inner().manifest).map_err(invalid)?;
         let store = Arc::clone(&self.store);
         let files = tokio::task::spawn_blocking(move || {
@@ -169,7 +170,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-snapshot-receive").await {
             return Err(Status::unavailable("failpoint peer-snapshot-receive"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let (vote, files) = snapshot_receive::receive(&self.store, request.into_inner()).await?;
         let meta = files
             .manifest
@@ -190,7 +191,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-report-receive").await {
             return Err(Status::unavailable("failpoint peer-report-receive"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let points = self.store.hash_points().into_iter();
         Ok(Response::new(proto::ReportResponse {
             low_on_space: self.space.is_low(),
@@ -211,6 +212,7 @@ impl RaftRpc for PeerService {
         if failpoints::pass("peer-identify").await {
             return Err(Status::unavailable("failpoint peer-identify"));
         }
+        check_sender(&request, request.get_ref().from)?;
         (self.identify)(request.get_ref()).map(Response::new)
     }
 }

@@ -15,6 +15,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tonic::transport::server::Connected;
 use tonic::transport::{Channel, Endpoint};
 
+use super::Caller;
+use crate::types::MemberId;
+
 /// A peer that does not answer for this long is treated as gone, and the connection is made anew.
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_millis(500);
@@ -30,8 +33,8 @@ pub type Incoming = BoxStream<'static, io::Result<BoxIo>>;
 
 /// Makes and accepts connections.
 pub trait Transport: Send + Sync + 'static {
-    /// Connects to `host:port`.
-    fn connect(&self, address: String) -> BoxFuture<'static, io::Result<BoxIo>>;
+    /// Connects to `host:port`, where `member` should be.
+    fn connect(&self, address: String, member: MemberId) -> BoxFuture<'static, io::Result<BoxIo>>;
 
     /// Listens; the address says the port where 0 was asked for.
     fn listen(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<(SocketAddr, Incoming)>>;
@@ -41,24 +44,40 @@ trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
 /// A byte stream of any transport.
-pub struct BoxIo(Box<dyn Io>);
+pub struct BoxIo {
+    io: Box<dyn Io>,
+    caller: Caller,
+}
 
 impl BoxIo {
     /// Wraps a stream.
     pub fn new(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
-        Self(Box::new(io))
+        Self::of(io, Caller::default())
+    }
+
+    /// Who is at its other end.
+    pub fn caller(&self) -> &Caller {
+        &self.caller
+    }
+
+    /// Wraps a stream of which is known who is at its other end.
+    pub fn of(io: impl AsyncRead + AsyncWrite + Send + Unpin + 'static, caller: Caller) -> Self {
+        Self {
+            io: Box::new(io),
+            caller,
+        }
     }
 }
 
 impl AsyncRead for BoxIo {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_read(cx, buf)
+        Pin::new(&mut *self.io).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for BoxIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write(cx, buf)
+        Pin::new(&mut *self.io).poll_write(cx, buf)
     }
 
     fn poll_write_vectored(
@@ -66,26 +85,28 @@ impl AsyncWrite for BoxIo {
         cx: &mut Context<'_>,
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut *self.0).poll_write_vectored(cx, bufs)
+        Pin::new(&mut *self.io).poll_write_vectored(cx, bufs)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.0.is_write_vectored()
+        self.io.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_flush(cx)
+        Pin::new(&mut *self.io).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0).poll_shutdown(cx)
+        Pin::new(&mut *self.io).poll_shutdown(cx)
     }
 }
 
 impl Connected for BoxIo {
-    type ConnectInfo = ();
+    type ConnectInfo = Caller;
 
-    fn connect_info(&self) {}
+    fn connect_info(&self) -> Caller {
+        self.caller.clone()
+    }
 }
 
 /// TCP.
@@ -93,7 +114,7 @@ impl Connected for BoxIo {
 pub struct TcpTransport;
 
 impl Transport for TcpTransport {
-    fn connect(&self, address: String) -> BoxFuture<'static, io::Result<BoxIo>> {
+    fn connect(&self, address: String, _: MemberId) -> BoxFuture<'static, io::Result<BoxIo>> {
         Box::pin(async move {
             let stream = tokio::time::timeout(CONNECT_TIMEOUT, TcpStream::connect(address)).await??;
             stream.set_nodelay(true)?;
@@ -107,7 +128,7 @@ impl Transport for TcpTransport {
             let address = listener.local_addr()?;
             let incoming = futures::stream::unfold(listener, |listener| async move {
                 let accepted = match listener.accept().await {
-                    Ok((stream, _)) => stream.set_nodelay(true).map(|()| BoxIo::new(stream)),
+                    Ok((stream, from)) => stream.set_nodelay(true).map(|()| BoxIo::of(stream, Caller::at(from))),
                     Err(error) => {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                         Err(error)
@@ -121,7 +142,11 @@ impl Transport for TcpTransport {
 }
 
 /// A channel to `address` that connects when it is first used, and again when the connection was lost.
-pub(super) fn channel(transport: &Arc<dyn Transport>, address: &str) -> Result<Channel, tonic::transport::Error> {
+pub(super) fn channel(
+    transport: &Arc<dyn Transport>,
+    address: &str,
+    member: MemberId,
+) -> Result<Channel, tonic::transport::Error> {
     let endpoint = Endpoint::from_shared(format!("http://{address}"))?
         .connect_timeout(CONNECT_TIMEOUT)
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
@@ -133,7 +158,7 @@ pub(super) fn channel(transport: &Arc<dyn Transport>, address: &str) -> Result<C
     let address = address.to_owned();
     Ok(
         endpoint.connect_with_connector_lazy(tower::service_fn(move |_: http::Uri| {
-            let connecting = transport.connect(address.clone());
+            let connecting = transport.connect(address.clone(), member);
             async move { connecting.await.map(TokioIo::new) }
         })),
     )

@@ -43,7 +43,7 @@ impl AskPeers {
     }
 
     async fn ask_memory(&self, id: MemberId, member: &Member) -> Result<MemberMemory, Status> {
-        let client = self.network.eventual_client(member);
+        let client = self.network.eventual_client(id, member);
         let mut client = client.ok_or_else(|| Status::unavailable("its address is none"))?;
         let mut request = self.roster.stamp(proto::MemoryRequest {}, id, member.directory);
         request.set_timeout(TIMEOUT);
@@ -66,7 +66,7 @@ impl AskPeers {
 
     /// Every clock of a peer, and which process it is.
     pub async fn clocks(&self, id: MemberId, member: &Member) -> Result<proto::ClocksResponse, Status> {
-        let client = self.network.eventual_client(member);
+        let client = self.network.eventual_client(id, member);
         let mut client = client.ok_or_else(|| Status::unavailable("its address is none"))?;
         let mut request = self.roster.stamp(proto::ClocksRequest {}, id, member.directory);
         request.set_timeout(TIMEOUT);

@@ -56,7 +56,7 @@ pub(super) struct Link {
 impl Link {
     /// Runs until it is dropped.
     pub(super) async fn run(self) {
-        let Some(mut client) = self.network.eventual_client(&self.member) else {
+        let Some(mut client) = self.network.eventual_client(self.peer.member, &self.member) else {
             tracing::error!(peer = self.peer.member, "its address is none");
             return;
         };

@@ -66,7 +66,7 @@ impl Eventual for PushService {
         if failpoints::pass("eventual-receive").await {
             return Err(Status::unavailable("failpoint eventual-receive"));
         }
-        let member = self.roster.check(request.metadata())?;
+        let member = self.roster.check(&request)?;
         if !self.roster.members().contains_key(&member) {
             return Err(Status::unavailable(
                 "this member does not know the sender yet: try again",
@@ -102,7 +102,7 @@ impl Eventual for PushService {
         if failpoints::pass("eventual-clocks").await {
             return Err(Status::unavailable("failpoint eventual-clocks"));
         }
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         Ok(Response::new(proto::ClocksResponse {
             process: self.tier.store.id().0,
             clocks: clocks::all(&self.tier),
@@ -110,7 +110,7 @@ impl Eventual for PushService {
     }
 
     async fn memory(&self, request: Request<proto::MemoryRequest>) -> Result<Response<proto::MemoryResponse>, Status> {
-        self.roster.check(request.metadata())?;
+        self.roster.check(&request)?;
         let memory = memory::of_member(&self.tier, &self.store.domains().load(), self.roster.me().member);
         Ok(Response::new(proto::MemoryResponse {
             memory: memory.encode_to_vec().into(),

@@ -147,7 +147,7 @@ async fn at_peer(
     wait: Duration,
     timeout: Duration,
 ) -> Result<Count, Status> {
-    let client = api.peers.caches_client(member);
+    let client = api.peers.caches_client(id, member);
     let mut client = client.ok_or_else(|| Status::unavailable("its address is none"))?;
     let request = peer::CacheInvalidateRequest {
         what: what.encode_to_vec().into(),
@@ -172,7 +172,7 @@ impl Caches for CachePeers {
         &self,
         request: Request<peer::CacheInvalidateRequest>,
     ) -> Result<Response<peer::CacheInvalidateResponse>, Status> {
-        self.0.roster.check(request.metadata())?;
+        self.0.roster.check(&request)?;
         let (api, request) = (Arc::clone(&self.0), request.into_inner());
         // Not on the runtime that this call came on: Raft's heartbeats are there.
         let invalidating = self

@@ -1,0 +1,76 @@
+//! Who is at the other end of an accepted connection.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use crate::types::MemberId;
+
+/// What is known of the one who connected, whatever its calls say.
+#[derive(Clone, Debug, Default)]
+pub struct Caller {
+    /// Where it called from, if that is known.
+    address: Option<SocketAddr>,
+    /// The members that its certificate is for; none where there is no TLS.
+    members: Option<Arc<[MemberId]>>,
+}
+
+impl Caller {
+    /// One at an address.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address: Some(address),
+            members: None,
+        }
+    }
+
+    /// The same with a certificate for these members, often one.
+    pub fn with_certificate_for(mut self, members: Vec<MemberId>) -> Self {
+        self.members = Some(members.into());
+        self
+    }
+
+    /// The members that its certificate is for; none where there is no TLS.
+    pub fn members(&self) -> Option<&[MemberId]> {
+        self.members.as_deref()
+    }
+
+    /// Where it called from, for people.
+    pub fn shown(&self) -> String {
+        self.address
+            .map_or_else(|| "somewhere".to_owned(), |address| address.to_string())
+    }
+
+    /// Whether it may be member `id`. The error says what its certificate is for.
+    pub(super) fn check(&self, id: MemberId) -> Result<(), String> {
+        match &self.members {
+            Some(members) if !members.contains(&id) => {
+                let of: Vec<String> = members.iter().map(|member| format!("member {member}")).collect();
+                let of = if of.is_empty() {
+                    "no member".to_owned()
+                } else {
+                    of.join(", ")
+                };
+                Err(format!(
+                    "the call says that it comes from member {id}, and its certificate is for {of}: give member {id} a \
+                     certificate made with `--member {id}`"
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_is_good_for_its_members_alone() {
+        assert_eq!(Caller::default().check(7), Ok(()), "without TLS calls are believed");
+        let two = Caller::default().with_certificate_for(vec![2]);
+        assert_eq!(two.check(2), Ok(()));
+        assert!(two.check(3).unwrap_err().contains("its certificate is for member 2"));
+        let nobody = Caller::default().with_certificate_for(Vec::new());
+        assert!(nobody.check(2).unwrap_err().contains("for no member"));
+    }
+}

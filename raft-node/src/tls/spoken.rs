@@ -1,0 +1,57 @@
+//! What was said already: whoever cannot connect tries again many times a second.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::environment::{Clock, SystemClock};
+
+const SAID_MAX: usize = 64;
+
+/// Sentences of late.
+#[derive(Debug)]
+pub(super) struct Spoken {
+    again_after: Duration,
+    said: Mutex<BTreeMap<String, Duration>>,
+}
+
+impl Spoken {
+    pub(super) fn new(again_after: Duration) -> Self {
+        Self {
+            again_after,
+            said: Mutex::default(),
+        }
+    }
+
+    /// Whether it is time to say this. Of more different sentences than are remembered none is said until some are old.
+    pub(super) fn is_news(&self, sentence: &str) -> bool {
+        self.is_news_at(sentence, SystemClock.monotonic())
+    }
+
+    fn is_news_at(&self, sentence: &str, now: Duration) -> bool {
+        let mut said = self.said.lock();
+        said.retain(|_, at| now.saturating_sub(*at) < self.again_after);
+        if said.contains_key(sentence) || said.len() >= SAID_MAX {
+            return false;
+        }
+        said.insert(sentence.to_owned(), now);
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sentence_is_said_once_in_a_while_and_many_are_bounded() {
+        let spoken = Spoken::new(Duration::from_secs(10));
+        assert!(spoken.is_news_at("a", Duration::from_secs(1)));
+        assert!(!spoken.is_news_at("a", Duration::from_secs(10)));
+        assert!(spoken.is_news_at("a", Duration::from_secs(11)));
+        let told = (0..1000).filter(|n| spoken.is_news_at(&n.to_string(), Duration::from_secs(12)));
+        assert_eq!(told.count(), SAID_MAX - 1);
+        assert!(spoken.is_news_at("b", Duration::from_secs(30)));
+    }
+}

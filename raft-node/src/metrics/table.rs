@@ -122,7 +122,7 @@ macro_rules! table {
 
 table! {
     // Consensus.
-    HAS_LEADER "quorate_has_leader" Gauge Truth [] "This member knows a leader.";
+    HAS_LEADER "quorate_has_leader" Gauge Truth [] "This member knows a leader that, if it is itself, a quorum has answered within 2 s.";
     IS_LEADER "quorate_is_leader" Gauge Truth [] "This member leads.";
     RAFT_TERM "quorate_raft_term" Gauge Number [] "Term of the newest vote.";
     LEADER_CHANGES "quorate_leader_changes_total" Counter Count [] "Times that another leader became known to this member.";

@@ -27,6 +27,11 @@ pub const GROUP: u16 = 0;
 #[derive(Clone, Debug)]
 pub struct Key(Vec<u8>);
 
+/// The kind of a stored key; none if it is of another group.
+pub fn kind(stored: &[u8]) -> Option<u8> {
+    stored.strip_prefix(&GROUP.to_be_bytes())?.first().copied()
+}
+
 impl Key {
     /// Starts a key of this kind.
     pub fn of(kind: u8) -> Key {

@@ -78,9 +78,11 @@ impl Readiness {
 }
 
 fn leader(observed: &Observed) -> Finding {
-    match crate::consensus::leader(&observed.raft) {
+    match crate::consensus::figures(&observed.raft).leader {
         Some(_) => Finding::Good,
-        None => Finding::Failed("no leader is known: nothing can be written, and no strong read answered".to_owned()),
+        None => Finding::Failed(
+            "no leader is known that a quorum answers: nothing can be written, and no strong read answered".to_owned(),
+        ),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::config::NodeConfig;
 use crate::consensus::network::Roster;
-use crate::consensus::{Outlook, Proposer, Raft, ReadGate};
+use crate::consensus::{LogClock, Outlook, Proposer, Raft, ReadGate};
 use crate::eventual::Tier;
 use crate::grpc::Api;
 use crate::log_store::LogStore;
@@ -35,6 +35,8 @@ pub struct Observed {
     pub raft: Raft,
     /// Proposals.
     pub proposer: Proposer,
+    /// Log time.
+    pub clock: Arc<LogClock>,
     /// Linearizable reads.
     pub reads: ReadGate,
     /// State.

@@ -122,7 +122,7 @@ macro_rules! table {
 
 table! {
     // Consensus.
-    HAS_LEADER "quorate_has_leader" Gauge Truth [] "This member knows a leader.";
+    HAS_LEADER "quorate_has_leader" Gauge Truth [] "This member knows a leader that, if it is itself, a quorum has answered within 2 s.";
     IS_LEADER "quorate_is_leader" Gauge Truth [] "This member leads.";
     RAFT_TERM "quorate_raft_term" Gauge Number [] "Term of the newest vote.";
     LEADER_CHANGES "quorate_leader_changes_total" Counter Count [] "Times that another leader became known to this member.";
@@ -176,7 +176,7 @@ table! {
     LOCK_WAIT_SECONDS "quorate_lock_wait_seconds" Histogram Seconds [] "How long acquisitions waited in line that were granted in the end, as this member answered them.";
     QUEUES "quorate_queues" Gauge Count [] "Queues.";
     QUEUE_ITEMS "quorate_queue_items" Gauge Count ["queue" "state"] "Items of the queue: ready, claimed, delayed, dead.";
-    QUEUE_OLDEST_AGE_SECONDS "quorate_queue_oldest_age_seconds" Gauge Seconds ["queue"] "How long the ready item that became ready first has been ready, in log time; 0 without one.";
+    QUEUE_OLDEST_AGE_SECONDS "quorate_queue_oldest_age_seconds" Gauge Seconds ["queue"] "How long the ready item that became ready first has been ready; 0 without one. The leader says it as of now, the others as of the newest entry: take the greatest.";
     QUEUE_REDELIVERED "quorate_queue_redelivered_total" Counter Count ["queue"] "Claims that ended without an answer, after which the item was given out again.";
     QUEUE_DEAD "quorate_queue_dead_total" Counter Count ["queue"] "Items that were put with the dead.";
     WORKERS "quorate_workers" Gauge Count [] "Workers that are registered.";

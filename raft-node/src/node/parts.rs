@@ -177,6 +177,7 @@ impl Parts {
             api: Arc::clone(api),
             raft: self.raft.clone(),
             proposer: self.proposer.clone(),
+            clock: Arc::clone(&self.clock),
             reads: self.reads.clone(),
             store: Arc::clone(&self.store),
             log: self.log.clone(),

@@ -7,12 +7,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::{Bound, ControlFlow};
 
+use crate::rows;
 use crate::storage::{Batch, StorageError, Table, View, Visit, corrupt};
 
-/// How many kinds of rows are counted: those whose first byte is below it.
+/// How many kinds of rows are counted: those below it.
 pub const ROW_KINDS: usize = 64;
 
-/// How many rows there are, by their first byte, which says what they are.
+/// How many rows there are, by their kind.
 pub type RowCounts = [u64; ROW_KINDS];
 
 /// The rows, and which of them differ from the store's.
@@ -52,7 +53,7 @@ impl Resident {
     }
 
     fn count(&mut self, key: &[u8], one_more: bool) {
-        let kind = key.first().map(|kind| usize::from(*kind));
+        let kind = rows::kind(key).map(usize::from);
         if let Some(count) = kind.and_then(|kind| self.counts.get_mut(kind)) {
             *count = if one_more { *count + 1 } else { count.saturating_sub(1) };
         }
@@ -126,19 +127,24 @@ fn resident(table: Table) -> Result<(), StorageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rows::Key;
+
+    fn key(kind: u8, number: u64) -> Vec<u8> {
+        Key::of(kind).number(number).done()
+    }
 
     #[test]
     fn rows_are_counted_by_kind_as_they_come_and_go() {
         let mut resident = Resident::default();
-        resident.write(&[11, 1], Some(vec![1]));
-        resident.write(&[11, 2], Some(vec![1]));
-        resident.write(&[11, 2], Some(vec![2]));
-        resident.write(&[13, 1], Some(vec![1]));
-        resident.write(&[13, 9], None);
-        resident.write(&[200, 1], Some(vec![1]));
+        resident.write(&key(11, 1), Some(vec![1]));
+        resident.write(&key(11, 2), Some(vec![1]));
+        resident.write(&key(11, 2), Some(vec![2]));
+        resident.write(&key(13, 1), Some(vec![1]));
+        resident.write(&key(13, 9), None);
+        resident.write(&key(200, 1), Some(vec![1]));
         assert_eq!((resident.counts()[11], resident.counts()[13]), (2, 1));
-        resident.write(&[11, 1], None);
-        resident.write(&[11, 1], None);
+        resident.write(&key(11, 1), None);
+        resident.write(&key(11, 1), None);
         assert_eq!((resident.counts()[11], resident.counts()[13]), (1, 1));
     }
 }

@@ -49,7 +49,7 @@ impl MetricsPage {
             if let Some(described) = line.strip_prefix("# TYPE ") {
                 let (name, kind) = described.split_once(' ').ok_or(line)?;
                 page.described.insert(name.to_owned(), kind.to_owned());
-            } else if !line.starts_with('#') {
+            } else if !line.is_empty() && !line.starts_with('#') {
                 let (name, value) = line.rsplit_once(' ').ok_or(line)?;
                 let value = value.parse().map_err(|_| line)?;
                 if page.samples.insert(name.to_owned(), value).is_some() {
@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     fn samples_are_summed_over_labels_and_told_apart_by_name() {
-        let text = "# HELP a b c\n# TYPE a counter\na{x=\"1\",y=\"p q\"} 2\na{x=\"2\"} 3\na_bucket{le=\"1\"} 9\n";
+        let text = "# HELP a b c\n# TYPE a counter\na{x=\"1\",y=\"p q\"} 2\na{x=\"2\"} 3\na_bucket{le=\"1\"} 9\n\n";
         let page = MetricsPage::read(text).unwrap();
         assert_eq!(page.sum("a", &[]), Some(5.0));
         assert_eq!(page.sum("a", &["x=\"1\"", "y=\"p q\""]), Some(2.0));

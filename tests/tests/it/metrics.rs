@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use quorate::{CacheSettings, Client, Consistency, NewItem, QueueConfig, Strategy, Tier};
+use quorate::{CacheSettings, Client, Consistency, Keys, NewItem, QueueConfig, Strategy, Tier};
 use quorate_tests::cluster::{Cluster, MetricsPage, Settings, http_get, server_binary};
 use quorate_tests::wait;
 use serde_json::Value;
@@ -114,7 +114,8 @@ fn listed() -> BTreeMap<String, String> {
 /// A little of everything that a member counts. What it returns holds what is to be seen.
 async fn load(cluster: &Cluster) -> impl Sized {
     let client = cluster.client().await.unwrap();
-    let watch = client.watch("k/").await.unwrap();
+    cluster.status(1).await.unwrap();
+    let watch = client.watch(Keys::prefix("k/")).await.unwrap();
     let cached = Client::builder()
         .endpoints(cluster.endpoints())
         .cache(CacheSettings::new());

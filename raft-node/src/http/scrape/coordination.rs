@@ -32,8 +32,18 @@ pub(super) fn put(page: &mut Page, observed: &Observed, names_max: usize) -> Res
         by_queue.each(|queue, count| page.number(metric, &[names.label(queue)], count));
     }
     let engine = observed.store.engine();
-    let log_time = observed.store.applied().log_time;
+    let log_time = log_time(observed);
     queues(page, engine.view().as_ref(), counts, log_time, names_max)
+}
+
+/// While nothing is written no entry says how late it is; a leader knows without one.
+fn log_time(observed: &Observed) -> LogTimeMs {
+    let applied = observed.store.applied().log_time;
+    if !observed.raft.is_leader() {
+        return applied;
+    }
+    let term = crate::consensus::term(&observed.raft);
+    observed.clock.log_time(term).max(applied)
 }
 
 /// The first queues by name are read, at most `names_max`; the others are what is left of the counts of all.

@@ -3,6 +3,7 @@
 //! Programs of others (promtool, systemd-analyze, shellcheck) check what is theirs, where they are installed; a test that could
 //! not ask one says so.
 
+mod live;
 mod queries;
 
 use std::collections::BTreeSet;
@@ -195,24 +196,11 @@ fn scripts_are_as_shellcheck_wants_them() {
     }
 }
 
-/// What the SDK counts, through the facade `metrics`.
-const OF_THE_SDK: &[&str] = &[
-    "quorate_client_calls_total",
-    "quorate_client_call_seconds",
-    "quorate_client_retries_total",
-    "quorate_client_cache_hits_total",
-    "quorate_client_cache_misses_total",
-    "quorate_client_cache_invalidations_total",
-    "quorate_client_cache_entries",
-    "quorate_client_cache_bytes",
-    "quorate_client_circuit_open",
-];
-
 #[test]
-fn queries_are_found() {
+fn what_is_asked_for_is_in_the_table_of_metrics_and_what_is_there_is_asked_for() {
+    let members = quorate_node::metrics::TABLE.iter().map(|metric| metric.name());
+    let clients = quorate::CLIENT_METRICS.iter().map(|metric| metric.name);
+    let there: BTreeSet<String> = members.chain(clients).map(str::to_owned).collect();
     let asked: BTreeSet<String> = rules().iter().chain(&dashboards()).flat_map(Query::metrics).collect();
-    for name in OF_THE_SDK {
-        assert!(asked.contains(*name), "{name} is on no dashboard");
-    }
-    assert!(asked.contains("quorate_log_sync_seconds"), "{asked:?}");
+    assert_eq!(asked, there);
 }

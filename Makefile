@@ -1,5 +1,6 @@
 # make setup   install what the build needs besides Rust
 # make demo    three nodes and a worker fleet; the leader is killed half-way
+# make up      three members on this machine, and Prometheus where it is installed; make down ends them
 # make test    every test
 # make check   format, lints, documentation, dependencies
 # make jepsen  an hour of every workload under every fault, checked; JEPSEN_FLAGS="--minutes 5 --members 5"
@@ -24,7 +25,7 @@ CANARY_FLAGS ?=
 FAILPOINT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo test check jepsen broken canaries failpoints bench
+.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -37,6 +38,12 @@ build: setup
 
 demo: build
 	$(QUORATE) demo $(DEMO_FLAGS)
+
+up: build
+	@QUORATE_BIN=$(QUORATE) deploy/local/up.sh
+
+down:
+	@deploy/local/down.sh
 
 # The binary first: the scenarios start it as a process.
 test: build

@@ -12,6 +12,9 @@ pub mod config;
 // 1. Client calls: decodes and checks requests, and makes every `tonic::Status`.
 pub mod grpc;
 
+// Pages for Prometheus, and for whoever keeps the member running.
+pub mod http;
+
 // Watches: from what was applied, and from the list of changes, to the streams of clients.
 pub mod watch;
 
@@ -62,6 +65,12 @@ mod blocking;
 
 // Hands what was applied to those who watch.
 pub mod feed;
+
+// What the process writes about itself.
+pub mod logging;
+
+// What a member says about itself in numbers.
+pub mod metrics;
 
 // Clocks and randomness, so that a simulator can replace them.
 pub mod environment;

@@ -56,6 +56,11 @@ impl Breaker {
         allowed
     }
 
+    /// Attempts are held back, or one of them is tried out.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.state, State::Closed { .. })
+    }
+
     pub(crate) fn succeeded(&mut self) {
         self.state = State::Closed { failures: 0 };
         self.pause.reset();

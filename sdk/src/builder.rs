@@ -10,6 +10,7 @@ use crate::client::Client;
 use crate::core::Core;
 use crate::endpoint::CONNECT_TIMEOUT;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::instruments;
 use crate::retry::RetryBudget;
 use crate::routing::{ENDPOINTS_MAX, Routing};
 use crate::tls::Tls;
@@ -154,6 +155,7 @@ impl ClientBuilder {
     /// [`ErrorKind::ConnectionLost`], which names the reason for each endpoint, when none can be reached.
     pub async fn connect(self) -> Result<Client> {
         self.check()?;
+        instruments::begin();
         let trust = self.tls.as_ref().map(Tls::open).transpose()?;
         let mut routing = Routing::new(&self.endpoints, trust, self.connections, self.outstanding)?;
         let budget = RetryBudget::new(self.retry_burst, self.retries_per_second, Instant::now());

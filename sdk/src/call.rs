@@ -17,6 +17,7 @@ use crate::connection::Connection;
 use crate::core::Core;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::instruments::{self, Method};
 use crate::pipeline::REQUEST_BYTES_MAX;
 use crate::retry::Backoff;
 use crate::routing::Route;
@@ -107,7 +108,14 @@ impl<'a> Call<'a> {
     }
 
     /// Tries until there is an answer, or nothing more may be tried.
-    pub(crate) async fn run(mut self) -> Result<Response> {
+    pub(crate) async fn run(self) -> Result<Response> {
+        let (method, began) = (Method::of(&self.request), Instant::now());
+        let result = self.attempts().await;
+        instruments::called(method, began, &result);
+        result
+    }
+
+    async fn attempts(mut self) -> Result<Response> {
         loop {
             if self.nature == Nature::Stamped && self.stamp.is_none() {
                 match self.stamp_anew().await {
@@ -172,6 +180,7 @@ impl<'a> Call<'a> {
             return false;
         }
         self.core.stats.retries.count();
+        instruments::retried();
         tokio::time::sleep(delay).await;
         true
     }

@@ -13,6 +13,7 @@ use crate::connection::Connection;
 use crate::connector::Connector;
 use crate::error::{Error, Result};
 use crate::identity::Identity;
+use crate::instruments;
 use crate::tls::Trust;
 use crate::wire::{Eventual, Strong, Wire};
 
@@ -217,16 +218,27 @@ impl Endpoint {
             Ok(opened) => opened,
             Err(_elapsed) => Err(format!("no connection within {CONNECT_TIMEOUT:?}")),
         };
-        let mut breaker = self.breaker.lock();
         match opened {
             Ok(opened) => {
-                breaker.succeeded();
+                self.judge(Breaker::succeeded);
                 Ok(opened)
             }
             Err(reason) => {
-                breaker.failed(Instant::now());
+                self.judge(|breaker| breaker.failed(Instant::now()));
                 Err(format!("{}: {reason}", self.address))
             }
+        }
+    }
+
+    /// Tells the breaker how it went, and who counts if that made a difference.
+    fn judge(&self, tell: impl FnOnce(&mut Breaker)) {
+        let mut breaker = self.breaker.lock();
+        let before = breaker.is_open();
+        tell(&mut breaker);
+        let open = breaker.is_open();
+        drop(breaker);
+        if open != before {
+            instruments::circuit(&self.address, open);
         }
     }
 
@@ -266,7 +278,7 @@ impl Endpoint {
         let mut current = cell.current.lock();
         if current.as_ref().is_some_and(|connection| !connection.is_alive()) {
             *current = None;
-            self.breaker.lock().failed(Instant::now());
+            self.judge(|breaker| breaker.failed(Instant::now()));
         }
     }
 

@@ -97,6 +97,7 @@ mod connector;
 mod core;
 mod endpoint;
 mod identity;
+mod instruments;
 mod pipeline;
 mod retry;
 mod routing;
@@ -124,6 +125,7 @@ pub use eventual::{
     EventualWatch, EventualWatchItem, EventualWritten, FailedWrite, Flag, Flushed, HealReport, Map, MemberMemory,
     OpenBatch, OpenEventualWatch, PeerSync, ResolveWith, Set, Strategy, StrategyConflicts, SyncStatus,
 };
+pub use instruments::{CLIENT_METRICS, ClientMetric};
 pub use json::GetJson;
 pub use kv::{Delete, DeleteReply, Get, GetReply, Put, PutReply};
 pub use lease::{GrantLease, LeaseGranted, LeaseOp, LeaseOpReply, LeaseRecord, Loss, OpenSession, Session};

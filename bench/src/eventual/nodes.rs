@@ -136,7 +136,8 @@ impl Nodes {
 
 fn config_of(number: usize, data: &Path, client: u16, peers: &[u16]) -> String {
     let mut text = format!(
-        "member_id = {}\ndata_directory = {:?}\nlisten_client = \"127.0.0.1:{client}\"\nlisten_peer = \"127.0.0.1:{}\"\n",
+        "member_id = {}\ndata_directory = {:?}\nlisten_client = \"127.0.0.1:{client}\"\nlisten_peer = \"127.0.0.1:{}\"\n\
+         listen_http = \"off\"\n",
         number + 1,
         data.display().to_string(),
         peers[number],

@@ -14,6 +14,7 @@ use crate::kind::Strategy;
 pub struct DomainCounts {
     entries: AtomicI64,
     bytes: AtomicI64,
+    siblings: AtomicI64,
     cold_values: AtomicI64,
     cold_bytes: AtomicI64,
     /// Values whose end came.
@@ -35,6 +36,11 @@ impl DomainCounts {
     /// Keys, values and what is kept with them, in memory: cold values are not counted.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed).max(0) as u64
+    }
+
+    /// Values that stand beside another one of their entry.
+    pub fn siblings(&self) -> u64 {
+        self.siblings.load(Ordering::Relaxed).max(0) as u64
     }
 
     /// Values that are on the disk alone.
@@ -155,6 +161,13 @@ impl Counts {
         }
         if entries != 0 {
             counts.entries.fetch_add(entries, Ordering::Relaxed);
+        }
+    }
+
+    /// Of the values that stand beside another one there are so many more.
+    pub fn siblings(&mut self, domain: u32, more: i64) {
+        if more != 0 {
+            self.of(domain).siblings.fetch_add(more, Ordering::Relaxed);
         }
     }
 

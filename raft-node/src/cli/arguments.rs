@@ -6,7 +6,7 @@ use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
     assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
-    member, memory, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
+    log_level, member, memory, metrics, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
 };
 
 /// A replicated store for coordination.
@@ -96,6 +96,11 @@ pub enum Verb {
     /// Show the settings, and check them
     #[command(subcommand)]
     Config(config_print::ConfigVerb),
+    /// Show how much a member writes to its log, or change it while it runs
+    LogLevel(log_level::LogLevelArguments),
+    /// Show what can be measured
+    #[command(subcommand)]
+    Metrics(metrics::MetricsVerb),
     /// Write a completion script for a shell
     Completion(completion::CompletionArguments),
 }

@@ -11,7 +11,8 @@ use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
     assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
-    member, memory, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait, watch, worker,
+    log_level, member, memory, metrics, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait,
+    watch, worker,
 };
 
 /// What the binary does.
@@ -62,6 +63,8 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match verb {
         Verb::Completion(arguments) => completion::run(&arguments),
         Verb::Certs(verb) => certs::run(&verb, &global),
+        Verb::LogLevel(arguments) => runtime()?.block_on(log_level::run(arguments, &global)),
+        Verb::Metrics(verb) => metrics::run(&verb, &global),
         Verb::Config(verb) => config_print::run(&verb, &global),
         Verb::Bench(verb) => bench::run(&verb, &global),
         Verb::Server(arguments) => server::run(&arguments, &runtime()?),

@@ -26,6 +26,9 @@ pub struct SettingFlags {
     /// Where the other members connect
     #[arg(long, value_name = "IP:PORT")]
     listen_peer: Option<String>,
+    /// Where /metrics, /livez and /readyz are, or off
+    #[arg(long, value_name = "IP:PORT")]
+    listen_http: Option<String>,
     /// What clients are told to use
     #[arg(long, value_name = "HOST:PORT")]
     advertise_client: Option<String>,
@@ -79,6 +82,7 @@ impl SettingFlags {
             ("--data-directory", "data_directory", self.data_directory.clone()),
             ("--listen-client", "listen_client", self.listen_client.clone()),
             ("--listen-peer", "listen_peer", self.listen_peer.clone()),
+            ("--listen-http", "listen_http", self.listen_http.clone()),
             ("--advertise-client", "advertise_client", self.advertise_client.clone()),
             ("--members", "cluster.members", self.members.clone()),
             ("--join", "cluster.join", flag(self.join)),

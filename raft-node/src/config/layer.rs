@@ -213,7 +213,7 @@ fn check_kind(setting: &Setting, value: &ValueKind) -> Result<(), String> {
             "true or false, without quotes".to_owned(),
         ),
         Kind::Members => return check_members(value),
-        Kind::Path | Kind::File | Kind::ListenAddress | Kind::Address | Kind::Word(_) => {
+        Kind::Path | Kind::File | Kind::ListenAddress | Kind::ListenAddressOrOff | Kind::Address | Kind::Word(_) => {
             (matches!(value, ValueKind::String(_)), "a string in quotes".to_owned())
         }
     };
@@ -284,7 +284,7 @@ fn from_text(setting: &Setting, text: &str) -> Result<ValueKind, String> {
             });
             ValueKind::Array(tables.collect())
         }),
-        Kind::Path | Kind::File | Kind::ListenAddress | Kind::Address | Kind::Word(_) => {
+        Kind::Path | Kind::File | Kind::ListenAddress | Kind::ListenAddressOrOff | Kind::Address | Kind::Word(_) => {
             Ok(ValueKind::String(text.to_owned()))
         }
     }

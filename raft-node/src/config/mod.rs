@@ -15,6 +15,7 @@
 mod error;
 mod layer;
 mod limits;
+mod listen_http;
 mod load;
 mod node;
 mod print;
@@ -29,8 +30,9 @@ mod validate;
 pub use error::{ConfigError, Problem};
 pub use layer::{Layer, parse_members};
 pub use limits::Limits;
+pub use listen_http::ListenHttp;
 pub use load::{Loaded, Origin, load};
 pub use node::{Cluster, FoundingMember, NodeConfig};
-pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Raft, Storage};
+pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Metrics, Raft, Storage};
 pub use settings::{Kind, SETTINGS, Setting};
 pub use tls::{ClientTls, PeerTls, Tls};

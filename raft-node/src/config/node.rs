@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, Compaction, Eventual, Limits, Log, Raft, Storage, Tls};
+use super::{Cache, Compaction, Eventual, Limits, ListenHttp, Log, Metrics, Raft, Storage, Tls};
 use crate::types::MemberId;
 
 /// What a member runs with. Made by [`super::load()`], or in code with [`NodeConfig::founding`].
@@ -20,6 +20,8 @@ pub struct NodeConfig {
     pub listen_client: SocketAddr,
     /// Where the other members connect. Default `127.0.0.1:7501`.
     pub listen_peer: SocketAddr,
+    /// Where `/metrics`, `/livez` and `/readyz` are, or `off`. Default `127.0.0.1:7601`.
+    pub listen_http: ListenHttp,
     /// `host:port` that clients are told to use, when it is not `listen_client`. Default: empty, which is that.
     pub advertise_client: String,
     /// An address beyond loopback without TLS is refused unless this says that the network is trusted. Default `false`.
@@ -40,6 +42,8 @@ pub struct NodeConfig {
     pub eventual: Eventual,
     /// What clients cache.
     pub cache: Cache,
+    /// What the server says about itself in numbers.
+    pub metrics: Metrics,
     /// What the server says about itself.
     pub log: Log,
 }
@@ -71,6 +75,7 @@ impl Default for NodeConfig {
             data_directory: PathBuf::from("/var/lib/quorate"),
             listen_client: SocketAddr::from((Ipv4Addr::LOCALHOST, 7401)),
             listen_peer: SocketAddr::from((Ipv4Addr::LOCALHOST, 7501)),
+            listen_http: ListenHttp::default(),
             advertise_client: String::new(),
             insecure_allow_non_loopback: false,
             cluster: Cluster::default(),
@@ -81,6 +86,7 @@ impl Default for NodeConfig {
             compaction: Compaction::default(),
             eventual: Eventual::default(),
             cache: Cache::default(),
+            metrics: Metrics::default(),
             log: Log::default(),
         }
     }

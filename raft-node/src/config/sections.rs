@@ -163,6 +163,13 @@ pub enum LogLevel {
 }
 
 impl LogLevel {
+    /// The level of a name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Error, Self::Warn, Self::Info, Self::Debug, Self::Trace]
+            .into_iter()
+            .find(|level| level.name() == name)
+    }
+
     /// The name, as in the file.
     pub fn name(self) -> &'static str {
         match self {
@@ -184,4 +191,18 @@ pub enum LogFormat {
     Text,
     /// One JSON object an event.
     Json,
+}
+
+/// What the server says about itself in numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Queues, and as many domains, that metrics tell apart; those beyond count together as `other`. Default 100.
+    pub names_max: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { names_max: 100 }
+    }
 }

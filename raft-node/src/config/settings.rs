@@ -18,6 +18,8 @@ pub enum Kind {
     File,
     /// `IP:PORT` to listen on.
     ListenAddress,
+    /// `IP:PORT` to listen on, or `off`.
+    ListenAddressOrOff,
     /// `HOST:PORT`, or empty.
     Address,
     /// One of these words.
@@ -81,6 +83,11 @@ pub const SETTINGS: &[Setting] = &[
     other("data_directory", Kind::Path, "where log and state live"),
     other("listen_client", Kind::ListenAddress, "where clients connect"),
     other("listen_peer", Kind::ListenAddress, "where the other members connect"),
+    other(
+        "listen_http",
+        Kind::ListenAddressOrOff,
+        "where /metrics, /livez and /readyz are, or off",
+    ),
     other(
         "advertise_client",
         Kind::Address,
@@ -267,6 +274,12 @@ pub const SETTINGS: &[Setting] = &[
         100,
         60_000,
         "a coherent cache may answer for so long after a proof",
+    ),
+    integer(
+        "metrics.names_max",
+        0,
+        10_000,
+        "queues and domains that metrics tell apart",
     ),
     other(
         "log.level",

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use config::Config;
 
 use super::tls_rules::Guard;
-use super::{ConfigError, FoundingMember, Kind, NodeConfig, Problem, SETTINGS};
+use super::{ConfigError, FoundingMember, Kind, ListenHttp, NodeConfig, Problem, SETTINGS};
 
 /// More voters only slow a group down.
 const FOUNDERS_MAX: usize = 7;
@@ -25,6 +25,9 @@ pub(super) fn unreadable(merged: &Config) -> Vec<Problem> {
                         format!("{address:?} is not an address: write IP:PORT, e.g. \"127.0.0.1:7401\""),
                     )
                 }),
+            Kind::ListenAddressOrOff => text(setting.key)
+                .and_then(|address| address.parse::<ListenHttp>().err())
+                .map(|message| Problem::new(setting.key, message)),
             Kind::Word(words) => text(setting.key)
                 .filter(|word| !words.contains(&word.as_str()))
                 .map(|word| Problem::new(setting.key, format!("{word:?} is not one of {}", words.join(", ")))),
@@ -77,7 +80,9 @@ impl NodeConfig {
     }
 
     fn check_addresses(&self, problems: &mut Vec<Problem>) {
-        for (key, address) in [("listen_client", self.listen_client), ("listen_peer", self.listen_peer)] {
+        let http = self.listen_http.0.map(|address| ("listen_http", address));
+        let listeners = [("listen_client", self.listen_client), ("listen_peer", self.listen_peer)];
+        for (key, address) in listeners.into_iter().chain(http) {
             if address.port() == 0 {
                 problems.push(Problem::new(
                     key,
@@ -92,6 +97,9 @@ impl NodeConfig {
             problems,
         );
         self.check_exposure("listen_peer", &self.listen_peer.to_string(), Guard::PeerTls, problems);
+        if let Some((key, address)) = http {
+            self.check_exposure(key, &address.to_string(), Guard::Pages, problems);
+        }
         if self.listen_client == self.listen_peer {
             problems.push(Problem::new(
                 "listen_peer",
@@ -100,6 +108,14 @@ impl NodeConfig {
                     self.listen_peer
                 ),
             ));
+        }
+        for (other, address) in listeners {
+            if http.is_some_and(|(_, http)| http == address) {
+                problems.push(Problem::new(
+                    "listen_http",
+                    format!("{address} is {other} too: give it a port of its own, or set it to \"off\""),
+                ));
+            }
         }
         if self.advertise_client.is_empty() {
             if self.listen_client.ip().is_unspecified() {

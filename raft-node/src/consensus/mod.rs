@@ -9,24 +9,28 @@
 //!   log ids twice, and replicas fork for ever.
 //! * No lease reads: a follower that restarts quickly has forgotten the lease it granted.
 
+mod figures;
 mod leadership;
 mod lease_keeper;
 mod log_clock;
 mod membership;
 mod membership_record;
 pub mod network;
+mod outlook;
 mod propose;
 mod read;
 mod settings;
 mod types;
 
+pub use figures::{RaftFigures, figures};
 pub use leadership::leadership;
 pub use lease_keeper::{KeepAliveError, LeaseKeeper};
 pub use log_clock::LogClock;
 pub use membership::{Membership, MembershipError};
 pub use membership_record::{decode_membership, encode_membership, log_id_of, used_member_ids};
-pub use propose::{Completion, ProposeError, Proposer};
-pub use read::{ReadError, ReadGate};
+pub use outlook::Outlook;
+pub use propose::{Completion, ProposeCounts, ProposeError, Proposer};
+pub use read::{ReadCounts, ReadError, ReadGate};
 pub use settings::raft_config;
 #[cfg(test)]
 pub(crate) mod tests;

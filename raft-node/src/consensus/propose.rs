@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::{LogClock, Raft, TypeConfig};
 use crate::failpoints;
+use crate::metrics::Count;
 use crate::state_machine::{Command, Group, Reply};
 use crate::types::MemberId;
 
@@ -52,6 +53,56 @@ pub enum ProposeError {
     Stopped(String),
 }
 
+impl ProposeError {
+    /// Every word that [`ProposeError::reason`] says, in the order of the counts.
+    pub const REASONS: [&str; 5] = ["not_leader", "overloaded", "encode", "unknown", "stopped"];
+
+    fn place(&self) -> usize {
+        match self {
+            Self::NotLeader { .. } => 0,
+            Self::Overloaded { .. } => 1,
+            Self::Encode(_) => 2,
+            Self::Unknown(_) => 3,
+            Self::Stopped(_) => 4,
+        }
+    }
+
+    /// One word for it.
+    pub fn reason(&self) -> &'static str {
+        Self::REASONS[self.place()]
+    }
+}
+
+/// What became of the proposals of a member.
+#[derive(Debug, Default)]
+pub struct ProposeCounts {
+    /// Commands that were given to it.
+    pub submitted: Count,
+    /// Commands that have their answer.
+    pub answered: Count,
+    /// Groups that were written.
+    pub groups: Count,
+    failed: [Count; ProposeError::REASONS.len()],
+}
+
+impl ProposeCounts {
+    /// How many failed, by reason.
+    pub fn failed(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        ProposeError::REASONS
+            .into_iter()
+            .zip(self.failed.iter().map(Count::get))
+    }
+
+    /// Hands on the answer of one command.
+    fn answer(&self, done: Completion, result: Result<Reply, ProposeError>) {
+        self.answered.increment();
+        if let Err(error) = &result {
+            self.failed[error.place()].increment();
+        }
+        done(result);
+    }
+}
+
 /// Receives the answer of one command.
 pub type Completion = Box<dyn FnOnce(Result<Reply, ProposeError>) + Send>;
 
@@ -64,27 +115,36 @@ struct Proposal {
 #[derive(Clone)]
 pub struct Proposer {
     queue: mpsc::Sender<Proposal>,
+    counts: Arc<ProposeCounts>,
 }
 
 impl Proposer {
     /// Starts the packing task. At most `waiting_max` commands wait.
     pub fn start(raft: Raft, clock: Arc<LogClock>, waiting_max: usize) -> Self {
         let (queue, proposals) = mpsc::channel(waiting_max);
-        tokio::spawn(pack(raft, clock, proposals));
-        Self { queue }
+        let counts = Arc::<ProposeCounts>::default();
+        tokio::spawn(pack(raft, clock, proposals, Arc::clone(&counts)));
+        Self { queue, counts }
+    }
+
+    /// What became of the proposals so far.
+    pub fn counts(&self) -> &ProposeCounts {
+        &self.counts
     }
 
     /// Proposes `command`; `done` gets the answer, at once if the queue is full.
     pub fn submit(&self, command: Command, done: Completion) {
+        self.counts.submitted.increment();
         match self.queue.try_send(Proposal { command, done }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(refused)) => {
-                (refused.done)(Err(ProposeError::Overloaded {
-                    waiting: self.queue.max_capacity(),
-                }));
+                let waiting = self.queue.max_capacity();
+                self.counts
+                    .answer(refused.done, Err(ProposeError::Overloaded { waiting }));
             }
             Err(mpsc::error::TrySendError::Closed(refused)) => {
-                (refused.done)(Err(ProposeError::NotLeader { leader: None }));
+                self.counts
+                    .answer(refused.done, Err(ProposeError::NotLeader { leader: None }));
             }
         }
     }
@@ -105,21 +165,27 @@ impl Proposer {
     }
 }
 
-async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Proposal>) {
+async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Proposal>, counts: Arc<ProposeCounts>) {
     let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
     loop {
         if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
             return;
         }
-        let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting);
+        let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting, &counts);
         if !completions.is_empty() {
-            complete(write(&raft, group).await, completions);
+            counts.groups.increment();
+            complete(write(&raft, group).await, completions, &counts);
         }
     }
 }
 
 /// Moves proposals from `waiting` into a group until it is full.
-fn build_group(clock: &LogClock, term: u64, waiting: &mut Vec<Proposal>) -> (Group, Vec<Completion>) {
+fn build_group(
+    clock: &LogClock,
+    term: u64,
+    waiting: &mut Vec<Proposal>,
+    counts: &ProposeCounts,
+) -> (Group, Vec<Completion>) {
     let mut group = Group::builder(clock.log_time(term), clock.wall_ms());
     let mut completions = Vec::with_capacity(waiting.len());
     let mut taken = 0;
@@ -128,7 +194,7 @@ fn build_group(clock: &LogClock, term: u64, waiting: &mut Vec<Proposal>) -> (Gro
             Ok(()) => taken += 1,
             Err(error) => {
                 let refused = waiting.remove(taken);
-                (refused.done)(Err(ProposeError::Encode(error.to_string())));
+                counts.answer(refused.done, Err(ProposeError::Encode(error.to_string())));
             }
         }
     }
@@ -184,11 +250,11 @@ fn refusal(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>, me: Membe
     }
 }
 
-fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completion>) {
+fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completion>, counts: &ProposeCounts) {
     match result {
         Ok(replies) if replies.len() == completions.len() => {
             for (done, reply) in completions.into_iter().zip(replies) {
-                done(Ok(reply));
+                counts.answer(done, Ok(reply));
             }
         }
         Ok(replies) => {
@@ -198,12 +264,12 @@ fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completio
                 "a group lacks replies"
             );
             for done in completions {
-                done(Err(ProposeError::Unknown("the reply was lost")));
+                counts.answer(done, Err(ProposeError::Unknown("the reply was lost")));
             }
         }
         Err(error) => {
             for done in completions {
-                done(Err(error.clone()));
+                counts.answer(done, Err(error.clone()));
             }
         }
     }

@@ -20,6 +20,7 @@ use super::network::{PeerClient, PeerNetwork, Roster};
 use crate::canary::{self, Canary};
 use crate::environment::Clock;
 use crate::failpoints;
+use crate::metrics::Count;
 use crate::state_machine::{Applied, StateStore};
 use crate::types::{MemberId, Revision};
 
@@ -54,6 +55,15 @@ enum Wanted {
     Index(Waiter<u64>),
 }
 
+/// What became of the rounds of a member.
+#[derive(Debug, Default)]
+pub struct ReadCounts {
+    /// Rounds that ended.
+    pub rounds: Count,
+    /// Of those, rounds that confirmed nothing.
+    pub failed: Count,
+}
+
 /// Where every read of a linearizable level passes.
 #[derive(Clone)]
 pub struct ReadGate {
@@ -62,6 +72,7 @@ pub struct ReadGate {
     clock: Arc<dyn Clock>,
     /// When the newest finished round began: the store is at least as fresh as that moment.
     fresh_since: Arc<Mutex<Option<Duration>>>,
+    counts: Arc<ReadCounts>,
 }
 
 impl ReadGate {
@@ -75,6 +86,7 @@ impl ReadGate {
     ) -> Self {
         let (queue, wanted) = mpsc::channel(WAITING_MAX);
         let fresh_since = Arc::new(Mutex::new(None));
+        let counts = Arc::<ReadCounts>::default();
         let rounds = Rounds {
             raft,
             network,
@@ -83,6 +95,7 @@ impl ReadGate {
             clock: Arc::clone(&clock),
             fresh_since: Arc::clone(&fresh_since),
             leader: None,
+            counts: Arc::clone(&counts),
         };
         tokio::spawn(rounds.run(wanted));
         Self {
@@ -90,7 +103,13 @@ impl ReadGate {
             applied: store.watch_applied(),
             clock,
             fresh_since,
+            counts,
         }
+    }
+
+    /// What became of the rounds so far.
+    pub fn counts(&self) -> &ReadCounts {
+        &self.counts
     }
 
     /// Returns once this member has applied everything that was acknowledged before the call. Answers how long ago
@@ -151,6 +170,7 @@ struct Rounds {
     fresh_since: Arc<Mutex<Option<Duration>>>,
     /// The connection to the leader that was asked last.
     leader: Option<(MemberId, PeerClient)>,
+    counts: Arc<ReadCounts>,
 }
 
 impl Rounds {
@@ -158,9 +178,14 @@ impl Rounds {
         let mut waiting = Vec::new();
         while wanted.recv_many(&mut waiting, WAITING_MAX).await > 0 {
             let began = self.clock.monotonic();
-            match self.round(&mut waiting).await {
+            let round = self.round(&mut waiting).await;
+            self.counts.rounds.increment();
+            match round {
                 Ok(index) => self.answer(index, began, &mut waiting).await,
-                Err(error) => refuse(&mut waiting, &error),
+                Err(error) => {
+                    self.counts.failed.increment();
+                    refuse(&mut waiting, &error);
+                }
             }
         }
     }

@@ -16,6 +16,9 @@ pub fn raft_config(settings: &config::Raft) -> Result<Config, ConfigError> {
         election_timeout_max: settings.election_max_ms,
         // A member that was cut off must not depose a healthy leader when it returns.
         enable_pre_vote: Some(true),
+        // A leader that is too far away has answers that are too old for it to take writes, and heartbeats that come in time,
+        // only late: without this it would lead for ever, and nobody could write. This is the shortest silence allowed.
+        quorum_loss_probe_interval: Some(2 * settings.election_max_ms),
         // See the invariants of the parent module: on, this loses acknowledged writes.
         enable_leader_restore: Some(false),
         allow_log_reversion: Some(false),

@@ -16,6 +16,7 @@ use super::heal::{HEALS_MAX, Heal};
 use super::peers::{Peer, Peers};
 use crate::config;
 use crate::environment::Clock;
+use crate::metrics::Count;
 use crate::types::DomainId;
 
 /// Bounds and times of the tier.
@@ -91,6 +92,7 @@ pub struct Tier {
     /// Something was written here.
     wrote: Notify,
     heals: Mutex<VecDeque<Heal>>,
+    healed: Count,
     caught_up: AtomicBool,
     /// Processes of peers that were seen to have ended, and how many of them this member has made sure of.
     processes_ended: AtomicU64,
@@ -119,6 +121,7 @@ impl Tier {
             heard: Notify::new(),
             wrote: Notify::new(),
             heals: Mutex::default(),
+            healed: Count::default(),
             caught_up: AtomicBool::new(false),
             processes_ended: AtomicU64::new(0),
             processes_checked: AtomicU64::new(0),
@@ -277,11 +280,24 @@ impl Tier {
             mode = heal.mode(),
             "even again with a member that could not be reached"
         );
+        self.healed.increment();
         let mut heals = self.heals.lock();
         if heals.len() >= HEALS_MAX {
             heals.pop_front();
         }
         heals.push_back(heal);
+    }
+
+    /// How many reports there were since this process began.
+    pub fn heals_count(&self) -> u64 {
+        self.healed.get()
+    }
+
+    /// Operations that this process made.
+    pub fn writes(&self) -> u64 {
+        ShardNumber::all()
+            .map(|shard| self.store.lock(shard).own_number())
+            .sum()
     }
 
     /// The newest reports, the newest last.

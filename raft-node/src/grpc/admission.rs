@@ -43,6 +43,11 @@ impl Admission {
             ..Error::default()
         })
     }
+
+    /// Calls in work.
+    pub(super) fn outstanding(&self) -> u64 {
+        self.outstanding.load(Ordering::Relaxed)
+    }
 }
 
 impl Drop for Permit {

@@ -14,6 +14,7 @@ use crate::consensus::{LeaseKeeper, Membership, Proposer, Raft, ReadGate};
 use crate::environment::Clock;
 use crate::eventual::{AskPeers, Tier};
 use crate::log_store::LogStore;
+use crate::metrics::{Histogram, RpcCounts};
 use crate::space::Space;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
@@ -52,6 +53,10 @@ pub struct Api {
     /// Answers that wait do so here.
     pub(super) runtime: tokio::runtime::Handle,
     space: Arc<Space>,
+    /// How calls ended.
+    pub(super) rpc: Arc<RpcCounts>,
+    /// How long acquisitions waited that did.
+    pub(super) lock_waits: Histogram,
 }
 
 impl Api {
@@ -102,9 +107,31 @@ impl Api {
             peers,
             runtime: tokio::runtime::Handle::current(),
             space,
+            rpc: Arc::default(),
+            lock_waits: Histogram::default(),
         });
         tokio::spawn(follow_leadership(Arc::downgrade(&api)));
         api
+    }
+
+    /// How calls of clients ended.
+    pub fn rpc(&self) -> &RpcCounts {
+        &self.rpc
+    }
+
+    /// How long acquisitions waited that did.
+    pub fn lock_waits(&self) -> &Histogram {
+        &self.lock_waits
+    }
+
+    /// Calls that are worked on, and calls that wait for something to happen.
+    pub fn outstanding(&self) -> (u64, u64) {
+        (self.admission.outstanding(), self.waits.outstanding())
+    }
+
+    /// The watches of this member.
+    pub fn watches(&self) -> &Hub {
+        &self.watches
     }
 
     /// Writes that grow the store are refused: the disk of too many voters is nearly full.

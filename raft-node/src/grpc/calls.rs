@@ -18,10 +18,12 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::Permit;
 use super::api::Api;
+use super::counted::{Began, method_of};
 use super::error::{self, invalid};
 use super::validate::ReadLevel;
 use super::work::{Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
 use super::{request, validate};
+use crate::metrics::RpcCounts;
 
 /// A message of replies is closed when it passes either.
 const REPLIES_PER_MESSAGE_MAX: usize = 1024;
@@ -36,6 +38,8 @@ pub struct CallsService(pub Arc<Api>);
 /// A call that was taken: what goes with its reply until that is handed to the connection.
 struct Taken {
     id: u64,
+    began: Began,
+    rpc: Arc<RpcCounts>,
     _slot: OwnedSemaphorePermit,
     /// None for a call that was refused before it was work.
     permit: Option<Permit>,
@@ -135,6 +139,8 @@ fn take(
     let timeout = timeout_of(call.timeout_ms);
     let mut taken = Taken {
         id: call.id,
+        began: Began::now(method_of(call.request.as_ref())),
+        rpc: Arc::clone(&api.rpc),
         _slot: slot,
         permit: None,
     };
@@ -282,6 +288,11 @@ async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration
 
 /// The client may be gone; then nobody wants the reply.
 fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response) {
+    let refused = match &response {
+        reply::Response::Error(refused) => Some(refused),
+        _ => None,
+    };
+    taken.began.answered(&taken.rpc, refused);
     let reply = Reply {
         id: taken.id,
         response: Some(response),
@@ -292,10 +303,13 @@ fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Res
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::Method;
 
     fn taken(id: u64, slots: &Arc<Semaphore>) -> Taken {
         Taken {
             id,
+            began: Began::now(Method::Get),
+            rpc: Arc::default(),
             _slot: Arc::clone(slots).try_acquire_owned().unwrap(),
             permit: None,
         }

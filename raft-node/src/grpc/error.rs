@@ -230,7 +230,14 @@ pub(super) fn storage(error: &dyn std::error::Error) -> Error {
 
 /// The error of a unary call: the code nearest to gRPC's, and the whole error in the details.
 pub(super) fn status(error: Error) -> Status {
-    let code = match error.code() {
+    let code = code(error.code());
+    let message = error.message.clone();
+    Status::with_details(code, message, Bytes::from(error.encode_to_vec()))
+}
+
+/// The code of gRPC that goes with it.
+pub(super) fn code(code: ErrorCode) -> Code {
+    match code {
         ErrorCode::Unspecified => Code::Unknown,
         ErrorCode::InvalidArgument | ErrorCode::TooLarge => Code::InvalidArgument,
         ErrorCode::NotLeader
@@ -268,9 +275,7 @@ pub(super) fn status(error: Error) -> Status {
         | ErrorCode::UnknownTask => Code::NotFound,
         ErrorCode::DeadlineExceeded => Code::DeadlineExceeded,
         ErrorCode::Unimplemented => Code::Unimplemented,
-    };
-    let message = error.message.clone();
-    Status::with_details(code, message, Bytes::from(error.encode_to_vec()))
+    }
 }
 
 pub(super) fn leader_hint(leader: Option<MemberId>, roster: &Roster) -> Option<MemberAddress> {

@@ -15,14 +15,20 @@ use quorate_proto::v1::eventual_server::EventualServer;
 use quorate_proto::v1::kv_server::KvServer;
 use quorate_proto::v1::session_server::SessionServer;
 use quorate_proto::v1::watch_server::WatchServer;
+use tokio::sync::watch;
 use tonic::transport::Server;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
 
+use super::connections;
+use super::counted::CountCalls;
 use super::{
     Api, CachePeers, CallsService, ClusterService, CoordinationService, DomainsService, EventualService, KvService,
     SessionService, WatchService,
 };
 use crate::consensus::network::{Incoming, PeerService};
 use crate::eventual::PushService;
+use crate::metrics::Open;
 
 /// A message may hold many calls, each checked against its own limit; beyond this gRPC refuses it unread.
 const MESSAGE_BYTES_MAX: usize = 16 << 20;
@@ -34,6 +40,18 @@ const FRAME_BYTES_MAX: u32 = 256 << 10;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 const STREAMS_PER_CONNECTION_MAX: u32 = 1024;
+/// What can be asked for its health; the empty name is the member as a whole.
+const SERVICES: [&str; 9] = [
+    "",
+    "quorate.v1.Kv",
+    "quorate.v1.Calls",
+    "quorate.v1.Coordination",
+    "quorate.v1.Domains",
+    "quorate.v1.Watch",
+    "quorate.v1.Eventual",
+    "quorate.v1.Session",
+    "quorate.v1.Cluster",
+];
 
 /// A server ended by itself.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +65,8 @@ pub struct ServeError {
 pub async fn serve_clients(
     api: Arc<Api>,
     incoming: Incoming,
+    open: Open,
+    ready: watch::Receiver<bool>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let failed = |reason: String| ServeError {
@@ -54,18 +74,19 @@ pub async fn serve_clients(
         reason,
     };
     let (health_reporter, health) = tonic_health::server::health_reporter();
-    health_reporter.set_serving::<KvServer<KvService>>().await;
+    let following = tokio::spawn(follow_readiness(health_reporter, ready));
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(quorate_proto::DESCRIPTORS)
         .build_v1()
         .map_err(|error| failed(error.to_string()))?;
-    Server::builder()
+    let ended = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
+        .layer(CountCalls(Arc::clone(&api.rpc)))
         .add_service(health)
         .add_service(reflection)
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))
@@ -78,13 +99,31 @@ pub async fn serve_clients(
         )
         .add_service(SessionServer::new(SessionService(Arc::clone(&api))))
         .add_service(ClusterServer::new(ClusterService(Arc::clone(&api))))
-        .serve_with_incoming_shutdown(incoming, async {
+        .serve_with_incoming_shutdown(connections::counted(incoming, open), async {
             shutdown.await;
             // Those who watch go on at another member at once.
             api.watches.close();
         })
         .await
-        .map_err(|error| failed(error.to_string()))
+        .map_err(|error| failed(error.to_string()));
+    following.abort();
+    ended
+}
+
+/// Whoever asks the health of a server, or of a service, is told whether the member is ready.
+async fn follow_readiness(reporter: HealthReporter, mut ready: watch::Receiver<bool>) {
+    loop {
+        let status = match *ready.borrow_and_update() {
+            true => ServingStatus::Serving,
+            false => ServingStatus::NotServing,
+        };
+        for service in SERVICES {
+            reporter.set_service_status(service, status).await;
+        }
+        if ready.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Serves the other members until `shutdown`.
@@ -93,6 +132,7 @@ pub async fn serve_peers(
     eventual: PeerEventualServer<PushService>,
     caches: CachePeers,
     incoming: Incoming,
+    open: Open,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     Server::builder()
@@ -104,7 +144,7 @@ pub async fn serve_peers(
         .add_service(peers)
         .add_service(eventual)
         .add_service(CachesServer::new(caches))
-        .serve_with_incoming_shutdown(incoming, shutdown)
+        .serve_with_incoming_shutdown(connections::counted(incoming, open), shutdown)
         .await
         .map_err(|error| ServeError {
             side: "peers",

@@ -41,23 +41,23 @@ fn stream(snapshot: &SnapshotFiles, chunks: &Sender<Result<SnapshotChunk, Status
     for file in &snapshot.manifest.files {
         let mut from = File::open(snapshot.directory.join(&file.name))?;
         let mut offset = 0;
-        loop {
+        // An empty file is one chunk without data: without one the receiver would not make it.
+        while offset == 0 || offset < file.bytes {
             let mut data = vec![0; CHUNK_BYTES];
             let read = from.read(&mut data)?;
             data.truncate(read);
-            if read == 0 {
-                break;
-            }
             let crc32c = crc32c::crc32c(&data);
-            let data = Bytes::from(data);
             push(SnapshotChunk {
                 file: file.name.clone(),
                 offset,
-                data,
+                data: Bytes::from(data),
                 crc32c,
                 ..SnapshotChunk::default()
             })?;
             offset += read as u64;
+            if read == 0 {
+                break;
+            }
         }
     }
     Ok(())

@@ -8,8 +8,10 @@ use super::api::Api;
 use super::validate::ReadLevel;
 use super::{domains, error, leases, reply as answer};
 use crate::consensus::{ProposeError, ReadError};
+use crate::environment::{Clock, SystemClock};
 use crate::failpoints;
 use crate::mvcc::Range;
+use crate::signals::Topic;
 use crate::state_machine::{Command, Operation, Reader, Reply};
 use crate::storage::{StorageError, View};
 use crate::types::Revision;
@@ -204,6 +206,7 @@ impl Api {
         let Some(topic) = answer::topic(request) else {
             return self.read(read, timeout).await;
         };
+        let of_lock = matches!(topic, Topic::Acquisition(..)).then(|| SystemClock.monotonic());
         let listener = self.store.signals().listen(topic);
         let mut signalled = std::pin::pin!(listener.signalled());
         signalled.as_mut().enable();
@@ -223,8 +226,14 @@ impl Api {
                 signalled.as_mut().enable();
             }
         };
-        if let Ok(Err(failed)) = tokio::time::timeout(wait, settled).await {
-            return reply::Response::Error(error::storage(&failed));
+        match tokio::time::timeout(wait, settled).await {
+            Ok(Ok(())) => {
+                if let Some(began) = of_lock {
+                    self.lock_waits.record(SystemClock.monotonic().saturating_sub(began));
+                }
+            }
+            Ok(Err(failed)) => return reply::Response::Error(error::storage(&failed)),
+            Err(_) => {}
         }
         // What it sees is as new as when it was ready, or newer.
         let engine = self.store.engine();

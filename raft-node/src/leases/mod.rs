@@ -24,4 +24,4 @@ pub(crate) use attachment::attached_key;
 pub use attachment::{
     Attachment, attach, attach_key, attached, attached_keys, detach, detach_key, remove_attachment, resize_key,
 };
-pub use row::{ATTACHED_MAX, KEY_BYTES_MAX, LeaseRow, count, find, remove, require, scan, set_count, write};
+pub use row::{ATTACHED_MAX, KEY_BYTES_MAX, LEASE_ROW, LeaseRow, count, find, remove, require, scan, set_count, write};

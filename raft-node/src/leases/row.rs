@@ -9,7 +9,8 @@ use crate::rows::{self, Key, Parts};
 use crate::storage::{Stage, StorageError, Table, View, corrupt};
 use crate::types::{LeaseId, LeaseRefusal, Revision};
 
-const LEASE: u8 = 1;
+/// The kind of the rows of leases.
+pub const LEASE_ROW: u8 = 1;
 const COUNT: u8 = 3;
 
 /// Things that share one lease's life: they all go in one revision.
@@ -86,7 +87,7 @@ pub fn scan(
     after: LeaseId,
     visit: &mut dyn FnMut(LeaseId, LeaseRow) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
-    let (from, end) = (key(after), rows::successor(&Key::of(LEASE).done()));
+    let (from, end) = (key(after), rows::successor(&Key::of(LEASE_ROW).done()));
     let mut failed = None;
     view.scan(
         Table::Coordination,
@@ -109,11 +110,11 @@ pub fn scan(
 }
 
 fn key(lease: LeaseId) -> Vec<u8> {
-    Key::of(LEASE).number(lease.0).done()
+    Key::of(LEASE_ROW).number(lease.0).done()
 }
 
 fn decode(stored: &[u8]) -> Option<LeaseId> {
-    let mut parts = Parts::of(LEASE, stored)?;
+    let mut parts = Parts::of(LEASE_ROW, stored)?;
     let lease = LeaseId(parts.number()?);
     parts.end().map(|()| lease)
 }

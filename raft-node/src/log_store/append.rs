@@ -12,6 +12,14 @@ use super::{LogRecord, LogStore};
 use crate::consensus::{Entry, LogId, TypeConfig, Vote};
 use crate::failpoints;
 
+impl LogStore {
+    /// Makes an empty log one that begins behind `purged`, of a member that has voted. Durable once the log was shut down.
+    pub async fn begin_after(&mut self, purged: LogId, vote: Vote) -> Result<(), io::Error> {
+        self.save_vote(&vote).await?;
+        self.purge(purged).await
+    }
+}
+
 impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = LogStore;
 

@@ -1,16 +1,15 @@
 //! Counters of the log.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::metrics::Histogram;
 
 /// Counters since the store was opened. Only the writer thread changes them; anyone may read them.
 #[derive(Debug, Default)]
 pub struct LogMetrics {
-    /// Syncs that succeeded.
-    pub syncs: AtomicU64,
-    /// Time spent in them, in nanoseconds.
-    pub sync_nanoseconds: AtomicU64,
-    /// The longest of them, in nanoseconds.
-    pub sync_nanoseconds_max: AtomicU64,
+    /// Syncs that succeeded, by how long they took.
+    pub syncs: Histogram,
     /// Entries written.
     pub entries: AtomicU64,
     /// Bytes written, with envelopes.
@@ -24,9 +23,7 @@ impl LogMetrics {
         counter.fetch_add(amount, Ordering::Relaxed);
     }
 
-    pub(super) fn synced(&self, nanoseconds: u64) {
-        Self::add(&self.syncs, 1);
-        Self::add(&self.sync_nanoseconds, nanoseconds);
-        self.sync_nanoseconds_max.fetch_max(nanoseconds, Ordering::Relaxed);
+    pub(super) fn synced(&self, duration: Duration) {
+        self.syncs.record(duration);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use openraft::storage::IOFlushed;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -230,7 +229,7 @@ impl<D: LogDevice> Writer<D> {
             if failpoints::hit("log-synced") {
                 return Err(LogError::io("fail", "the log", 0, failpoints::injected("log-synced")));
             }
-            metrics.synced(nanoseconds(self.clock.monotonic().saturating_sub(start)));
+            metrics.synced(self.clock.monotonic().saturating_sub(start));
         }
         metrics.disk_bytes.store(self.device.disk_bytes(), Ordering::Relaxed);
         let mut state = self.shared.state.lock();
@@ -246,8 +245,4 @@ impl<D: LogDevice> Writer<D> {
         self.device.write(&[LogRecord::Committed(committed)])?;
         self.device.sync()
     }
-}
-
-fn nanoseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use crate::config::NodeConfig;
 use crate::consensus::network::{PeerNetwork, Roster};
-use crate::consensus::{LogClock, Proposer, Raft};
+use crate::consensus::{LogClock, Outlook, Proposer, Raft};
 use crate::eventual::Tier;
 use crate::failpoints;
 use crate::log_store::LogStore;
@@ -51,6 +51,8 @@ pub struct Background {
     pub space: Arc<Space>,
     /// The eventual tier.
     pub tier: Arc<Tier>,
+    /// What is seen of the other members.
+    pub outlook: Arc<Outlook>,
     /// Set when this member's state differs from the majority's.
     pub diverged: watch::Sender<Option<String>>,
 }
@@ -75,7 +77,13 @@ impl Background {
     /// Keeps the roster at the newest membership, which decides whose calls are accepted.
     async fn follow_membership(self) {
         let mut metrics = self.raft.server_metrics();
+        let mut leader = None;
         loop {
+            let known = metrics.borrow_watched().current_leader;
+            if known.is_some() && known != leader {
+                leader = known;
+                self.outlook.leader_changes.increment();
+            }
             let membership = metrics.borrow_watched().membership_config.clone();
             // Empty until consensus has reported once; the roster has the stored membership then.
             if membership.nodes().next().is_some() {

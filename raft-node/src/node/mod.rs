@@ -1,8 +1,8 @@
 //! Wires a member together: what starts in which order, and what stops in which.
 //!
-//! Start: directory (whose is it, is it free) -> log -> state -> consensus -> peers -> founding -> clients. Clients come
-//! last, so that nothing is answered before it can be answered well. Stop: leadership is handed on, and what was
-//! written to the eventual tier; then clients, peers, consensus, log, state.
+//! Start: pages -> directory (whose is it, is it free) -> log -> state -> consensus -> peers -> founding -> clients. Clients
+//! come last, so that nothing is answered before it can be answered well. Stop: the member says that it is not ready;
+//! leadership is handed on, and what was written to the eventual tier; then clients, peers, consensus, log, state, pages.
 //!
 //! Raft and its connections run on a runtime of their own: client load must not delay a heartbeat.
 
@@ -10,11 +10,15 @@ mod actor_watch;
 mod background;
 mod directory;
 mod founding;
+mod notify;
+mod pages;
 mod parts;
 mod peer_watch;
+mod restore;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use founding::FoundingError;
+pub use restore::{RestoreError, Restored, restore};
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -30,6 +34,7 @@ use crate::eventual::DiskError;
 use crate::grpc::{self, ServeError};
 use crate::log_store::{LogError, LogStore};
 use crate::tls;
+use pages::Pages;
 use parts::Parts;
 
 /// A planned stop waits no longer than this for leadership to be handed on, and for consensus to end.
@@ -54,6 +59,9 @@ pub enum NodeError {
     /// Its state cannot be opened.
     #[error("the state cannot be opened: {0}")]
     State(std::io::Error),
+    /// A read of its state failed: the disk fails, or a file of the state is damaged.
+    #[error("the state cannot be read: {0}: replace this member, and its disk if that is failing")]
+    Unreadable(String),
     /// An address cannot be listened on.
     #[error("{setting} = {address}: {source}: another process listens there, or the address is not this machine's")]
     Listen {
@@ -107,14 +115,18 @@ async fn serve(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), NodeError> {
     let config = Arc::new(config);
+    let pages = Pages::open(&config).await?;
+    let site = Arc::clone(&pages.site);
     let parts = join(raft_runtime.spawn(Parts::open(Arc::clone(&config)))).await?;
     let api = parts.api();
+    site.observe(parts.observed(&api));
     let (stop, stopped) = watch::channel(false);
     let mut peers = raft_runtime.spawn(grpc::serve_peers(
         parts.peer_service(),
         parts.push_service(tokio::runtime::Handle::current()),
         grpc::CachePeers(Arc::clone(&api)),
         parts.take_peers(),
+        site.peers.clone(),
         told(stopped.clone()),
     ));
     let founding = raft_runtime.spawn(parts.found());
@@ -130,11 +142,20 @@ async fn serve(
     tokio::spawn(tls::follow(
         parts.sides.clone(),
         Duration::from_millis(config.tls.reload_interval_ms),
+        Arc::clone(&site.tls),
     ));
-    let mut clients = tokio::spawn(grpc::serve_clients(api, parts.take_clients(), told(stopped.clone())));
+    let mut clients = tokio::spawn(grpc::serve_clients(
+        api,
+        parts.take_clients(),
+        site.clients.clone(),
+        pages.ready.clone(),
+        told(stopped.clone()),
+    ));
     tracing::info!(
-        member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, "member is up"
+        member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, http = pages.address(),
+        "member is up"
     );
+    notify::tell(notify::Stage::Ready);
 
     tokio::pin!(shutdown);
     let founded = async {
@@ -150,13 +171,16 @@ async fn serve(
         error = failed(&raft) => Err(error),
         error = log_failed(&log) => Err(error),
         error = diverged(&parts) => Err(error),
+        error = unreadable(&parts) => Err(error),
         error = tier_failed(&parts) => Err(error),
         _ = &mut replication => Err(NodeError::Tier(String::from("nothing is sent to the other members any more"))),
         ended = &mut clients => Err(server_ended(ended, "clients")),
         ended = &mut peers => Err(server_ended(ended, "peers")),
     };
+    site.stops();
     if result.is_ok() {
         tracing::info!("stopping");
+        notify::tell(notify::Stage::Stopping);
         hand_leadership_on(&parts).await;
         hand_writes_on(&parts).await;
     }
@@ -169,6 +193,7 @@ async fn serve(
     replication.abort();
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
     parts.close().await;
+    pages.close();
     result
 }
 
@@ -195,6 +220,15 @@ async fn diverged(parts: &Parts) -> NodeError {
     let mut diverged = parts.diverged.subscribe();
     match diverged.wait_for(Option::is_some).await {
         Ok(reason) => NodeError::Diverged(reason.clone().unwrap_or_default()),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Resolves when a read of the state has failed: whoever read it was told, and the next one would be.
+async fn unreadable(parts: &Parts) -> NodeError {
+    let mut unreadable = parts.unreadable.subscribe();
+    match unreadable.wait_for(Option::is_some).await {
+        Ok(reason) => NodeError::Unreadable(reason.clone().unwrap_or_default()),
         Err(_) => std::future::pending().await,
     }
 }

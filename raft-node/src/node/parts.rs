@@ -17,15 +17,18 @@ use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
-use crate::consensus::{LeaseKeeper, LogClock, Membership, Proposer, Raft, ReadGate, decode_membership, raft_config};
+use crate::consensus::{
+    LeaseKeeper, LogClock, Membership, Outlook, Proposer, Raft, ReadGate, decode_membership, raft_config,
+};
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
 use crate::grpc::Api;
+use crate::http::Observed;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
-use crate::storage::{Engine, RocksEngine, RocksOptions, StorageError};
+use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
 use crate::tls::{PlainTransport, SecureTransport, Sides, secure};
 
 /// Everything a running member consists of.
@@ -43,11 +46,14 @@ pub(super) struct Parts {
     clock: Arc<LogClock>,
     space: Arc<Space>,
     pub(super) sides: Sides,
+    outlook: Arc<Outlook>,
     pub(super) tier: Arc<Tier>,
     entries: EntryDisk,
     /// Why the eventual tier cannot go on.
     pub(super) tier_failed: watch::Sender<Option<String>>,
     pub(super) diverged: watch::Sender<Option<String>>,
+    /// Set when a read of the state has failed.
+    pub(super) unreadable: watch::Sender<Option<String>>,
     clients: Mutex<Option<Incoming>>,
     peers: Mutex<Option<Incoming>>,
     pub(super) client_address: std::net::SocketAddr,
@@ -75,7 +81,9 @@ impl Parts {
         let roster = Arc::new(Roster::new(me, directory.cluster_id()));
         let network = PeerNetwork::new(Arc::clone(&roster), transport);
         let log = open_log(&config, &mut directory)?;
-        let (store, state) = StateStore::open(directory.path(), open_engine(&config)).map_err(NodeError::State)?;
+        let unreadable = watch::Sender::new(None);
+        let engines = open_engine(&config, unreadable.clone());
+        let (store, state) = StateStore::open(directory.path(), engines).map_err(NodeError::State)?;
         know_members(&roster, &store).map_err(NodeError::State)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
@@ -121,10 +129,12 @@ impl Parts {
             clock: log_clock,
             space: Arc::new(Space::default()),
             sides,
+            outlook: Arc::default(),
             tier,
             entries,
             tier_failed: watch::Sender::new(None),
             diverged: watch::Sender::new(None),
+            unreadable,
             clients: Mutex::new(Some(clients)),
             peers: Mutex::new(Some(peers)),
             client_address,
@@ -161,6 +171,23 @@ impl Parts {
         )
     }
 
+    /// What the pages are made of.
+    pub(super) fn observed(&self, api: &Arc<Api>) -> Observed {
+        Observed {
+            api: Arc::clone(api),
+            raft: self.raft.clone(),
+            proposer: self.proposer.clone(),
+            reads: self.reads.clone(),
+            store: Arc::clone(&self.store),
+            log: self.log.clone(),
+            roster: Arc::clone(&self.roster),
+            outlook: Arc::clone(&self.outlook),
+            space: Arc::clone(&self.space),
+            tier: Arc::clone(&self.tier),
+            diverged: self.diverged.subscribe(),
+        }
+    }
+
     pub(super) fn background(&self) -> Background {
         Background {
             config: Arc::clone(&self.config),
@@ -173,6 +200,7 @@ impl Parts {
             network: self.network.clone(),
             space: Arc::clone(&self.space),
             tier: Arc::clone(&self.tier),
+            outlook: Arc::clone(&self.outlook),
             diverged: self.diverged.clone(),
         }
     }
@@ -310,7 +338,7 @@ fn know_members(roster: &Roster, store: &StateStore) -> std::io::Result<()> {
 
 /// The log. It exists for as long as its directory does: one that is gone is not made anew, for the member would vote
 /// again in terms it has voted in.
-fn open_log(config: &NodeConfig, directory: &mut DataDirectory) -> Result<LogStore, NodeError> {
+pub(super) fn open_log(config: &NodeConfig, directory: &mut DataDirectory) -> Result<LogStore, NodeError> {
     let disk = FileDisk::open(config.data_directory.join("log")).map_err(NodeError::State)?;
     let empty = !disk
         .list()
@@ -334,14 +362,23 @@ fn bytes(setting: u64) -> usize {
     usize::try_from(setting).unwrap_or(usize::MAX)
 }
 
-fn open_engine(config: &NodeConfig) -> OpenEngine {
+/// `unreadable` is set by the first read that fails.
+pub(super) fn open_engine(config: &NodeConfig, unreadable: watch::Sender<Option<String>>) -> OpenEngine {
     let options = RocksOptions {
         block_cache_bytes: bytes(config.storage.block_cache_bytes),
         write_buffer_bytes: bytes(config.storage.write_buffer_bytes),
         ..RocksOptions::default()
     };
+    let on_read_failure: OnReadFailure = Arc::new(move |error| {
+        unreadable.send_if_modified(|reason| {
+            let first = reason.is_none();
+            reason.get_or_insert_with(|| error.to_string());
+            first
+        });
+    });
     Arc::new(move |directory: &Path| -> Result<Arc<dyn Engine>, StorageError> {
-        Ok(Arc::new(RocksEngine::open(directory, options.clone())?))
+        let engine = RocksEngine::open(directory, options.clone())?;
+        Ok(Arc::new(engine.telling(Arc::clone(&on_read_failure))))
     })
 }
 

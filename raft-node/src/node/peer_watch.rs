@@ -21,6 +21,7 @@ pub(super) async fn run(background: Background) {
     loop {
         look_at_own_disk(&background);
         let reports = ask(&background, &mut clients).await;
+        note_who_answered(&background, &reports);
         refuse_growth_if_quorum_is_full(&background, &reports);
         compare_states(&background, &reports);
         let processes = reports.iter().map(|(id, report)| (*id, report.process)).collect();
@@ -80,6 +81,14 @@ async fn ask(background: &Background, clients: &mut BTreeMap<MemberId, PeerClien
     reports
 }
 
+fn note_who_answered(background: &Background, reports: &BTreeMap<MemberId, Report>) {
+    let me = background.roster.me().member;
+    let members = background.roster.members();
+    let others = members.keys().filter(|id| **id != me);
+    let reached = others.map(|id| (*id, reports.contains_key(id))).collect();
+    background.outlook.set_reached(reached);
+}
+
 /// Growth is refused while fewer voters than a quorum have room. It clears by itself.
 fn refuse_growth_if_quorum_is_full(background: &Background, reports: &BTreeMap<MemberId, Report>) {
     let me = background.roster.me().member;
@@ -109,7 +118,9 @@ fn compare_states(background: &Background, reports: &BTreeMap<MemberId, Report>)
         .iter()
         .map(|(id, report)| (*id, report.hash_points.as_slice()))
         .collect();
-    match judge((me, &mine), &theirs, &voters) {
+    let verdict = judge((me, &mine), &theirs, &voters);
+    background.outlook.set_differs(verdict != Verdict::Agrees);
+    match verdict {
         Verdict::Agrees => {}
         Verdict::Differs { index, member } => {
             tracing::error!(

@@ -10,16 +10,20 @@ mod cleaner;
 mod client_rows;
 mod clients;
 mod command;
+mod counts;
+mod current;
 mod domain_command;
 mod empty;
 mod fatal;
 mod hash;
 mod head;
+mod known_tables;
 mod published;
 mod raft;
 mod reader;
 mod reply;
 mod resident;
+mod restored;
 mod snapshot;
 mod staged;
 mod state;
@@ -38,6 +42,7 @@ pub use command::{
     Command, Compact, Compare, CompareOperand, CompareOperator, ExpireClients, ExpireKeys, ExpireLeases, Group,
     GroupBuilder, GroupHead, Operation, RegisterClient, RunTimers, Stamp, Transaction,
 };
+pub use counts::{Happened, StateCounts};
 pub use domain_command::{ChangeDomain, CreateDomain, DropDomain, RegisterActor, RetireActor};
 pub use fatal::Fatal;
 pub use head::LogPosition;
@@ -45,6 +50,8 @@ pub use published::{Progress, Published};
 pub use raft::{SnapshotBuilder, StateMachine};
 pub use reader::{ReadHeader, Reader};
 pub use reply::{GroupReply, OperationReply, Reply, TransactionReply};
+pub use resident::{ROW_KINDS, RowCounts};
+pub use restored::{RestoredState, Restoring};
 pub use snapshot::{Manifest, ManifestFile, RaftSnapshot, SnapshotFiles, SnapshotStore, measure};
 pub use state::{AppliedEntry, EntryPayload, GROUP_COMMANDS_MAX, State};
 pub use store::{Applied, HASH_POINT_ENTRIES, HashPoint, OpenEngine, StateStore};

@@ -51,7 +51,8 @@ impl StateMachine {
             return Err(failpoints::injected("apply-batch"));
         }
         self.state.set_watched(self.store.feed().is_watched());
-        let replies = self.state.apply(applied).map_err(io::Error::other)?;
+        let applying = || self.state.apply(applied);
+        let replies = self.store.counts().apply.time(applying).map_err(io::Error::other)?;
         applied.clear();
         if failpoints::hit("apply-written") {
             return Err(failpoints::injected("apply-written"));

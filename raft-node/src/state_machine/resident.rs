@@ -9,26 +9,53 @@ use std::ops::{Bound, ControlFlow};
 
 use crate::storage::{Batch, StorageError, Table, View, Visit, corrupt};
 
+/// How many kinds of rows are counted: those whose first byte is below it.
+pub const ROW_KINDS: usize = 64;
+
+/// How many rows there are, by their first byte, which says what they are.
+pub type RowCounts = [u64; ROW_KINDS];
+
 /// The rows, and which of them differ from the store's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Resident {
     rows: BTreeMap<Vec<u8>, Vec<u8>>,
     changed: BTreeSet<Vec<u8>>,
+    counts: RowCounts,
+}
+
+impl Default for Resident {
+    fn default() -> Self {
+        Self {
+            rows: BTreeMap::new(),
+            changed: BTreeSet::new(),
+            counts: [0; ROW_KINDS],
+        }
+    }
 }
 
 impl Resident {
     /// Reads every row of the store.
     pub fn load(view: &dyn View) -> Result<Self, StorageError> {
-        let mut rows = BTreeMap::new();
+        let mut resident = Self::default();
         let all = (Bound::Unbounded, Bound::Unbounded);
         view.scan(Table::Coordination, all.0, all.1, false, &mut |key, row| {
-            rows.insert(key.to_vec(), row.to_vec());
+            resident.count(key, true);
+            resident.rows.insert(key.to_vec(), row.to_vec());
             ControlFlow::Continue(())
         })?;
-        Ok(Self {
-            rows,
-            changed: BTreeSet::new(),
-        })
+        Ok(resident)
+    }
+
+    /// How many rows there are of each kind.
+    pub fn counts(&self) -> &RowCounts {
+        &self.counts
+    }
+
+    fn count(&mut self, key: &[u8], one_more: bool) {
+        let kind = key.first().map(|kind| usize::from(*kind));
+        if let Some(count) = kind.and_then(|kind| self.counts.get_mut(kind)) {
+            *count = if one_more { *count + 1 } else { count.saturating_sub(1) };
+        }
     }
 
     /// Sets or removes a row; returns what was there.
@@ -36,10 +63,15 @@ impl Resident {
         if !self.changed.contains(key) {
             self.changed.insert(key.to_vec());
         }
-        match value {
+        let is_there = value.is_some();
+        let before = match value {
             Some(value) => self.rows.insert(key.to_vec(), value),
             None => self.rows.remove(key),
+        };
+        if is_there != before.is_some() {
+            self.count(key, is_there);
         }
+        before
     }
 
     /// Adds to a batch what changed since the last call: each row once, as it is now.
@@ -89,4 +121,24 @@ fn resident(table: Table) -> Result<(), StorageError> {
         "reading memory",
         &format!("table {} is on disk only", table.name()),
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_are_counted_by_kind_as_they_come_and_go() {
+        let mut resident = Resident::default();
+        resident.write(&[11, 1], Some(vec![1]));
+        resident.write(&[11, 2], Some(vec![1]));
+        resident.write(&[11, 2], Some(vec![2]));
+        resident.write(&[13, 1], Some(vec![1]));
+        resident.write(&[13, 9], None);
+        resident.write(&[200, 1], Some(vec![1]));
+        assert_eq!((resident.counts()[11], resident.counts()[13]), (2, 1));
+        resident.write(&[11, 1], None);
+        resident.write(&[11, 1], None);
+        assert_eq!((resident.counts()[11], resident.counts()[13]), (1, 1));
+    }
 }

@@ -13,12 +13,13 @@ use super::clients::{Clients, Verdict};
 use super::command::{
     Command, Compact, ExpireClients, ExpireKeys, ExpireLeases, Group, RegisterClient, RunTimers, Stamp, Transaction,
 };
+use super::counts::Happened;
 use super::empty;
 use super::fatal::{Fatal, refusal};
 use super::head::{Head, LogPosition, StoredMembership};
 use super::published::{Progress, Published};
 use super::reply::{GroupReply, Reply};
-use super::resident::Resident;
+use super::resident::{Resident, RowCounts};
 use super::staged::Staged;
 use super::transaction::{self, Done, Edited, Moment};
 use crate::actors::Actors;
@@ -66,6 +67,7 @@ pub struct State {
     clients: Clients,
     resident: Resident,
     signals: Vec<Signal>,
+    happened: Happened,
     watched: bool,
     revisions: Vec<AppliedRevision>,
     published: Published,
@@ -89,6 +91,7 @@ impl State {
             clients,
             resident: Resident::load(&*engine)?,
             signals: Vec::new(),
+            happened: Happened::default(),
             watched: false,
             revisions: Vec::new(),
             engine,
@@ -155,6 +158,16 @@ impl State {
         std::mem::take(&mut self.signals)
     }
 
+    /// What is counted of what was applied since the last call of this.
+    pub fn take_happened(&mut self) -> Happened {
+        std::mem::take(&mut self.happened)
+    }
+
+    /// How many rows of coordination there are, by kind.
+    pub fn row_counts(&self) -> &RowCounts {
+        self.resident.counts()
+    }
+
     /// From now on, whether the revisions that are applied are kept for those who watch.
     pub fn set_watched(&mut self, watched: bool) {
         self.watched = watched;
@@ -168,6 +181,7 @@ impl State {
     /// A revision was made.
     fn note(&mut self, done: Done) {
         self.head.revision = done.revision();
+        self.happened.events(&done.applied.changes.events);
         self.signals.extend(done.signals);
         if self.watched {
             self.revisions.push(done.applied);
@@ -347,6 +361,9 @@ impl State {
     fn compact(&mut self, command: Compact) -> Reply {
         match mvcc::boundary(command.revision, self.head.compacted, self.head.revision) {
             Ok(compacted) => {
+                if compacted != self.head.compacted {
+                    self.happened.compacted();
+                }
                 self.head.compacted = compacted;
                 self.done(0)
             }

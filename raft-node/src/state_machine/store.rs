@@ -1,7 +1,7 @@
 //! Where the state lives on disk, and how a snapshot takes its place.
 //!
 //! ```text
-//! <data>/state/CURRENT         the name of the live directory
+//! <data>/state/CURRENT         the name of the live directory, with its checksum
 //! <data>/state/<number>/...    the engine's files
 //! ```
 //!
@@ -20,7 +20,10 @@ use tokio::sync::watch;
 
 use super::announced::Announced;
 use super::client_rows::answers_prefix;
+use super::counts::StateCounts;
+use super::current;
 use super::head::{Head, StoredMembership};
+use super::known_tables::KnownTables;
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::actors::ActorTable;
@@ -33,8 +36,6 @@ use crate::rows;
 use crate::signals::Signals;
 use crate::storage::{Batch, Durability, Engine, StorageError, Table};
 use crate::types::{LogTimeMs, Revision};
-
-const CURRENT: &str = "CURRENT";
 
 /// Opens the engine whose files are in a directory.
 pub type OpenEngine = Arc<dyn Fn(&Path) -> Result<Arc<dyn Engine>, StorageError> + Send + Sync>;
@@ -93,12 +94,14 @@ pub struct StateStore {
     building: Mutex<()>,
     signals: Signals,
     feed: Feed,
+    counts: StateCounts,
 }
 
 /// An engine and the directory it lives in.
 struct EngineHandle {
     engine: Arc<dyn Engine>,
     number: u64,
+    tables: KnownTables,
 }
 
 impl StateStore {
@@ -107,26 +110,20 @@ impl StateStore {
         if failpoints::hit("state-open") {
             return Err(failpoints::injected("state-open"));
         }
-        let root = data.join("state");
+        let root = state_root(data);
         fs::create_dir_all(&root)?;
-        let number = match fs::read_to_string(root.join(CURRENT)) {
-            Ok(text) => text
-                .trim()
-                .parse()
-                .map_err(|_| io::Error::other(format!("{CURRENT} names {text:?}")))?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                set_current(&root, 1)?;
-                1
-            }
-            Err(error) => return Err(error),
-        };
-        remove_others(&root, number)?;
+        let number = current::read(&root)?;
+        current::remove_others(&root, number)?;
         let engine = open(&root.join(number.to_string())).map_err(io::Error::other)?;
         let state = State::open(Arc::clone(&engine)).map_err(io::Error::other)?;
         let store = Self {
             snapshots: SnapshotStore::open(data.join("snapshots"))?,
             open,
-            engine: ArcSwap::from_pointee(EngineHandle { engine, number }),
+            engine: ArcSwap::from_pointee(EngineHandle {
+                engine,
+                number,
+                tables: KnownTables::default(),
+            }),
             applied: watch::Sender::new(applied_of(&state)),
             domains: Announced::default(),
             actors: Announced::default(),
@@ -136,9 +133,11 @@ impl StateStore {
             building: Mutex::new(()),
             signals: Signals::default(),
             feed: Feed::default(),
+            counts: StateCounts::default(),
             root,
         };
         store.announce(&state);
+        store.counts.show(state.row_counts());
         store.feed.publish(state.revision(), Vec::new());
         Ok((Arc::new(store), state))
     }
@@ -161,6 +160,11 @@ impl StateStore {
     /// Hands what was applied to those who watch.
     pub fn feed(&self) -> &Feed {
         &self.feed
+    }
+
+    /// What apply did, for people.
+    pub fn counts(&self) -> &StateCounts {
+        &self.counts
     }
 
     /// How far the member has applied, now.
@@ -197,6 +201,7 @@ impl StateStore {
             self.actors.set(ActorTable::of(actors, &self.actors.load()));
         }
         self.publish(state);
+        self.counts.note(&state.take_happened());
         self.signals.publish(state.take_signals());
         self.feed.publish(state.revision(), state.take_revisions());
     }
@@ -210,6 +215,7 @@ impl StateStore {
     /// Shows what was applied to those who read.
     pub(crate) fn publish(&self, state: &State) {
         let applied = applied_of(state);
+        self.counts.show(state.row_counts());
         if applied.index.is_multiple_of(HASH_POINT_ENTRIES) {
             let mut points = self.hash_points.lock();
             if points.len() == HASH_POINTS_MAX {
@@ -253,7 +259,8 @@ impl StateStore {
             return Err(failpoints::injected("snapshot-build"));
         }
         let directory = self.snapshots.building()?;
-        self.engine().checkpoint(&directory).map_err(io::Error::other)?;
+        let live = self.engine.load_full();
+        live.engine.checkpoint(&directory).map_err(io::Error::other)?;
         if failpoints::hit("snapshot-checkpoint") {
             return Err(failpoints::injected("snapshot-checkpoint"));
         }
@@ -266,10 +273,14 @@ impl StateStore {
             (applied.map(|position| (position.term, position.index)), membership)
         };
         let manifest = Manifest::of(&directory, last, membership)?;
+        live.tables
+            .compare(&self.root.join(live.number.to_string()), &directory, &manifest)?;
         if failpoints::hit("snapshot-publish") {
             return Err(failpoints::injected("snapshot-publish"));
         }
-        self.snapshots.publish(&directory, manifest)
+        let published = self.snapshots.publish(&directory, manifest)?;
+        self.counts.snapshots_built.increment();
+        Ok(published)
     }
 
     /// Replaces the live state by a snapshot whose files were checked when they were received.
@@ -303,18 +314,23 @@ impl StateStore {
         if failpoints::hit("snapshot-copied") {
             return Err(failpoints::injected("snapshot-copied"));
         }
-        set_current(&self.root, number)?;
+        current::set(&self.root, number)?;
         if failpoints::hit("snapshot-current") {
             return Err(failpoints::injected("snapshot-current"));
         }
         self.snapshots.keep(snapshot)?;
-        self.engine.store(Arc::new(EngineHandle { engine, number }));
+        self.engine.store(Arc::new(EngineHandle {
+            engine,
+            number,
+            tables: KnownTables::of(&snapshot.manifest),
+        }));
         self.retired.lock().push((live.number, Arc::downgrade(&live.engine)));
         self.hash_points.lock().clear();
         self.announce(&state);
         self.publish(&state);
         self.membership
             .store(state.membership().map(|bytes| Arc::new(bytes.to_vec())));
+        self.counts.snapshots_installed.increment();
         Ok(state)
     }
 }
@@ -334,6 +350,11 @@ impl StateStore {
         *retired = read_still;
         Ok(())
     }
+}
+
+/// Where the state is below the data directory of a member.
+pub(super) fn state_root(data: &Path) -> PathBuf {
+    data.join("state")
 }
 
 fn applied_of(state: &State) -> Applied {
@@ -363,23 +384,4 @@ fn lose_rows(copy: &dyn Engine) -> Result<(), StorageError> {
         batch.delete_range(table, from, to);
     }
     copy.write(batch, Durability::Synced)
-}
-
-fn set_current(root: &Path, number: u64) -> io::Result<()> {
-    let next = root.join("CURRENT.next");
-    fs::write(&next, number.to_string())?;
-    fs::File::open(&next)?.sync_all()?;
-    fs::rename(&next, root.join(CURRENT))?;
-    sync_directory(root)
-}
-
-fn remove_others(root: &Path, number: u64) -> io::Result<()> {
-    for entry in fs::read_dir(root)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        if entry.file_type()?.is_dir() && name.to_string_lossy() != number.to_string() {
-            fs::remove_dir_all(entry.path())?;
-        }
-    }
-    Ok(())
 }

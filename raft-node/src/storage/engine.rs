@@ -32,6 +32,15 @@ pub fn corrupt(doing: &'static str, reason: &dyn std::fmt::Display) -> StorageEr
     }
 }
 
+/// How often a block was read, by where it was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BlockReads {
+    /// In the cache.
+    pub hits: u64,
+    /// On the disk.
+    pub misses: u64,
+}
+
 /// Called for each key and value of a scan; `Break` ends it.
 pub type Visit<'v> = &'v mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
@@ -68,4 +77,9 @@ pub trait Engine: View + Send + Sync + 'static {
 
     /// Bytes on disk, approximately.
     fn disk_bytes(&self) -> u64;
+
+    /// Where reads found what they were after since the store was opened; nothing where there is no such cache.
+    fn block_reads(&self) -> BlockReads {
+        BlockReads::default()
+    }
 }

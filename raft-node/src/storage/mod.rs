@@ -23,9 +23,9 @@ mod stage;
 mod table;
 
 pub use batch::{Batch, Change};
-pub use engine::{Durability, Engine, StorageError, View, Visit, corrupt};
+pub use engine::{BlockReads, Durability, Engine, StorageError, View, Visit, corrupt};
 pub use memory::MemoryEngine;
-pub use rocks::{EntriesError, EntryBatch, EntryStore, RocksEngine, RocksOptions};
+pub use rocks::{EntriesError, EntryBatch, EntryStore, OnReadFailure, RocksEngine, RocksOptions};
 pub use stage::Stage;
 pub use table::Table;
 

@@ -18,23 +18,31 @@ use std::fmt;
 use std::fs::{self, File};
 use std::ops::Bound;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE};
-use rocksdb::{ColumnFamily, DB, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
+use rocksdb::statistics::Ticker;
+use rocksdb::{ColumnFamily, DB, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
 
 pub use entries::{EntriesError, EntryBatch, EntryStore};
 pub use options::RocksOptions;
 
 use self::flush::Flushes;
 use super::span::Span;
-use super::{Batch, Change, Durability, Engine, StorageError, Table, View, Visit};
+use super::{Batch, BlockReads, Change, Durability, Engine, StorageError, Table, View, Visit};
 use crate::failpoints;
+
+/// Told of every read that failed.
+pub type OnReadFailure = Arc<dyn Fn(&StorageError) + Send + Sync>;
 
 /// On disk. One process at a time; dropping it flushes.
 pub struct RocksEngine {
     db: DB,
+    /// What it was opened with has its counts.
+    counted: Options,
     directory: PathBuf,
+    on_read_failure: Option<OnReadFailure>,
     /// Shared by all point reads, which would otherwise allocate one each.
     read: ReadOptions,
     flushes: Flushes,
@@ -56,11 +64,12 @@ impl RocksEngine {
         const DOING: &str = "open the store";
         options.check()?;
         fs::create_dir_all(directory).map_err(|error| failed(DOING, at(directory, error)))?;
-        let db = DB::open_cf_descriptors(&options.database(), directory, options.tables())
+        let database = options.database();
+        let db = DB::open_cf_descriptors(&database, directory, options.tables())
             .map_err(|error| failed(DOING, open_failure(directory, &error)))?;
         // RocksDB syncs what it writes inside the directory, not the entry that makes the directory itself findable.
         sync_parent(directory, DOING)?;
-        Self::over(db, directory)
+        Self::over(db, database, directory)
     }
 
     /// Opens the store in `directory` for looking inside, a checkpoint say. Takes no lock; what would write fails.
@@ -73,13 +82,22 @@ impl RocksEngine {
         database.create_missing_column_families(false);
         let db = DB::open_cf_descriptors_read_only(&database, directory, options.tables(), false)
             .map_err(|error| failed("open the store read-only", open_failure(directory, &error)))?;
-        Self::over(db, directory)
+        Self::over(db, database, directory)
     }
 
-    fn over(db: DB, directory: &Path) -> Result<RocksEngine, StorageError> {
+    /// With somebody who is told of reads that fail. Who wrote is told by the write; a read may be anybody's, and what has
+    /// failed once will fail again.
+    pub fn telling(mut self, on_read_failure: OnReadFailure) -> RocksEngine {
+        self.on_read_failure = Some(on_read_failure);
+        self
+    }
+
+    fn over(db: DB, counted: Options, directory: &Path) -> Result<RocksEngine, StorageError> {
         Ok(RocksEngine {
             flushes: Flushes::of(&db)?,
+            on_read_failure: None,
             db,
+            counted,
             directory: directory.to_owned(),
             read: checked_reads(),
         })
@@ -95,7 +113,7 @@ impl RocksEngine {
         let column_family = self.column_family(table)?;
         match self.db.get_pinned_cf_opt(column_family, key, read) {
             Ok(value) => Ok(value.map(|pinned| pinned.to_vec())),
-            Err(error) => Err(failed("get", error)),
+            Err(error) => Err(self.read_failed("get", &error)),
         }
     }
 
@@ -131,7 +149,15 @@ impl RocksEngine {
             }
         }
         // A cursor stops at an error just as it does at the end: only its status tells the two apart.
-        cursor.status().map_err(|error| failed("scan", error))
+        cursor.status().map_err(|error| self.read_failed("scan", &error))
+    }
+
+    fn read_failed(&self, doing: &'static str, error: &rocksdb::Error) -> StorageError {
+        let error = failed(doing, at(&self.directory, error));
+        if let Some(tell) = &self.on_read_failure {
+            tell(&error);
+        }
+        error
     }
 
     fn encode(&self, batch: Batch) -> Result<WriteBatch, StorageError> {
@@ -223,6 +249,13 @@ impl Engine for RocksEngine {
             Some(property(LIVE_SST_FILES_SIZE)? + property(CUR_SIZE_ALL_MEM_TABLES)?)
         };
         Table::ALL.into_iter().filter_map(size_of).sum()
+    }
+
+    fn block_reads(&self) -> BlockReads {
+        BlockReads {
+            hits: self.counted.get_ticker_count(Ticker::BlockCacheHit),
+            misses: self.counted.get_ticker_count(Ticker::BlockCacheMiss),
+        }
     }
 }
 

@@ -18,12 +18,13 @@ use super::outbox::Outbox;
 use super::ready::ReadyQueue;
 use super::revision::RevisionEvents;
 use super::stream::WatchStream;
-use super::watches::{Watch, WatchKey, Watches};
+use super::watches::{Standing, Watch, WatchKey, Watches};
 use super::wire::DomainNames;
 use crate::blocking::blocking;
 use crate::environment::Clock;
 use crate::failpoints;
 use crate::feed::Fed;
+use crate::metrics::Count;
 use crate::mvcc::DomainTable;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
@@ -54,6 +55,7 @@ pub struct Hub {
     /// The table of domains when caches were last compared with it.
     domains_seen: Mutex<Option<Arc<DomainTable>>>,
     outbox_bytes: Arc<AtomicUsize>,
+    lagged: Count,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) header: Header,
     pub(super) limits: HubLimits,
@@ -70,6 +72,27 @@ pub struct HubLimits {
     pub stall_max: Duration,
     /// A coherent cache may answer for so long after a proof.
     pub cache_lease: Duration,
+}
+
+/// How the watches of a member are, and what they got since it began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HubFigures {
+    /// Watches, caches included.
+    pub watches: u64,
+    /// Of those, watches that read the past.
+    pub behind: u64,
+    /// Caches.
+    pub caches: u64,
+    /// Keys that caches registered.
+    pub cache_keys: u64,
+    /// Events, each counted for each watch that got it.
+    pub events: u64,
+    /// Events that caches got, and invalidations.
+    pub invalidations: u64,
+    /// Watches that ended because nobody read.
+    pub lagged: u64,
+    /// Events that wait to be read.
+    pub pending_bytes: u64,
 }
 
 impl Hub {
@@ -99,6 +122,7 @@ impl Hub {
             names,
             domains_seen: Mutex::default(),
             outbox_bytes: Arc::default(),
+            lagged: Count::default(),
             clock,
             header,
             limits,
@@ -142,6 +166,26 @@ impl Hub {
         let mut watches = self.watches.lock();
         watches.end_caches(|cache| cache.coherent.then(|| error.clone()));
         self.store.feed().set_watched(watches.any_of_revisions());
+    }
+
+    /// How the watches are. Looks at each of them, of which there are at most [`HubLimits::watches_max`].
+    pub fn figures(&self) -> HubFigures {
+        let watches = self.watches.lock();
+        let behind = |watch: &&Watch| watch.standing == Standing::Behind;
+        let all = || watches.watches.iter().map(|(_, watch)| watch);
+        HubFigures {
+            watches: watches.len() as u64,
+            behind: all().filter(behind).count() as u64,
+            caches: watches.caches as u64,
+            cache_keys: all()
+                .filter_map(|watch| watch.cache.as_ref())
+                .map(|keys| keys.len() as u64)
+                .sum(),
+            events: watches.given.events,
+            invalidations: watches.given.to_caches,
+            lagged: self.lagged.get(),
+            pending_bytes: self.outbox_bytes() as u64,
+        }
     }
 
     /// Bytes of events that wait in the outboxes of all streams.
@@ -281,6 +325,7 @@ impl Hub {
 
     fn cancel_lagging(&self, key: WatchKey) {
         let Some(watch) = self.remove(key) else { return };
+        self.lagged.increment();
         let withdrawn = watch.outbox.withdraw(watch.slot);
         let ending = Ending::Lagged {
             // Latest values have no revision: from 1 on everything that there is comes again.

@@ -45,7 +45,7 @@ mod tests;
 pub use caches::{Invalidation, KeyChange, KnownKey};
 pub use coherence::{Coherence, Hold, Leading, TouchedKeys};
 pub use ending::Ending;
-pub use hub::{Header, Hub, HubLimits};
+pub use hub::{Header, Hub, HubFigures, HubLimits};
 pub use marks::AtLeast;
 pub use outbox::Outbox;
 pub use spec::{CacheSpec, Shape, WatchSpec};

@@ -86,6 +86,17 @@ pub(super) struct Watches {
     ready: Arc<ReadyQueue>,
     pub(super) coherence: Arc<Coherence>,
     invalidations: Arc<Mutex<Invalidations>>,
+    /// Events that were given to watches, and to caches.
+    pub(super) given: Given,
+}
+
+/// What was given out since the member began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Given {
+    /// Events, each counted for each watch that got it.
+    pub(super) events: u64,
+    /// Of those, events that caches got, and invalidations.
+    pub(super) to_caches: u64,
 }
 
 /// Events that one watch gets: a run of numbers in [`Deliveries::numbers`].
@@ -118,6 +129,7 @@ impl Watches {
             ready,
             coherence,
             invalidations,
+            given: Given::default(),
         }
     }
 
@@ -360,6 +372,13 @@ impl Watches {
         let mut refused = Vec::new();
         if let Some(first) = alike.first() {
             watches[first.place].outbox.push(&slots, delivery, &mut refused);
+        }
+        for share in alike {
+            let events = (share.to - share.from) as u64;
+            self.given.events += events;
+            if self.watches[share.place].cache.is_some() {
+                self.given.to_caches += events;
+            }
         }
         if refused.is_empty() {
             return;

@@ -17,6 +17,7 @@ use super::stats::CacheStats;
 use super::warm_up::WarmUp;
 use crate::core::Core;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::instruments;
 use crate::record::Keys;
 
 /// The bound of a look-up that has none, in nanoseconds: larger than any that is given.
@@ -130,9 +131,10 @@ impl Owned {
         let used = followed
             .into_iter()
             .filter(|coherence| shared.settings.uses(*coherence));
-        let tasks = used
-            .map(|coherence| tokio::spawn(follow(Arc::downgrade(core), Arc::clone(&shared), coherence, idle)))
-            .collect();
+        let followers =
+            used.map(|coherence| tokio::spawn(follow(Arc::downgrade(core), Arc::clone(&shared), coherence, idle)));
+        let publisher = tokio::spawn(instruments::publish_cache(Arc::downgrade(&shared)));
+        let tasks = followers.chain(std::iter::once(publisher)).collect();
         let core = Arc::downgrade(core);
         Self {
             cache: Cache { shared, core },

@@ -455,6 +455,15 @@ impl Shared {
         name
     }
 
+    /// What it counted, and how much it holds, without a look at what may go.
+    pub(crate) fn counted(&self) -> CacheStats {
+        CacheStats {
+            entries: self.store.count(),
+            bytes: self.store.bytes(),
+            ..self.counts.read()
+        }
+    }
+
     pub(super) fn stats(&self) -> CacheStats {
         self.store.tidy();
         for lane in [&self.eventual, &self.strong] {

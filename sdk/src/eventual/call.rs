@@ -22,6 +22,7 @@ use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::endpoint::{Endpoint, NotOpened};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::instruments::{self, Method};
 use crate::pipeline::REQUEST_BYTES_MAX;
 use crate::retry::Backoff;
 use crate::slots::Lost;
@@ -97,7 +98,10 @@ pub(super) async fn call(core: &Core, mut request: Request, timeout: Option<Dura
         backoff: Backoff::of_call(),
         said: None,
     };
-    call.run().await
+    let (method, began) = (Method::of_eventual(&call.request), Instant::now());
+    let answered = call.run().await;
+    instruments::called(method, began, &answered);
+    answered
 }
 
 impl Call<'_> {
@@ -134,6 +138,7 @@ impl Call<'_> {
             return false;
         }
         self.core.stats.retries.count();
+        instruments::retried();
         tokio::time::sleep(self.backoff.next_delay().min(left / 2)).await;
         true
     }

@@ -22,6 +22,7 @@
 //! keys: of them *monotonic* is not asked, and *own* for each key by itself. A verdict is ok, illegal or unknown; unknown
 //! does not pass.
 
+mod asking;
 mod history;
 mod properties;
 mod record;
@@ -31,6 +32,7 @@ mod verdict;
 #[cfg(test)]
 mod tests;
 
+pub use asking::{ask, look_up};
 pub use history::{Attempts, History};
 pub use record::{Asked, Coherence, Place, Read, Seen, Source, Write};
 pub use verdict::{Property, Summary, Verdict, Violation, check};

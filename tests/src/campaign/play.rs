@@ -92,6 +92,7 @@ struct Run<'a, P> {
     running: JoinSet<(&'static str, Result<(), HarnessError>)>,
     progress: Mutex<&'a mut P>,
     overcome: AtomicU64,
+    faults_min: u64,
     members: u64,
     time: Duration,
     began: Duration,
@@ -150,6 +151,7 @@ impl<'a, P: Progress> Run<'a, P> {
             running: JoinSet::new(),
             progress: Mutex::new(progress),
             overcome: AtomicU64::new(0),
+            faults_min: campaign.faults_min,
             members: campaign.members,
             time: Duration::from_secs(campaign.seconds),
             began: clock.now(),
@@ -184,6 +186,7 @@ impl<'a, P: Progress> Run<'a, P> {
         let faults = Faults {
             nemesis: &mut self.nemesis,
             plan: &self.faults,
+            each: self.faults_min,
             ground: &self.ground,
             progress: &self.progress,
             overcome: &self.overcome,
@@ -221,13 +224,15 @@ impl<'a, P: Progress> Run<'a, P> {
 struct Faults<'a, 'p, P> {
     nemesis: &'a mut Nemesis,
     plan: &'a [FaultKind],
+    /// How often each has to happen.
+    each: u64,
     ground: &'a Ground,
     progress: &'a Mutex<&'p mut P>,
     overcome: &'a AtomicU64,
 }
 
 impl<P: Progress> Faults<'_, '_, P> {
-    /// One fault after the other until the time is over and each has happened.
+    /// One fault after the other until the time is over and each has happened often enough.
     async fn inflict(self, time: Duration) -> Result<(), HarnessError> {
         let began = Instant::now();
         let journal = &self.ground.journal;
@@ -238,7 +243,7 @@ impl<P: Progress> Faults<'_, '_, P> {
         let kinds = u32::try_from(self.plan.len()).unwrap_or(u32::MAX);
         let longest = (time * LONGER).max(LONGER_EACH.saturating_mul(kinds));
         while !self.plan.is_empty() && began.elapsed() < longest {
-            if began.elapsed() >= time && self.nemesis.tally().is_complete(self.plan) {
+            if began.elapsed() >= time && self.nemesis.tally().has_each(self.plan, self.each) {
                 break;
             }
             let record = self.nemesis.next(self.plan, journal.as_ref()).await?;

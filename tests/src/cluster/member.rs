@@ -55,6 +55,11 @@ impl Member {
         &self.addresses.peer
     }
 
+    /// `host:port` of `/metrics`, or `off`.
+    pub fn http_address(&self) -> &str {
+        &self.addresses.http
+    }
+
     pub(super) fn addresses(&self) -> &Addresses {
         &self.addresses
     }

@@ -85,8 +85,8 @@ impl Cluster {
             root,
             _temporary: temporary,
         };
-        let ports = free_ports(2 * ids.len())?;
-        for (id, ports) in ids.into_iter().zip(ports.chunks(2)) {
+        let ports = free_ports(3 * ids.len())?;
+        for (id, ports) in ids.into_iter().zip(ports.chunks(3)) {
             cluster.add_member(id, ports)?;
         }
         let founders = cluster
@@ -105,7 +105,7 @@ impl Cluster {
         if let Some(member) = self.members.get(&id) {
             return Err(member.problem("was there before"));
         }
-        let ports = free_ports(2)?;
+        let ports = free_ports(3)?;
         self.join_at(id, &ports).await
     }
 
@@ -113,10 +113,11 @@ impl Cluster {
     pub async fn start_in_place_of(&mut self, lost: u64, id: u64) -> Result<(), HarnessError> {
         let member = self.member(lost)?;
         let port = |address: &str| address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        let ports = port(member.client_address()).zip(port(member.peer_address()));
-        let (client, peer) = ports.ok_or_else(|| member.problem("has no ports"))?;
+        let addresses = [member.client_address(), member.peer_address(), member.http_address()];
+        let ports: Option<Vec<u16>> = addresses.into_iter().map(port).collect();
+        let ports = ports.ok_or_else(|| member.problem("has no ports"))?;
         self.forget(lost)?;
-        self.join_at(id, &[client, peer]).await
+        self.join_at(id, &ports).await
     }
 
     async fn join_at(&mut self, id: u64, ports: &[u16]) -> Result<(), HarnessError> {
@@ -138,16 +139,20 @@ impl Cluster {
     /// The ports are used on loopback.
     fn add_member(&mut self, id: u64, ports: &[u16]) -> Result<(), HarnessError> {
         let on_loopback = |port: u16| format!("127.0.0.1:{port}");
-        let (client, peer) = match &mut self.network {
-            Some(network) => network.add_member(id)?,
-            None => (on_loopback(ports[0]), on_loopback(ports[1])),
+        // Who is in a network of its own is not asked from outside.
+        let (client, peer, http) = match &mut self.network {
+            Some(network) => {
+                let (client, peer) = network.add_member(id)?;
+                (client, peer, "off".to_owned())
+            }
+            None => (on_loopback(ports[0]), on_loopback(ports[1]), on_loopback(ports[2])),
         };
         let home = self.root.join(format!("n{id}"));
         let keeps_all = self.settings.whole_logs.contains(&id);
         let disk_bytes = self.settings.disk_bytes.filter(|_| !keeps_all);
         let disk = disk_bytes.map(|bytes| SmallDisk::new(&home, bytes)).transpose()?;
         self.members
-            .insert(id, Member::new(Addresses { id, client, peer }, home, disk));
+            .insert(id, Member::new(Addresses { id, client, peer, http }, home, disk));
         Ok(())
     }
 

@@ -96,9 +96,10 @@ impl Settings {
 
     /// The configuration of a member. Founders are listed by peer address; a member that joins lists nobody.
     pub(super) fn node_toml(&self, own: &Addresses, data: &Path, founders: &[(u64, String)]) -> String {
-        let Addresses { id, client, peer } = own;
+        let Addresses { id, client, peer, http } = own;
         let mut text = format!(
-            "member_id = {id}\ndata_directory = {data:?}\nlisten_client = {client:?}\nlisten_peer = {peer:?}\n\n"
+            "member_id = {id}\ndata_directory = {data:?}\nlisten_client = {client:?}\nlisten_peer = {peer:?}\n\
+             listen_http = {http:?}\n\n"
         );
         if self.own_network {
             text.push_str("insecure_allow_non_loopback = true\n");
@@ -143,6 +144,8 @@ pub(super) struct Addresses {
     pub id: u64,
     pub client: String,
     pub peer: String,
+    /// Or `off`.
+    pub http: String,
 }
 
 /// Runs a server that is expected to refuse its configuration, and returns how it ended and what it printed. One
@@ -202,6 +205,7 @@ mod tests {
             id: 4,
             client: "127.0.0.1:1".to_owned(),
             peer: "127.0.0.1:2".to_owned(),
+            http: "off".to_owned(),
         };
         let settings = Settings::of(3).with_early_snapshots();
         let joining = settings.node_toml(&own, Path::new("/d"), &[]);

@@ -14,6 +14,8 @@
 //!
 //! Invariants: an operation is written once, after its answer; calls of one client do not overlap.
 
+pub mod as_record;
+pub mod as_text;
 mod collector;
 mod line;
 mod operation;

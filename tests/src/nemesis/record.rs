@@ -76,7 +76,12 @@ impl Tally {
 
     /// Each of these has happened.
     pub fn is_complete(&self, plan: &[FaultKind]) -> bool {
-        plan.iter().all(|kind| self.count(*kind) > 0)
+        self.has_each(plan, 1)
+    }
+
+    /// Each of these has happened so many times.
+    pub fn has_each(&self, plan: &[FaultKind], times: u64) -> bool {
+        plan.iter().all(|kind| self.count(*kind) >= times)
     }
 }
 

@@ -4,12 +4,16 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bytes::Bytes;
 use quorate_proto::v1;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::{as_record, as_text};
 
 /// Longer values are kept as their length and a hash: a run of fifty watchers holds them many times.
 const VALUE_BYTES_MAX: usize = 256;
 
 /// What has events.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Space {
     /// Keys of a domain.
     Keys(String),
@@ -26,7 +30,8 @@ pub enum Space {
 }
 
 /// How a key was touched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum KeyKind {
     /// Written.
     Put,
@@ -37,7 +42,8 @@ pub enum KeyKind {
 }
 
 /// Something that a revision did.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// To a key.
     Key(KeyEvent),
@@ -46,26 +52,31 @@ pub enum Event {
 }
 
 /// What a revision did to a key.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct KeyEvent {
     /// Where the key is.
     pub domain: String,
     /// What.
     pub kind: KeyKind,
     /// As written; its name and the revision where it went.
+    #[serde(with = "as_record")]
     pub record: v1::Record,
     /// As it was before. In the truth always there if it existed, in what is told only if it was asked for.
+    #[serde(default, with = "as_record::option", skip_serializing_if = "Option::is_none")]
     pub previous: Option<v1::Record>,
 }
 
 /// What a revision did to a lease, a lock, a queue, a worker or a task.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OtherEvent {
     /// Which kind of thing.
     pub space: Space,
     /// Its name.
+    #[serde(with = "as_text")]
     pub name: Bytes,
-    /// What happened; absent where whoever recorded it cannot tell. Then only space and name are compared.
+    /// What happened; absent where whoever recorded it cannot tell. Then only space and name are compared. Not in files of
+    /// what watchers were told, which are watchers of the SDK.
+    #[serde(skip)]
     pub what: Option<v1::watch_event::Event>,
 }
 

@@ -3,21 +3,26 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 
 use super::events::{Event, Space};
+use crate::journal::as_text;
 
 /// Which names of a space.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Names {
     /// One.
-    One(Bytes),
+    One(#[serde(with = "as_text")] Bytes),
     /// All that begin so.
-    Prefix(Bytes),
+    Prefix(#[serde(with = "as_text")] Bytes),
     /// `start <= name < end`; an empty end is no bound.
     Interval {
         /// The first.
+        #[serde(with = "as_text")]
         start: Bytes,
         /// The first that is out.
+        #[serde(with = "as_text")]
         end: Bytes,
     },
     /// `*` matches within a segment between slashes, `**` across segments.
@@ -25,7 +30,7 @@ pub enum Names {
 }
 
 /// One selector of a watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Wanted {
     /// Where.
     pub space: Space,
@@ -34,7 +39,7 @@ pub struct Wanted {
 }
 
 /// What a watch asks for, whatever its start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asked {
     /// Any of these.
     pub wanted: Vec<Wanted>,
@@ -49,7 +54,8 @@ pub struct Asked {
 }
 
 /// Where a watch starts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Start {
     /// After what was written before it was asked for.
     Now,
@@ -58,7 +64,8 @@ pub enum Start {
 }
 
 /// Why a watch was ended by the other side.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Cancel {
     /// What it wants next is gone; this is the oldest revision that there is.
     Compacted(u64),
@@ -69,7 +76,8 @@ pub enum Cancel {
 }
 
 /// One thing that a watcher was told.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Told {
     /// The watch is there; every event after this revision comes.
     Created {
@@ -99,7 +107,7 @@ pub enum Told {
 }
 
 /// One watch at one member: a watcher that loses its member, or leaves it, goes on with another incarnation.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Incarnation {
     /// Where it starts.
     pub start: Start,

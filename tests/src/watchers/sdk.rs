@@ -13,7 +13,7 @@ use rand::{Rng, SeedableRng};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Clock, Recorder, Whims, random_asked, random_start};
+use super::{Clock, Recorder, Whims, random_start};
 use crate::HarnessError;
 use crate::watch_check::{Asked, Cancel, Event, KeyEvent, KeyKind, Names, OtherEvent, Space, Start, Told, Watcher};
 use crate::watch_check::{Wanted, shortened};
@@ -37,6 +37,8 @@ pub struct SdkWatcher {
     pub name: String,
     /// It begins with any of them.
     pub clients: Vec<Client>,
+    /// What it may ask for.
+    pub wants: fn(&mut SmallRng) -> Asked,
     /// What it does by itself.
     pub whims: Whims,
     /// Its decisions come from it.
@@ -94,7 +96,7 @@ enum Over {
 impl Run {
     fn fresh(&mut self) -> Recorder {
         let name = format!("{}.{}", self.plan.name, self.ended.len());
-        let asked = random_asked(&mut self.random);
+        let asked = (self.plan.wants)(&mut self.random);
         let start = random_start(&mut self.random, self.plan.newest.load(Ordering::Acquire));
         Recorder::new(name, asked, start)
     }

@@ -23,6 +23,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// Some clients give up before a new leader is there: what became of their calls they do not learn.
 const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// Between two attempts to connect while nobody answers.
+const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
+
 /// Of so many clients that may be impatient one is.
 const IMPATIENT_EVERY: u64 = 3;
 
@@ -135,12 +138,24 @@ impl Ground {
         connect(self.endpoints_from(number), timeout).await
     }
 
+    /// The same while things are done to members: tries again until somebody answers; none once the run is over.
+    pub async fn connect_again(&self, number: u64) -> Option<Client> {
+        while !self.is_stopped() {
+            match self.connect(number).await {
+                Ok(client) => return Some(client),
+                Err(_nobody_answers) => tokio::time::sleep(RECONNECT_PAUSE).await,
+            }
+        }
+        None
+    }
+
     /// A client of the SDK that knows these addresses.
     pub async fn connect_to(&self, endpoints: Vec<String>) -> Result<Client, HarnessError> {
         connect(endpoints, CALL_TIMEOUT).await
     }
 
-    fn endpoints_from(&self, number: u64) -> Vec<String> {
+    /// Where the members are, another one first for each number.
+    pub fn endpoints_from(&self, number: u64) -> Vec<String> {
         let mut endpoints = self.endpoints.all();
         let first = usize::try_from(number).unwrap_or(0) % endpoints.len().max(1);
         endpoints.rotate_left(first);

@@ -8,9 +8,11 @@
 
 mod append;
 pub mod assignments;
+mod caches;
 pub mod coordination;
 mod counter;
 mod crew;
+mod eventual;
 #[cfg(test)]
 mod fake;
 mod ground;
@@ -26,13 +28,17 @@ pub mod semaphores;
 mod set;
 mod slots;
 mod timeline;
+mod watches;
 mod workload;
 
 pub use append::{Append, AppendAnswer, AppendCall, List, Step, transactions};
+pub use caches::{CachedKey, Caches, CachesAnswer, CachesCall};
 pub use counter::{Count, Counter, CounterAnswer, CounterCall};
+pub use eventual::{Eventual, EventualAnswer, EventualCall};
 pub use ground::{Endpoints, Ground, Turns};
 pub use register::{Register, RegisterAnswer, RegisterCall, RegisterRecord, registers};
 pub use registered::{Checked, Registered, all, named};
 pub use retries::{Retries, RetryAnswer, RetryCall};
 pub use set::{Set, SetAnswer, SetCall};
+pub use watches::{Watches, WatchesAnswer, WatchesCall};
 pub use workload::{Facts, Workload};

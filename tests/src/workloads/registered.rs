@@ -7,7 +7,7 @@ use super::leases::Leases;
 use super::locks::Locks;
 use super::queues::Queues;
 use super::semaphores::Semaphores;
-use super::{Append, Counter, Facts, Ground, Register, Retries, Set, Workload};
+use super::{Append, Caches, Counter, Eventual, Facts, Ground, Register, Retries, Set, Watches, Workload};
 use crate::HarnessError;
 use crate::journal::{Answer, JournalFile};
 use crate::verdict::Verdict;
@@ -79,6 +79,9 @@ pub fn all() -> Vec<Registered> {
         Registered::of::<Semaphores>(),
         Registered::of::<Queues>(),
         Registered::of::<Assignments>(),
+        Registered::of::<Caches>(),
+        Registered::of::<Watches>(),
+        Registered::of::<Eventual>(),
     ]
 }
 

@@ -121,23 +121,15 @@ impl Run {
     }
 
     fn note(&mut self, key: &str, asked: Asked, began: Duration, reply: GetReply) -> Source {
-        let source = match reply.source {
-            quorate::Source::Cache => Source::Cache,
-            quorate::Source::Leader => Source::Leader,
-            _ => Source::Replica,
-        };
+        let seen = Seen::of(reply);
+        let source = seen.source;
         self.history.reads.push(Read {
             client: READER,
             place: self.place(key),
             asked,
             began,
             ended: self.clock.now(),
-            seen: Seen {
-                source,
-                revision: reply.revision,
-                record: reply.record.map(|record| (record.mod_revision, record.value)),
-                staleness: Some(reply.staleness),
-            },
+            seen,
         });
         source
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use quorate_proto::v1::kv_client::KvClient;
 use quorate_proto::v1::{GetRequest, Level, ReadOptions};
-use quorate_tests::cluster::{Cluster, Network, Settings};
+use quorate_tests::cluster::{Cluster, Network, Quality, Settings};
 use quorate_tests::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -65,6 +65,49 @@ async fn a_leader_that_is_cut_off_confirms_nothing_and_the_others_go_on_without_
     assert_ne!(cluster.leader().await, Some(alone));
     let strong = read(Level::Strong).await.unwrap();
     assert_eq!(strong.record.unwrap().value.as_ref(), b"meanwhile");
+}
+
+/// Its heartbeats arrive in time, only late: nobody who listens to them has a reason to stand for election. But by the time
+/// answers are there they prove nothing any more, so that it may not take any write.
+#[tokio::test]
+async fn a_leader_that_is_too_far_away_to_take_writes_is_followed_by_one_that_is_not() {
+    let Some(mut cluster) = three_in_a_network().await else {
+        return;
+    };
+    let client = cluster.client().await.unwrap();
+    client.put("k", "before").await.unwrap();
+    let far = cluster.wait_for_leader().await.unwrap();
+    let others: Vec<u64> = cluster.ids().into_iter().filter(|id| *id != far).collect();
+    // In steps: the first packet after a long one would be missed like one that is lost.
+    for delay in [40, 80, 120, 150].map(Duration::from_millis) {
+        let late = Quality {
+            delay,
+            ..Quality::default()
+        };
+        for other in &others {
+            cluster.detour(far, *other, late, 1).unwrap();
+            cluster.detour(*other, far, late, 2).unwrap();
+        }
+        wait::until("packets to be that late", PATIENCE, async || {
+            match cluster.passed(far, others[0]).unwrap() {
+                passed if passed.waited_max >= delay => Ok(()),
+                passed => Err(format!("{passed:?}")),
+            }
+        })
+        .await
+        .unwrap();
+    }
+    wait::until("a leader that is near", PATIENCE, async || {
+        match cluster.leader().await {
+            Some(leader) if leader != far => Ok(()),
+            leader => Err(format!("{leader:?} leads")),
+        }
+    })
+    .await
+    .unwrap();
+    client.put("k", "meanwhile").await.unwrap();
+    cluster.heal().unwrap();
+    cluster.wait_for_equal_state().await.unwrap();
 }
 
 #[tokio::test]

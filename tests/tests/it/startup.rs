@@ -11,7 +11,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 fn one_member(member_id: u64, data: &Path, client_port: u16, peer_port: u16) -> String {
     format!(
         "member_id = {member_id}\ndata_directory = {data:?}\nlisten_client = \"127.0.0.1:{client_port}\"\n\
-         listen_peer = \"127.0.0.1:{peer_port}\"\n[[cluster.members]]\nid = {member_id}\n\
+         listen_peer = \"127.0.0.1:{peer_port}\"\nlisten_http = \"off\"\n[[cluster.members]]\nid = {member_id}\n\
          peer = \"127.0.0.1:{peer_port}\"\n"
     )
 }

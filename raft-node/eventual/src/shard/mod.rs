@@ -296,6 +296,7 @@ impl Shard {
             entry.push(sibling);
             let after = entry.bytes();
             self.counts.resize(domain, before, after);
+            self.counts.siblings(domain, 1);
             self.note_ending(expires_at_ms, slot);
             return siblings;
         }
@@ -329,6 +330,7 @@ impl Shard {
             Ok(sibling) => {
                 let after = entry.bytes();
                 self.counts.resize(key.domain(), before, after);
+                self.counts.siblings(key.domain(), -1);
                 self.forget_ending(&sibling, slot);
                 sibling
             }
@@ -362,6 +364,7 @@ impl Shard {
         let entry = self.entries.remove(slot as usize);
         self.usage_gone(&entry.key, entry.usage);
         self.counts.resize_with(entry.key.domain(), entry.bytes(), 0, -1);
+        self.counts.siblings(entry.key.domain(), 1 - entry.len() as i64);
         let is = |other: &u32| *other == slot;
         if let Ok(found) = self.index.find_entry(entry.key.hash(), is) {
             found.remove();

@@ -25,6 +25,7 @@ struct Node {
     id: u64,
     client: SocketAddr,
     peer: SocketAddr,
+    http: SocketAddr,
     child: Option<Child>,
 }
 
@@ -36,15 +37,16 @@ impl Cluster {
             .disable_cleanup(keep)
             .tempdir()
             .map_err(|error| Failure::local(format!("temporary directory: {error}")))?;
-        let ports = free_ports(2 * MEMBERS as usize)?;
+        let ports = free_ports(3 * MEMBERS as usize)?;
         let addresses = ports.iter().map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, *port)));
         let addresses: Vec<SocketAddr> = addresses.collect();
         let nodes: Vec<Node> = (1..=MEMBERS)
-            .zip(addresses.chunks_exact(2))
-            .map(|(id, pair)| Node {
+            .zip(addresses.chunks_exact(3))
+            .map(|(id, own)| Node {
                 id,
-                client: pair[0],
-                peer: pair[1],
+                client: own[0],
+                peer: own[1],
+                http: own[2],
                 child: None,
             })
             .collect();
@@ -96,6 +98,7 @@ impl Cluster {
             .arg(data)
             .args(["--listen-client", &node.client.to_string()])
             .args(["--listen-peer", &node.peer.to_string()])
+            .args(["--listen-http", &node.http.to_string()])
             .args(["--members", &members])
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

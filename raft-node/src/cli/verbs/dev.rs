@@ -10,8 +10,8 @@ use quorate::Client;
 use super::server;
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::ports::free_ports;
-use crate::config::{FoundingMember, Log, LogLevel, NodeConfig};
-use crate::node;
+use crate::config::{FoundingMember, ListenHttp, Log, LogLevel, NodeConfig};
+use crate::{logging, node};
 
 /// Flags of the single node.
 #[derive(Args, Debug)]
@@ -35,7 +35,7 @@ pub async fn run(arguments: DevArguments) -> Result<Exit, Failure> {
     };
     let config = config(data)?;
     config.validate().map_err(|error| Failure::local(error.to_string()))?;
-    server::start_log(&config.log)?;
+    logging::start(&config.log).map_err(|error| Failure::local(error.to_string()))?;
     let greeting = tokio::spawn(greet(config.listen_client, temporary.is_none()));
     let stopped = node::run(config, server::stop_signal()?).await;
     greeting.abort();
@@ -45,17 +45,19 @@ pub async fn run(arguments: DevArguments) -> Result<Exit, Failure> {
 
 fn config(data: PathBuf) -> Result<NodeConfig, Failure> {
     let defaults = NodeConfig::default();
-    let mut addresses = [defaults.listen_client, defaults.listen_peer];
+    let http = ListenHttp::default().0.unwrap_or(defaults.listen_client);
+    let mut addresses = [defaults.listen_client, defaults.listen_peer, http];
     if addresses.iter().any(|address| TcpListener::bind(address).is_err()) {
-        let ports = free_ports(2)?;
-        addresses = [ports[0], ports[1]].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let ports = free_ports(3)?;
+        addresses = [ports[0], ports[1], ports[2]].map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
     }
-    let [client, peer] = addresses;
+    let [client, peer, http] = addresses;
     let founder = FoundingMember {
         id: 1,
         peer: peer.to_string(),
     };
     Ok(NodeConfig {
+        listen_http: ListenHttp(Some(http)),
         log: Log {
             level: LogLevel::Warn,
             ..Log::default()

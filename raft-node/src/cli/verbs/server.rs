@@ -5,12 +5,10 @@ use std::io::Read;
 use clap::Args;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::setting_flags::{self, SettingFlags};
-use crate::config::{Log, LogFormat, LogLevel};
-use crate::node;
+use crate::{logging, node, tls};
 
 /// A member's flags.
 #[derive(Args, Debug)]
@@ -26,8 +24,8 @@ pub struct ServerArguments {
 /// Runs a member until it is told to stop.
 pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
     let config = arguments.flags.load()?.config;
-    crate::tls::check(&config).map_err(setting_flags::failure)?;
-    start_log(&config.log)?;
+    tls::check(&config).map_err(setting_flags::failure)?;
+    logging::start(&config.log).map_err(|error| Failure::local(error.to_string()))?;
     #[cfg(feature = "canaries")]
     crate::canary::choose().map_err(Failure::local)?;
     abort_on_panic();
@@ -53,30 +51,6 @@ fn abort_on_panic() {
         report(panic);
         std::process::abort();
     }));
-}
-
-/// Lines go to standard error.
-pub fn start_log(log: &Log) -> Result<(), Failure> {
-    // Of the libraries only what goes wrong is of interest; openraft warns of every vote that comes late, and says
-    // what it does when this member is asked for every decision.
-    let consensus = match log.level {
-        LogLevel::Error | LogLevel::Warn | LogLevel::Info => "error",
-        LogLevel::Debug => "info",
-        LogLevel::Trace => "debug",
-    };
-    let filter = EnvFilter::try_new(format!(
-        "warn,openraft={consensus},quorate={0},quorate_node={0}",
-        log.level.name()
-    ))
-    .map_err(|error| Failure::local(format!("log.level: {error}")))?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    let started = match log.format {
-        LogFormat::Text => builder.with_ansi(false).try_init(),
-        LogFormat::Json => builder.json().try_init(),
-    };
-    started.map_err(|error| Failure::local(format!("the log could not be started: {error}")))
 }
 
 /// Done when SIGTERM or SIGINT arrives.

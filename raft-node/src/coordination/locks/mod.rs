@@ -43,7 +43,9 @@ mod tests;
 pub use end::lease_ended;
 pub use operation::{Acquire, Grant, Hold, LockOperation, LockReply, operate};
 pub use query::{Acquisition, Holder, Lock, acquisition, changed, list, lock};
+pub use rows::hold::HOLD_ROW;
 pub use rows::lock::{Forced, LockRow};
+pub use rows::waiter::WAITER_ROW;
 
 pub use crate::types::Share;
 

@@ -29,6 +29,18 @@ pub enum ItemState {
     Dead,
 }
 
+impl ItemState {
+    /// The kind of the rows of items in this state.
+    pub fn row(self) -> u8 {
+        match self {
+            ItemState::Ready => READY,
+            ItemState::Delayed => DELAYED,
+            ItemState::Claimed => CLAIMED,
+            ItemState::Dead => DEAD,
+        }
+    }
+}
+
 /// What goes with an item from state to state.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Standing {

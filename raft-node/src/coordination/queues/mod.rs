@@ -70,7 +70,7 @@ pub use enqueue::{Enqueued, NewItem};
 pub use item::{ItemState, claims_prefix};
 pub use operation::{QueueOperation, QueueReply, operate};
 pub use put_back::lease_ended;
-pub use queue::QueueRow;
+pub use queue::{QUEUE_ROW, QueueRow};
 pub use receipt::Receipt;
 pub use sync::{ItemPlace, SyncItem, SyncQueue};
 pub use timers::{next_timer, run_timers};

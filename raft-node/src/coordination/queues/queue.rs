@@ -11,7 +11,8 @@ use crate::rows::{self, Key, Parts};
 use crate::storage::{StorageError, Table, View, corrupt};
 use crate::types::{QueueRefusal, Revision, Signal};
 
-const QUEUE: u8 = 20;
+/// The kind of the rows of queues.
+pub const QUEUE_ROW: u8 = 20;
 const NAME: u8 = 21;
 const COUNT: u8 = 22;
 
@@ -279,7 +280,7 @@ pub fn scan(
     after: &str,
     visit: &mut dyn FnMut(String, QueueRow) -> ControlFlow<()>,
 ) -> Result<(), StorageError> {
-    let (from, end) = (key(after), rows::successor(&Key::of(QUEUE).done()));
+    let (from, end) = (key(after), rows::successor(&Key::of(QUEUE_ROW).done()));
     let mut failed = None;
     let bounds = (Bound::Excluded(from.as_slice()), rows::up_to(end.as_ref()));
     view.scan(
@@ -303,11 +304,11 @@ pub fn scan(
 }
 
 fn key(name: &str) -> Vec<u8> {
-    Key::of(QUEUE).text(name).done()
+    Key::of(QUEUE_ROW).text(name).done()
 }
 
 fn decode(stored: &[u8]) -> Option<String> {
-    let mut parts = Parts::of(QUEUE, stored)?;
+    let mut parts = Parts::of(QUEUE_ROW, stored)?;
     let name = parts.text()?;
     parts.end().map(|()| name)
 }

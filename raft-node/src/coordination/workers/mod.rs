@@ -60,7 +60,9 @@ pub use end::lease_ended;
 pub use operation::{Destination, Placed, WorkerOperation, WorkerReply, operate};
 pub use plan::{Plan, PlannedMove, plan};
 pub use query::{Filter, Page, Which, assignments, list};
-pub use rows::{Cursor, Labels, TaskRow, WorkerRow, WorkerState, changed, find_task, find_worker, read_data};
+pub use rows::{
+    Cursor, Labels, TASK_ROW, TaskRow, WORKER_ROW, WorkerRow, WorkerState, changed, find_task, find_worker, read_data,
+};
 pub use sync::{SyncAssignments, Synced};
 
 /// Workers that may be registered, those that are offline included.

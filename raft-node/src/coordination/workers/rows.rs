@@ -11,12 +11,14 @@ use crate::rows::{self, Key, Parts};
 use crate::storage::{Stage, StorageError, Table, View, corrupt};
 use crate::types::{LeaseId, LogTimeMs, Revision};
 
-const WORKER: u8 = 40;
+/// The kind of the rows of workers.
+pub const WORKER_ROW: u8 = 40;
 const COUNTS: u8 = 41;
 const WORKER_OF_LEASE: u8 = 42;
 /// Of the rows by load.
 pub const BY_LOAD: u8 = 43;
-const TASK: u8 = 44;
+/// The kind of the rows of tasks.
+pub const TASK_ROW: u8 = 44;
 const TASK_OF_WORKER: u8 = 45;
 const WAITING: u8 = 46;
 /// In the table of items.
@@ -307,8 +309,8 @@ pub fn scan_workers(
     visit: &mut dyn FnMut(String, WorkerRow) -> Result<ControlFlow<()>, StorageError>,
 ) -> Result<(), StorageError> {
     let after = after.map(worker_key);
-    scan(view, &Key::of(WORKER).done(), after.as_deref(), &mut |key, row| {
-        let worker = Parts::of(WORKER, key).and_then(|mut parts| parts.text());
+    scan(view, &Key::of(WORKER_ROW).done(), after.as_deref(), &mut |key, row| {
+        let worker = Parts::of(WORKER_ROW, key).and_then(|mut parts| parts.text());
         visit(decoded(worker)?, rows::value(row)?)
     })
 }
@@ -320,8 +322,8 @@ pub fn scan_tasks(
     visit: &mut dyn FnMut(String) -> Result<ControlFlow<()>, StorageError>,
 ) -> Result<(), StorageError> {
     let after = after.map(|after| task_key(&after.task));
-    scan(view, &Key::of(TASK).done(), after.as_deref(), &mut |key, _| {
-        visit(decoded(Parts::of(TASK, key).and_then(|mut parts| parts.text()))?)
+    scan(view, &Key::of(TASK_ROW).done(), after.as_deref(), &mut |key, _| {
+        visit(decoded(Parts::of(TASK_ROW, key).and_then(|mut parts| parts.text()))?)
     })
 }
 
@@ -417,7 +419,7 @@ pub fn decoded<T>(part: Option<T>) -> Result<T, StorageError> {
 }
 
 fn worker_key(worker: &str) -> Vec<u8> {
-    Key::of(WORKER).text(worker).done()
+    Key::of(WORKER_ROW).text(worker).done()
 }
 
 fn lease_key(lease: LeaseId) -> Vec<u8> {
@@ -425,7 +427,7 @@ fn lease_key(lease: LeaseId) -> Vec<u8> {
 }
 
 fn task_key(task: &str) -> Vec<u8> {
-    Key::of(TASK).text(task).done()
+    Key::of(TASK_ROW).text(task).done()
 }
 
 fn data_key(task: &str) -> Vec<u8> {

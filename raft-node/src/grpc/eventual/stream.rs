@@ -17,8 +17,10 @@ use tonic::{Status, Streaming};
 use super::asked::{self, WriteAsked};
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
+use crate::grpc::counted::Began;
 use crate::grpc::error::invalid;
 use crate::grpc::validate;
+use crate::metrics::{Method, RpcCounts};
 
 /// Calls of one stream whose replies are not yet on the connection.
 const REPLIES_PER_STREAM_MAX: usize = 4096;
@@ -102,6 +104,8 @@ fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &
     let id = call.id;
     let reply = Reply {
         id,
+        began: Began::now(method_of(&call)),
+        rpc: Arc::clone(&api.rpc),
         slot,
         ready: ready.clone(),
     };
@@ -129,6 +133,8 @@ fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &
 
 struct Reply {
     id: u64,
+    began: Began,
+    rpc: Arc<RpcCounts>,
     slot: OwnedSemaphorePermit,
     ready: mpsc::UnboundedSender<Ready>,
 }
@@ -136,6 +142,11 @@ struct Reply {
 impl Reply {
     /// The client may be gone; then nobody wants it.
     fn send(self, response: eventual_reply::Response, permit: Option<Permit>) {
+        let refused = match &response {
+            eventual_reply::Response::Error(refused) => Some(refused),
+            _ => None,
+        };
+        self.began.answered(&self.rpc, refused);
         let _ = self.ready.send(Ready {
             reply: EventualReply {
                 id: self.id,
@@ -144,6 +155,16 @@ impl Reply {
             _slot: self.slot,
             _permit: permit,
         });
+    }
+}
+
+/// The method that a call of the stream stands for.
+fn method_of(call: &EventualCall) -> Method {
+    match call.request {
+        Some(eventual_call::Request::Write(_)) => Method::EventualWrite,
+        Some(eventual_call::Request::Read(_)) => Method::EventualRead,
+        Some(eventual_call::Request::Scan(_)) => Method::EventualScan,
+        None => Method::Other,
     }
 }
 

@@ -67,6 +67,21 @@ pub enum EvictPolicy {
     Random,
 }
 
+impl EvictPolicy {
+    /// As users see it.
+    pub fn name(self) -> &'static str {
+        match self {
+            EvictPolicy::None => "none",
+            EvictPolicy::Lru => "lru",
+            EvictPolicy::Lfu => "lfu",
+            EvictPolicy::Ttl => "ttl",
+            EvictPolicy::Fifo => "fifo",
+            EvictPolicy::Arc => "arc",
+            EvictPolicy::Random => "random",
+        }
+    }
+}
+
 /// What a read promises that does not say it itself.
 ///
 /// The order of the variants is part of the stored format: append only.

@@ -1,5 +1,6 @@
 //! Settings of RocksDB, and why they are what they are.
 
+use rocksdb::statistics::StatsLevel;
 use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options};
 
 use super::super::{StorageError, Table};
@@ -83,6 +84,9 @@ impl RocksOptions {
         options.set_log_level(LogLevel::Warn);
         options.set_max_log_file_size(INFO_LOG_BYTES_MAX);
         options.set_keep_log_file_num(INFO_LOGS_KEPT);
+        // Counts, one for each core and without times: what they cost is within the noise of a put.
+        options.enable_statistics();
+        options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
         options.set_stats_dump_period_sec(0);
         options.set_stats_persist_period_sec(0);
         options

@@ -5,6 +5,7 @@ mod contract;
 mod memory_crash;
 mod model;
 mod rocks_crash;
+mod rocks_damage;
 mod rocks_flush;
 mod rocks_open;
 mod span;

@@ -86,6 +86,7 @@ impl Watches {
 
     /// Tells caches of one stream to drop something. Where the client does not read they are to end instead.
     pub(in crate::watch) fn tell_caches(&mut self, of_stream: &[(WatchKey, u64)], message: CacheInvalidate) {
+        self.given.to_caches += of_stream.len() as u64;
         let outbox = of_stream
             .first()
             .and_then(|(key, _)| self.get(*key))

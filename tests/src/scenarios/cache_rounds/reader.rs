@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate::{Client, Consistency, GetReply, Record};
+use quorate::{Client, Error};
 use rand::rngs::SmallRng;
 use rand::seq::IndexedRandom;
 use rand::{Rng, SeedableRng};
@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use super::keys;
 use super::shared::Shared;
 use super::writer::Writer;
-use crate::cache_check::{Asked, Place, Read, Seen, Source};
+use crate::cache_check::{Asked, Place, Read, Seen, ask, look_up};
 
 /// Between two reads of a task, in milliseconds.
 const PAUSE_MS: std::ops::Range<u64> = 1..6;
@@ -73,7 +73,7 @@ impl Reader {
         let answer = self.ask(&place, asked).await;
         let ended = self.shared.clock.now();
         match answer {
-            Answer::Seen(seen) => self.shared.reads.lock().push(Read {
+            Ok(Some(seen)) => self.shared.reads.lock().push(Read {
                 client: self.id,
                 place,
                 asked,
@@ -81,71 +81,16 @@ impl Reader {
                 ended,
                 seen,
             }),
-            Answer::NotCached => self.shared.attempts.lock().not_cached += 1,
-            Answer::Failed => self.shared.attempts.lock().reads_failed += 1,
+            Ok(None) => self.shared.attempts.lock().not_cached += 1,
+            Err(_) => self.shared.attempts.lock().reads_failed += 1,
         }
     }
 
-    async fn ask(&mut self, place: &Place, asked: Asked) -> Answer {
-        let get = || self.client.get(place.key.clone()).domain(place.domain.clone());
-        let (get, only) = match asked {
-            Asked::Strong => (get().consistency(Consistency::Strong), false),
-            Asked::Bounded(bound) => (get().consistency(Consistency::BoundedStale(bound)), false),
-            Asked::Local => (get().consistency(Consistency::Local), false),
-            Asked::CacheOnly(None) => (get().consistency(Consistency::Local), true),
-            // Half of them as a program does that is in a hurry.
-            Asked::CacheOnly(Some(bound)) if self.random.random_bool(0.5) => return self.look_up(place, bound),
-            Asked::CacheOnly(Some(bound)) => (get().consistency(Consistency::BoundedStale(bound)), true),
-        };
-        if !only {
-            return match get.await {
-                Ok(reply) => Answer::Seen(seen(reply)),
-                Err(_) => Answer::Failed,
-            };
-        }
-        match get.local_only() {
-            Ok(Some(reply)) => Answer::Seen(seen(reply)),
-            Ok(None) => Answer::NotCached,
-            Err(_) => Answer::Failed,
+    /// Half of the look-ups are made without a call.
+    async fn ask(&mut self, place: &Place, asked: Asked) -> Result<Option<Seen>, Error> {
+        match asked {
+            Asked::CacheOnly(Some(bound)) if self.random.random_bool(0.5) => Ok(look_up(&self.client, place, bound)),
+            asked => ask(&self.client, place, asked).await,
         }
     }
-
-    /// Without a call, where there is a cache.
-    fn look_up(&self, place: &Place, bound: Duration) -> Answer {
-        let cached = self.client.cache();
-        let cached = cached.and_then(|cache| cache.get(&place.domain, &place.key, bound));
-        match cached {
-            None => Answer::NotCached,
-            Some(cached) => Answer::Seen(Seen {
-                source: Source::Cache,
-                revision: cached.revision(),
-                record: cached.record().map(shown),
-                staleness: Some(cached.staleness()),
-            }),
-        }
-    }
-}
-
-enum Answer {
-    Seen(Seen),
-    NotCached,
-    Failed,
-}
-
-fn seen(reply: GetReply) -> Seen {
-    Seen {
-        source: match reply.source {
-            quorate::Source::Cache => Source::Cache,
-            quorate::Source::Leader => Source::Leader,
-            _ => Source::Replica,
-        },
-        revision: reply.revision,
-        record: reply.record.as_ref().map(shown),
-        // The longest there is: it cannot tell.
-        staleness: (reply.staleness != Duration::MAX).then_some(reply.staleness),
-    }
-}
-
-fn shown(record: &Record) -> (u64, bytes::Bytes) {
-    (record.mod_revision, record.value.clone())
 }

@@ -136,7 +136,7 @@ impl Canaries {
         let (data, client, peer) = (directory.path(), ports[0], ports[1]);
         let configuration = format!(
             "member_id = 1\ndata_directory = {data:?}\nlisten_client = \"127.0.0.1:{client}\"\n\
-             listen_peer = \"127.0.0.1:{peer}\"\n[[cluster.members]]\nid = 1\npeer = \"127.0.0.1:{peer}\"\n"
+             listen_peer = \"127.0.0.1:{peer}\"\nlisten_http = \"off\"\n[[cluster.members]]\nid = 1\npeer = \"127.0.0.1:{peer}\"\n"
         );
         let environment = [(trial::CANARY, "no-such-canary")];
         let ended = run_to_exit_with(&self.broken, &configuration, &environment, REFUSAL_DEADLINE).await;

@@ -126,7 +126,7 @@ impl Rounds {
         }
         let outcome = self.judge(victim, &met, &damage, fate).await?;
         let replaced = match outcome {
-            Outcome::Refused | Outcome::Stopped | Outcome::Failing => {
+            Outcome::Refused | Outcome::Stopped => {
                 format!(", replaced by {}", self.replace(victim).await?)
             }
             Outcome::Repaired | Outcome::Unnoticed => String::new(),
@@ -179,17 +179,16 @@ impl Rounds {
     }
 
     async fn judge(&mut self, victim: u64, met: &Met, damage: &Damage, fate: Fate) -> Result<Outcome, HarnessError> {
-        let mut said = met.said(&self.run.cluster, victim)?;
+        let said = met.said(&self.run.cluster, victim)?;
         let outcome = match fate {
             Fate::Ended { status, was_up } => {
                 fate::demand_an_orderly_end(victim, status, &said, damage)?;
                 if was_up { Outcome::Stopped } else { Outcome::Refused }
             }
             Fate::Failing(answer) => {
-                // Whoever reads the answer is told as well as whoever reads the log.
-                said.push_str(&answer);
-                self.run.cluster.kill9(victim)?;
-                Outcome::Failing
+                return Err(HarnessError::Broken(format!(
+                    "member {victim} goes on and fails reads after {damage}: {answer}\n{said}"
+                )));
             }
             Fate::Served if met.has_complained(&said) => Outcome::Repaired,
             Fate::Served => Outcome::Unnoticed,

@@ -17,10 +17,8 @@ const LINES_SHOWN: usize = 6;
 pub(super) enum Outcome {
     /// The member did not start, and said why.
     Refused,
-    /// It stopped when it met the damage, and said why.
+    /// It stopped when it or a read met the damage, and said why.
     Stopped,
-    /// It went on, and answered reads that met the damage with an error.
-    Failing,
     /// It put something right, and said so.
     Repaired,
     /// It said nothing. Whatever it has was read, and was right.
@@ -32,7 +30,6 @@ impl fmt::Display for Outcome {
         f.write_str(match self {
             Outcome::Refused => "refused to start",
             Outcome::Stopped => "stopped",
-            Outcome::Failing => "went on and failed reads",
             Outcome::Repaired => "put right",
             Outcome::Unnoticed => "unnoticed, all of it read and right",
         })
@@ -52,7 +49,7 @@ pub struct CorruptionReport {
 impl CorruptionReport {
     pub(super) fn count(&mut self, damage: &Damage, outcome: Outcome, said: &str) {
         *self.counts.entry((damage.place, outcome)).or_insert(0) += 1;
-        let ended = matches!(outcome, Outcome::Refused | Outcome::Stopped | Outcome::Failing);
+        let ended = matches!(outcome, Outcome::Refused | Outcome::Stopped);
         if ended && !damage.names().iter().any(|name| said.contains(name)) {
             let lines: Vec<&str> = said.lines().collect();
             let end = lines[lines.len().saturating_sub(LINES_SHOWN)..].join("\n");
@@ -72,7 +69,7 @@ impl CorruptionReport {
 
     /// Damages that the member noticed, in whatever way.
     pub fn noticed(&self) -> u64 {
-        [Outcome::Refused, Outcome::Stopped, Outcome::Failing, Outcome::Repaired]
+        [Outcome::Refused, Outcome::Stopped, Outcome::Repaired]
             .map(|outcome| self.of(outcome))
             .iter()
             .sum()

@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::HarnessError;
 use crate::nemesis::{Ability, FaultKind, Nemesis, Pace};
 use crate::watch_check::{Summary, Truth, Verdict, Watcher, check};
-use crate::watchers::{Clock, Connected, FUTURE, RawStream, SdkWatcher, Whims};
+use crate::watchers::{Clock, Connected, FUTURE, RawStream, SdkWatcher, Whims, random_asked};
 
 use super::witnessed;
 use super::witnessed::{MEMBERS, PATIENCE, WITNESS};
@@ -138,6 +138,7 @@ impl Run {
             let watcher = SdkWatcher {
                 name: format!("sdk-{number}"),
                 clients: clients.clone(),
+                wants: random_asked,
                 whims: self.random_whims(),
                 seed: self.random.random(),
                 clock: self.clock,

@@ -131,9 +131,16 @@ fn bookkeeping(node: &Node) -> Outcome {
         shard.cold
     );
     let cold_bytes: u32 = cold.values().sum();
+    let beside = shard.entries().map(|entry| entry.len() as u64 - 1).sum();
     let (counted, are) = (
         node.counted(),
-        [shard.len() as u64, bytes, cold.len() as u64, u64::from(cold_bytes)],
+        [
+            shard.len() as u64,
+            beside,
+            bytes,
+            cold.len() as u64,
+            u64::from(cold_bytes),
+        ],
     );
     ensure!(counted == are, "counted {counted:?}, are {are:?}");
     let orphans: usize = shard

@@ -22,7 +22,7 @@ fn a_value_is_hidden_at_its_end_and_dropped_later() {
     assert_eq!(node.shard.drop_ended(END_MS + DROP_AFTER_MS - 1, 10), 0);
     assert_eq!(node.shard.drop_ended(END_MS + DROP_AFTER_MS, 10), 1);
     assert_eq!((node.shard.len(), next_drop_ms(&node)), (0, None));
-    assert_eq!(node.counted(), [0; 4]);
+    assert_eq!(node.counted(), [0; 5]);
 }
 
 #[test]

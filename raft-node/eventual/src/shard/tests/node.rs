@@ -196,11 +196,12 @@ impl Node {
         live
     }
 
-    /// Entries, bytes, cold values and their bytes, as counted.
-    pub fn counted(&self) -> [u64; 4] {
+    /// Entries, values beside another, bytes, cold values and their bytes, as counted.
+    pub fn counted(&self) -> [u64; 5] {
         let counts = self.counts.domain(DOMAIN);
         [
             counts.entries(),
+            counts.siblings(),
             counts.bytes(),
             counts.cold_values(),
             counts.cold_bytes(),

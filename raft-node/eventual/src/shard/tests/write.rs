@@ -137,7 +137,7 @@ fn a_delete_with_a_context_takes_siblings_that_were_read() {
     assert_eq!(node.values(&register(0)), ["b"]);
     node.deletes(&register(0), None);
     assert!(node.values(&register(0)).is_empty());
-    assert_eq!((node.shard.len(), node.counted()), (0, [0; 4]));
+    assert_eq!((node.shard.len(), node.counted()), (0, [0; 5]));
 }
 
 #[test]

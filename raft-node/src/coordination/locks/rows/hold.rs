@@ -8,7 +8,8 @@ use crate::rows::{self, Key, Parts};
 use crate::storage::{Stage, StorageError, Table, View, corrupt};
 use crate::types::{LeaseId, Revision};
 
-const HOLD: u8 = 11;
+/// The kind of these rows.
+pub const HOLD_ROW: u8 = 11;
 
 /// Sets the row.
 pub fn put(stage: &mut dyn Stage, name: &str, token: Revision, id: AcquisitionId) {
@@ -61,7 +62,7 @@ pub fn all(
 }
 
 fn of_lock(name: &str) -> Key {
-    Key::of(HOLD).text(name)
+    Key::of(HOLD_ROW).text(name)
 }
 
 /// The key of the row.
@@ -75,7 +76,7 @@ pub fn key(name: &str, token: Revision, id: AcquisitionId) -> Vec<u8> {
 
 fn decode(stored: &[u8]) -> Result<(Revision, AcquisitionId), StorageError> {
     let parts = || {
-        let mut parts = Parts::of(HOLD, stored)?;
+        let mut parts = Parts::of(HOLD_ROW, stored)?;
         parts.text()?;
         let token = Revision(parts.number()?);
         let lease = LeaseId(parts.number()?);

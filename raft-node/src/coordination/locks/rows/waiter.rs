@@ -5,7 +5,8 @@ use crate::rows::{self, Key, Parts};
 use crate::storage::{Stage, StorageError, Table, View, corrupt};
 use crate::types::LeaseId;
 
-const WAITER: u8 = 13;
+/// The kind of these rows.
+pub const WAITER_ROW: u8 = 13;
 
 /// Sets the row.
 pub fn put(stage: &mut dyn Stage, name: &str, ticket: u64, id: AcquisitionId) {
@@ -25,13 +26,13 @@ pub fn first(view: &dyn View, name: &str) -> Result<Option<(u64, AcquisitionId)>
 
 /// What the keys of the waiters of a lock start with.
 pub fn of_lock(name: &str) -> Key {
-    Key::of(WAITER).text(name)
+    Key::of(WAITER_ROW).text(name)
 }
 
 /// Ticket and acquisition in a key.
 pub fn decode(stored: &[u8]) -> Result<(u64, AcquisitionId), StorageError> {
     let parts = || {
-        let mut parts = Parts::of(WAITER, stored)?;
+        let mut parts = Parts::of(WAITER_ROW, stored)?;
         parts.text()?;
         let ticket = parts.number()?;
         let lease = LeaseId(parts.number()?);

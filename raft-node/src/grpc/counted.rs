@@ -1,0 +1,153 @@
+//! Counts calls.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::future::BoxFuture;
+use http::{Request, Response};
+use quorate_proto::v1::call;
+use tonic::Code;
+use tower::{Layer, Service};
+
+use super::error;
+use crate::environment::{Clock, SystemClock};
+use crate::metrics::{Method, RpcCounts};
+
+/// Counts every gRPC call of a server.
+#[derive(Clone)]
+pub(super) struct CountCalls(pub(super) Arc<RpcCounts>);
+
+impl<S> Layer<S> for CountCalls {
+    type Service = Counted<S>;
+
+    fn layer(&self, inner: S) -> Counted<S> {
+        Counted {
+            inner,
+            counts: Arc::clone(&self.0),
+        }
+    }
+}
+
+/// A service whose calls are counted when the head of their answer is there: that is all of a unary call, and the beginning
+/// of one that streams.
+#[derive(Clone)]
+pub(super) struct Counted<S> {
+    inner: S,
+    counts: Arc<RpcCounts>,
+}
+
+impl<S, B, R> Service<Request<B>> for Counted<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = BoxFuture<'static, Result<S::Response, S::Error>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let call = Began::now(Method::of_path(request.uri().path()));
+        let counts = Arc::clone(&self.counts);
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let answer = answer.await;
+            let code = answer.as_ref().map_or(Code::Internal, code_of);
+            call.ended(&counts, code);
+            answer
+        })
+    }
+}
+
+/// A call that fails at once says so in its head; the code of every other comes behind its body.
+fn code_of<R>(answer: &Response<R>) -> Code {
+    let code = answer.headers().get("grpc-status");
+    code.map_or(Code::Ok, |code| Code::from_bytes(code.as_bytes()))
+}
+
+/// A call in work.
+#[derive(Clone, Copy)]
+pub(super) struct Began {
+    method: Method,
+    at: Duration,
+}
+
+impl Began {
+    pub(super) fn now(method: Method) -> Self {
+        Self {
+            method,
+            at: SystemClock.monotonic(),
+        }
+    }
+
+    pub(super) fn ended(self, counts: &RpcCounts, code: Code) {
+        let took = SystemClock.monotonic().saturating_sub(self.at);
+        counts.ended(self.method, code as i32, took);
+    }
+
+    /// A call of a stream ended with this answer.
+    pub(super) fn answered(self, counts: &RpcCounts, refused: Option<&quorate_proto::v1::Error>) {
+        let code = refused.map_or(Code::Ok, |refused| error::code(refused.code()));
+        self.ended(counts, code);
+    }
+}
+
+/// The method that a call of the stream stands for.
+pub(super) fn method_of(request: Option<&call::Request>) -> Method {
+    match request {
+        Some(call::Request::Get(_)) => Method::Get,
+        Some(call::Request::Put(_)) => Method::Put,
+        Some(call::Request::Delete(_)) => Method::Delete,
+        Some(call::Request::Range(_)) => Method::Range,
+        Some(call::Request::Txn(_)) => Method::Txn,
+        Some(call::Request::Compact(_)) => Method::Compact,
+        Some(call::Request::RegisterClient(_)) => Method::RegisterClient,
+        Some(call::Request::KeepAlive(_)) => Method::KeepAlive,
+        Some(call::Request::Query(_)) => Method::Query,
+        Some(call::Request::DomainCreate(_)) => Method::DomainCreate,
+        Some(call::Request::DomainList(_)) => Method::DomainList,
+        Some(call::Request::DomainGet(_)) => Method::DomainGet,
+        Some(call::Request::DomainChange(_)) => Method::DomainChange,
+        Some(call::Request::DomainDrop(_)) => Method::DomainDrop,
+        None => Method::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn called(path: &str, status: Option<&str>) -> Vec<(&'static str, &'static str, u64)> {
+        let status = status.map(str::to_owned);
+        let answering = tower::service_fn(move |_: Request<()>| {
+            let mut answer = Response::builder();
+            if let Some(status) = &status {
+                answer = answer.header("grpc-status", status);
+            }
+            std::future::ready(answer.body(()))
+        });
+        let counts = Arc::<RpcCounts>::default();
+        let mut service = CountCalls(Arc::clone(&counts)).layer(answering);
+        service
+            .call(Request::builder().uri(path).body(()).unwrap())
+            .await
+            .unwrap();
+        let mut seen = Vec::new();
+        counts.each(|method, code, count| seen.push((method, code, count)));
+        seen
+    }
+
+    #[tokio::test]
+    async fn a_call_counts_with_the_code_in_its_head() {
+        assert_eq!(called("/quorate.v1.Kv/Put", None).await, [("Kv/Put", "OK", 1)]);
+        assert_eq!(
+            called("/quorate.v1.Kv/Put", Some("14")).await,
+            [("Kv/Put", "UNAVAILABLE", 1)]
+        );
+        assert_eq!(called("/some/Thing", Some("12")).await, [("other", "UNIMPLEMENTED", 1)]);
+    }
+}

@@ -62,9 +62,9 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     };
     match verb {
         Verb::Completion(arguments) => completion::run(&arguments),
+        Verb::Certs(verb) => certs::run(&verb, &global),
         Verb::LogLevel(arguments) => runtime()?.block_on(log_level::run(arguments, &global)),
         Verb::Metrics(verb) => metrics::run(&verb, &global),
-        Verb::Certs(verb) => certs::run(&verb, &global),
         Verb::Config(verb) => config_print::run(&verb, &global),
         Verb::Bench(verb) => bench::run(&verb, &global),
         Verb::Server(arguments) => server::run(&arguments, &runtime()?),

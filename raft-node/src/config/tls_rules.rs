@@ -12,6 +12,9 @@ pub(super) enum Guard {
     ClientTls,
     /// `[tls.peer]`.
     PeerTls,
+    /// Nothing of its own: the pages show counts, and change nothing from another machine. A member whose clients have TLS may show
+    /// them beyond loopback.
+    Pages,
 }
 
 impl NodeConfig {
@@ -19,7 +22,7 @@ impl NodeConfig {
     /// formed.
     pub(super) fn check_exposure(&self, key: &str, address: &str, guard: Guard, problems: &mut Vec<Problem>) {
         let (guarded, section, make) = match guard {
-            Guard::ClientTls => (self.tls.client.is_set(), "[tls.client]", "certificate and key"),
+            Guard::ClientTls | Guard::Pages => (self.tls.client.is_set(), "[tls.client]", "certificate and key"),
             Guard::PeerTls => (self.tls.peer.is_set(), "[tls.peer]", "certificate, key and ca"),
         };
         if guarded || self.insecure_allow_non_loopback || is_loopback(address) {

@@ -97,6 +97,9 @@ impl NodeConfig {
             problems,
         );
         self.check_exposure("listen_peer", &self.listen_peer.to_string(), Guard::PeerTls, problems);
+        if let Some((key, address)) = http {
+            self.check_exposure(key, &address.to_string(), Guard::Pages, problems);
+        }
         if self.listen_client == self.listen_peer {
             problems.push(Problem::new(
                 "listen_peer",

@@ -68,7 +68,7 @@ pub struct Site {
     /// Connections to this site.
     pub(super) visitors: Open,
     /// Certificates.
-    pub tls: BothTlsCounts,
+    pub tls: Arc<BothTlsCounts>,
     pub(super) scrapes: Histogram,
 }
 
@@ -82,7 +82,7 @@ impl Site {
             clients: Open::default(),
             peers: Open::default(),
             visitors: Open::default(),
-            tls: BothTlsCounts::default(),
+            tls: Arc::default(),
             scrapes: Histogram::default(),
         })
     }

@@ -142,6 +142,7 @@ async fn serve(
     tokio::spawn(tls::follow(
         parts.sides.clone(),
         Duration::from_millis(config.tls.reload_interval_ms),
+        Arc::clone(&site.tls),
     ));
     let mut clients = tokio::spawn(grpc::serve_clients(
         api,

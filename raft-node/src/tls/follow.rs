@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use super::check::now_s;
 use super::{Side, Sides};
+use crate::metrics::{BothTlsCounts, TlsCounts};
 
 /// From then on it is said that a certificate expires.
 const WARN_BEFORE_S: i64 = 30 * 86_400;
@@ -15,8 +16,9 @@ const WARN_BEFORE_S: i64 = 30 * 86_400;
 const WARN_EVERY_S: i64 = 12 * 3600;
 
 /// Looks at the files at every `interval`, and on SIGHUP. Runs as long as the member; ends at once where there is no TLS.
-pub async fn follow(sides: Sides, interval: Duration) {
-    let mut followed: Vec<Followed> = sides.all().map(|side| Followed::new(Arc::clone(side))).collect();
+pub async fn follow(sides: Sides, interval: Duration, counts: Arc<BothTlsCounts>) {
+    let follow = |side: &Arc<Side>| Followed::new(Arc::clone(side), Arc::clone(&counts));
+    let mut followed: Vec<Followed> = sides.all().map(follow).collect();
     if followed.is_empty() {
         return;
     }
@@ -41,17 +43,27 @@ pub async fn follow(sides: Sides, interval: Duration) {
 
 struct Followed {
     side: Arc<Side>,
+    both: Arc<BothTlsCounts>,
     /// What was said last of files that cannot be used: it is said once.
     refused: Option<String>,
     warned_s: Option<i64>,
 }
 
 impl Followed {
-    fn new(side: Arc<Side>) -> Self {
+    fn new(side: Arc<Side>, both: Arc<BothTlsCounts>) -> Self {
         Self {
             side,
+            both,
             refused: None,
             warned_s: None,
+        }
+    }
+
+    fn counts(&self) -> &TlsCounts {
+        if self.side.is_of_members() {
+            &self.both.peer
+        } else {
+            &self.both.client
         }
     }
 
@@ -60,7 +72,7 @@ impl Followed {
         match self.side.refresh() {
             Refreshed::Same => {}
             Refreshed::Renewed(_) => {
-                self.side.count_renewed();
+                self.counts().reloaded.add(1);
                 self.refused = None;
                 self.warned_s = None;
                 let until = date(self.side.expires_unix_s());
@@ -68,7 +80,7 @@ impl Followed {
             }
             Refreshed::Kept(reason) => {
                 if self.refused.as_ref() != Some(&reason) {
-                    self.side.count_kept();
+                    self.counts().reload_failed.add(1);
                     tracing::warn!(
                         side,
                         reason,
@@ -78,7 +90,9 @@ impl Followed {
                 }
             }
         }
-        let left_s = self.side.expires_unix_s() - now_s;
+        let expires_s = self.side.expires_unix_s();
+        self.counts().set_expiry(u64::try_from(expires_s).unwrap_or_default());
+        let left_s = expires_s - now_s;
         let said = self.warned_s.is_some_and(|warned_s| now_s < warned_s + WARN_EVERY_S);
         if left_s > WARN_BEFORE_S || said {
             return;

@@ -1,7 +1,6 @@
 //! One port and its certificates.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use quorate_tls::{Credentials, Refreshed, Reloading};
 
@@ -50,8 +49,6 @@ impl Sides {
 pub struct Side {
     demands: Demands,
     reloading: Reloading,
-    renewed: AtomicU64,
-    kept: AtomicU64,
 }
 
 impl Side {
@@ -64,12 +61,7 @@ impl Side {
         if let Some(message) = first_problem(&demands, &reloading.current()) {
             return Err(problem(message));
         }
-        Ok(Some(Self {
-            demands,
-            reloading,
-            renewed: AtomicU64::new(0),
-            kept: AtomicU64::new(0),
-        }))
+        Ok(Some(Self { demands, reloading }))
     }
 
     /// `client` or `peer`.
@@ -97,22 +89,9 @@ impl Side {
         self.reloading.refresh_if(check)
     }
 
-    pub(super) fn count_renewed(&self) {
-        self.renewed.fetch_add(1, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_kept(&self) {
-        self.kept.fetch_add(1, Ordering::Relaxed);
-    }
-
     /// Seconds since 1970 at which this member's own certificate expires.
     pub fn expires_unix_s(&self) -> i64 {
         let credentials = self.credentials();
         credentials.pair.as_ref().map_or(0, |pair| pair.certificate.not_after_s)
-    }
-
-    /// How often new files were taken up, and how often they could not be used.
-    pub fn reloads(&self) -> (u64, u64) {
-        (self.renewed.load(Ordering::Relaxed), self.kept.load(Ordering::Relaxed))
     }
 }

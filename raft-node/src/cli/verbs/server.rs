@@ -8,7 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::exit::{Exit, Failure};
 use crate::cli::setting_flags::{self, SettingFlags};
-use crate::{logging, node};
+use crate::{logging, node, tls};
 
 /// A member's flags.
 #[derive(Args, Debug)]
@@ -24,7 +24,7 @@ pub struct ServerArguments {
 /// Runs a member until it is told to stop.
 pub fn run(arguments: &ServerArguments, runtime: &Runtime) -> Result<Exit, Failure> {
     let config = arguments.flags.load()?.config;
-    crate::tls::check(&config).map_err(setting_flags::failure)?;
+    tls::check(&config).map_err(setting_flags::failure)?;
     logging::start(&config.log).map_err(|error| Failure::local(error.to_string()))?;
     #[cfg(feature = "canaries")]
     crate::canary::choose().map_err(Failure::local)?;

@@ -36,7 +36,10 @@ pub(super) fn connections(page: &mut Page, site: &Site) {
         if let Some(expiry) = tls.expiry() {
             page.number(table::TLS_CERTIFICATE_EXPIRY, &[side], expiry);
         }
-        page.number(table::TLS_RELOADS, &["ok"], tls.reloaded.get());
-        page.number(table::TLS_RELOADS, &["failed"], tls.reload_failed.get());
     }
+    let (client, peer) = (&site.tls.client, &site.tls.peer);
+    let ok = client.reloaded.get() + peer.reloaded.get();
+    page.number(table::TLS_RELOADS, &["ok"], ok);
+    let failed = client.reload_failed.get() + peer.reload_failed.get();
+    page.number(table::TLS_RELOADS, &["failed"], failed);
 }

@@ -152,21 +152,22 @@ impl Routing {
             return false;
         };
         let ready = hinted.is_ready(Instant::now());
-        self.table.write().leader = Some(hinted);
+        let mut table = self.table.write();
+        // If the hint is worth nothing, the search goes on behind who gave it: it would give the same again.
+        table.turn_from(refused_by);
+        table.leader = Some(hinted);
         ready
     }
 
-    /// The endpoint failed a call: it is no longer taken for the leader, and the search goes on behind it.
+    /// The endpoint failed a call: it is no longer taken for the leader, and the search does not go on with it. Where a hint led
+    /// there the search has come further already, and does not go back.
     pub(crate) fn distrust(&self, endpoint: &Arc<Endpoint>) {
         let mut table = self.table.write();
-        if table
-            .leader
-            .as_ref()
-            .is_some_and(|leader| Arc::ptr_eq(leader, endpoint))
-        {
-            table.leader = None;
+        let led = table.leader.take_if(|leader| Arc::ptr_eq(leader, endpoint)).is_some();
+        let next = table.endpoints.get(table.cursor);
+        if !led || next.is_some_and(|next| Arc::ptr_eq(next, endpoint)) {
+            table.turn_from(endpoint);
         }
-        table.turn_from(endpoint);
     }
 
     /// The endpoint does not serve a stream, which says nothing about who leads: the search goes on behind it.
@@ -268,6 +269,21 @@ mod tests {
         let refused_by = routing.learn(ADDRESSES[0]).unwrap();
         assert!(!routing.redirect(&refused_by, Some(ADDRESSES[0])));
         assert_eq!(picked(&routing), ADDRESSES[1]);
+    }
+
+    /// Both are cut off from the others, of whom one leads.
+    #[tokio::test]
+    async fn a_deposed_leader_and_who_believes_in_it_do_not_keep_a_call_to_themselves() {
+        let routing = routing();
+        let [deposed, believer, _] = ADDRESSES.map(|address| routing.learn(address).unwrap());
+        routing.confirm_leader(&deposed);
+        let next = |avoid| routing.pick(Route::Leader, Some(avoid), Instant::now()).unwrap();
+        assert!(!routing.redirect(&deposed, None));
+        assert_eq!(next(&deposed).address(), believer.address());
+        assert!(routing.redirect(&believer, Some(deposed.address())));
+        assert_eq!(next(&believer).address(), deposed.address());
+        assert!(!routing.redirect(&deposed, None));
+        assert_eq!(next(&deposed).address(), ADDRESSES[2]);
     }
 
     #[tokio::test]

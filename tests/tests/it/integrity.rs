@@ -17,7 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Changes the value of every key in a member's state, with good checksums, as a bug or a stray hand might.
 fn tamper_with_values(data: &Path) {
     let current = fs::read_to_string(data.join("state/CURRENT")).unwrap();
-    let engine = RocksEngine::open(&data.join("state").join(current.trim()), RocksOptions::default()).unwrap();
+    let number = current.split_whitespace().next().unwrap();
+    let engine = RocksEngine::open(&data.join("state").join(number), RocksOptions::default()).unwrap();
     let mut batch = Batch::new();
     let mut visit = |key: &[u8], value: &[u8]| {
         let mut record: Record = codec::decode(value).unwrap();

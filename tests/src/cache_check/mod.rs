@@ -12,7 +12,7 @@
 //! | source | a strong read is answered by the leader or a replica, a look-up in the cache by the cache |
 //! | strong | a strong read is not older than what was known when it began |
 //! | bounded | a read of bounded staleness is not older than what was known that long before it began |
-//! | staleness | nor older than what was known as long before it began as it says itself; which is within the bound, or no longer than the read waited for a proof |
+//! | staleness | nor older than what was known as long before it began as it says itself; which is within the bound, but for the time that the read took |
 //! | monotonic | no answer is older than what its client had been shown before |
 //! | own | nor older than what its client had written |
 //! | coherent | an answer of a cache whose coherence is strong is not older than a write of its key, in a coherent domain, that was acknowledged before the read began |

@@ -298,8 +298,8 @@ fn an_answer_that_had_to_be_proved_may_say_that_this_took_longer_than_its_bound(
         let case = Case::new(Coherence::Eventual);
         case.read(2, "a", asked, Source::Replica, 130..150, 3, Some(staleness_ms))
     };
-    case(21).passes();
-    case(22).breaks(Property::Staleness);
+    case(26).passes();
+    case(27).breaks(Property::Staleness);
 }
 
 #[test]

@@ -124,7 +124,11 @@ async fn what_one_member_has_is_saved_without_a_quorum_and_becomes_a_cluster() {
     // The others come back with what they had: they belong to a cluster that is no more.
     cluster.restart(1).unwrap();
     cluster.restart(2).unwrap();
-    let client = cluster.client_of(1).await.unwrap();
+    let client = wait::until("member 1 to serve clients", PATIENCE, async || {
+        cluster.client_of(1).await
+    })
+    .await
+    .unwrap();
     wait::until("a write without the others", PATIENCE, async || {
         client.put("k", "w").await.map(drop)
     })

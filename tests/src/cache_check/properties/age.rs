@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Answer, violation};
-use crate::cache_check::record::Asked;
+use crate::cache_check::record::{Asked, Source};
 use crate::cache_check::verdict::{Property, Violation};
 use crate::watch_check::Acks;
 
@@ -40,13 +40,20 @@ pub(super) fn bounded(answer: &Answer<'_>, known: &Acks) -> Option<Violation> {
     missed(answer, known, bound).map(|revision| say(Property::Bounded, answer, revision))
 }
 
+fn allowed(bound: Duration, waited: Duration, source: Source) -> Duration {
+    match source {
+        Source::Cache => bound.max(waited),
+        Source::Replica | Source::Leader => bound + waited,
+    }
+}
+
 pub(super) fn staleness(answer: &Answer<'_>, known: &Acks) -> Option<Violation> {
     let read = answer.read;
     let staleness = read.seen.staleness?;
-    // Whoever has no proof at hand gets one while the read waits: then it is as old as that took, and the bound is kept.
+    // A member decides by the bound, and says how old it is when the answer is made; a cache does both at once.
     let waited = read.ended.saturating_sub(read.began) + TOLD_IN;
     if let Asked::Bounded(bound) | Asked::CacheOnly(Some(bound)) = read.asked
-        && staleness > bound.max(waited)
+        && staleness > allowed(bound, waited, read.seen.source)
     {
         let what = format!("it says that it is {staleness:?} old: {read:?}");
         return Some(violation(Property::Staleness, what));

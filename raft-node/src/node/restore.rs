@@ -112,11 +112,12 @@ pub async fn restore(saved: &Path, config: &NodeConfig, revision_jump: u64) -> R
 
 /// As other members are to reach it.
 fn peer_address(config: &NodeConfig) -> String {
-    let founders = config.cluster.members.iter();
-    let own = founders
-        .filter(|founder| founder.id == config.member_id)
-        .map(|own| own.peer.clone());
-    own.last().unwrap_or_else(|| config.listen_peer.to_string())
+    let own = config
+        .cluster
+        .members
+        .iter()
+        .find(|founder| founder.id == config.member_id);
+    own.map_or_else(|| config.listen_peer.to_string(), |own| own.peer.clone())
 }
 
 fn is_occupied(data: &Path) -> io::Result<bool> {

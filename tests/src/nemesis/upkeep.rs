@@ -115,12 +115,15 @@ impl Nemesis {
             false => self.cluster.kill9(victim)?,
         }
         pace.wait_for_more("while a member is away").await?;
-        let has = match partitions {
-            true => self.status(victim).await?.log_last_index,
-            false => 0,
-        };
+        let others: Vec<u64> = others.into_iter().filter(|id| Some(*id) != self.witness).collect();
+        // A member that is down tells nobody where its log ends. It ends no later than that of the others now, as far as
+        // it is the same log: they have gone on without it.
+        let mut has = 0;
+        for other in &others {
+            has = has.max(self.status(*other).await?.log_last_index);
+        }
         let mut first = Vec::new();
-        for other in others.into_iter().filter(|id| Some(*id) != self.witness) {
+        for other in others {
             let condition = format!("forget what {victim} lacks after index {has}");
             let forgot = self.until_status(&condition, other, |status| {
                 (status.log_first_index > has + 1).then_some(status.log_first_index)
@@ -144,7 +147,7 @@ impl Nemesis {
         Ok(Happened {
             victims: vec![victim],
             evidence: format!(
-                "it had the log up to {has}, the others from {first:?} (member, index) on, and it installed a snapshot"
+                "its log ended at {has} at the latest, that of the others began at {first:?} (member, index); it installed a snapshot"
             ),
         })
     }

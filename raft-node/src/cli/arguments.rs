@@ -5,8 +5,9 @@ use clap::{Parser, Subcommand};
 use super::connect::Global;
 use super::exit::EXIT_CODES;
 use super::verbs::{
-    assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
-    log_level, member, memory, metrics, put, queue, range, run, server, snapshot, sync, txn, wait, watch, worker,
+    assign, bench, certs, compact, completion, config_print, del, demo, dev, doctor, domain, elect, eventual, get,
+    lease, lock, log_level, member, memory, metrics, put, queue, range, run, server, snapshot, sync, txn, wait, watch,
+    worker,
 };
 
 /// A replicated store for coordination.
@@ -84,6 +85,8 @@ pub enum Verb {
     Member(member::MemberVerb),
     /// How each endpoint is doing
     Status,
+    /// Look for what usually goes wrong, in the cluster or on this machine, and say what to do
+    Doctor(doctor::DoctorArguments),
     /// Save the store
     #[command(subcommand)]
     Snapshot(snapshot::SnapshotVerb),

@@ -10,9 +10,9 @@ use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
 use super::output::Format;
 use super::verbs::{
-    assign, bench, certs, compact, completion, config_print, del, demo, dev, domain, elect, eventual, get, lease, lock,
-    log_level, member, memory, metrics, put, queue, range, run as run_verb, server, snapshot, status, sync, txn, wait,
-    watch, worker,
+    assign, bench, certs, compact, completion, config_print, del, demo, dev, doctor, domain, elect, eventual, get,
+    lease, lock, log_level, member, memory, metrics, put, queue, range, run as run_verb, server, snapshot, status,
+    sync, txn, wait, watch, worker,
 };
 
 /// What the binary does.
@@ -92,6 +92,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Memory(arguments) => runtime()?.block_on(memory::run(arguments, &global)),
         Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
         Verb::Status => runtime()?.block_on(status::run(&global)),
+        Verb::Doctor(arguments) => runtime()?.block_on(doctor::run(arguments, &global)),
         Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),
     }
 }

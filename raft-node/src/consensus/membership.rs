@@ -275,7 +275,7 @@ impl Membership {
         let answer = self
             .network
             .client(id, &address)
-            .identify(request)
+            .identify_newcomer(request)
             .await
             .map_err(|status| {
                 refused(format!(

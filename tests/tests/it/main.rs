@@ -12,6 +12,7 @@ mod cache_rounds;
 mod campaign;
 mod corruption;
 mod deploy;
+mod doctor;
 mod domains;
 mod durability;
 mod eventual;

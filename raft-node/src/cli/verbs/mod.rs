@@ -9,6 +9,7 @@ pub mod config_print;
 pub mod del;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod domain;
 pub mod elect;
 pub mod eventual;

@@ -29,6 +29,10 @@ use crate::types::{DirectoryId, MemberId};
 pub(super) const MESSAGE_BYTES_MAX: usize = 64 << 20;
 /// Votes and transfers that take longer are of no more use.
 const CALL_TIMEOUT: Duration = Duration::from_millis(500);
+/// A member that is to be added may have been started a moment ago, and a packet that is lost on the way to it is sent again
+/// after a second, which is as long as a connection may take to be made: it is called so often.
+const IDENTIFY_CALLS_MAX: usize = 4;
+const IDENTIFY_PAUSE: Duration = Duration::from_millis(100);
 
 type RpcError = RPCError<TypeConfig>;
 
@@ -104,6 +108,20 @@ impl PeerClient {
         Ok(answer
             .map_err(|status| Status::new(status.code(), reason(&status)))?
             .into_inner())
+    }
+
+    /// [`identify`](Self::identify), again a few times while nobody answers.
+    pub async fn identify_newcomer(
+        &mut self,
+        request: proto::IdentifyRequest,
+    ) -> Result<proto::IdentifyResponse, Status> {
+        for _ in 1..IDENTIFY_CALLS_MAX {
+            match self.identify(request).await {
+                Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(IDENTIFY_PAUSE).await,
+                answered => return answered,
+            }
+        }
+        self.identify(request).await
     }
 
     /// One heartbeat or read-index probe over the shared lane.

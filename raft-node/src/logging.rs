@@ -120,6 +120,11 @@ fn parsed(filter: &str) -> Result<EnvFilter, LogError> {
     if let Some(word) = filter.split(',').map(str::trim).find(bare) {
         return Err(wrong(format!("{word:?} is no level")));
     }
+    // To the library a module without a level is one of which everything is written.
+    let unsaid = |part: &&str| part.ends_with('=');
+    if let Some(word) = filter.split(',').map(str::trim).find(unsaid) {
+        return Err(wrong(format!("{word:?} names no level")));
+    }
     EnvFilter::try_new(filter).map_err(|error| wrong(error.to_string()))
 }
 
@@ -129,7 +134,7 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused_and_says_how_one_looks() {
-        for wrong in ["", "verbose", "info,verbose", "quorate_node=loud", &"x".repeat(5000)] {
+        for wrong in ["", "verbose", "info,verbose", "quorate_node=loud", "quorate_node=", &"x".repeat(5000)] {
             let error = parsed(wrong).unwrap_err().to_string();
             assert!(
                 error.contains("is not a filter") && error.contains("quorate_node::consensus=debug"),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use clap::error::ErrorKind;
+use tokio::runtime::Runtime;
 
 use super::arguments::{Arguments, Verb};
 use super::exit::{Exit, Failure};
@@ -63,7 +64,7 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
     match verb {
         Verb::Completion(arguments) => completion::run(&arguments),
         Verb::Certs(verb) => certs::run(&verb, &global),
-        Verb::LogLevel(arguments) => runtime()?.block_on(log_level::run(arguments, &global)),
+        Verb::LogLevel(arguments) => in_time(runtime()?, log_level::run(arguments, &global)),
         Verb::Metrics(verb) => metrics::run(&verb, &global),
         Verb::Config(verb) => config_print::run(&verb, &global),
         Verb::Bench(verb) => bench::run(&verb, &global),
@@ -71,28 +72,35 @@ fn run(arguments: Arguments) -> Result<Exit, Failure> {
         Verb::Dev(arguments) => runtime()?.block_on(dev::run(arguments)),
         Verb::Demo(arguments) => runtime()?.block_on(demo::run(arguments, &global)),
         Verb::DemoWorker(arguments) => runtime()?.block_on(demo::hold_files(arguments, &global)),
-        Verb::Put(arguments) => runtime()?.block_on(put::run(arguments, &global)),
-        Verb::Get(arguments) => runtime()?.block_on(get::run(arguments, &global)),
-        Verb::Del(arguments) => runtime()?.block_on(del::run(arguments, &global)),
-        Verb::Range(arguments) => runtime()?.block_on(range::run(arguments, &global)),
-        Verb::Txn(arguments) => runtime()?.block_on(txn::run(arguments, &global)),
-        Verb::Watch(arguments) => runtime()?.block_on(watch::run(arguments, &global)),
-        Verb::Wait(arguments) => runtime()?.block_on(wait::run(arguments, &global)),
-        Verb::Compact(arguments) => runtime()?.block_on(compact::run(&arguments, &global)),
-        Verb::Lease(verb) => runtime()?.block_on(lease::run(verb, &global)),
-        Verb::Worker(verb) => runtime()?.block_on(worker::run(verb, &global)),
-        Verb::Assign(arguments) => runtime()?.block_on(assign::run(arguments, &global)),
-        Verb::Lock(arguments) => runtime()?.block_on(lock::run(arguments, &global)),
-        Verb::Elect(arguments) => runtime()?.block_on(elect::run(arguments, &global)),
-        Verb::Queue(verb) => runtime()?.block_on(queue::run(verb, &global)),
-        Verb::Run(arguments) => runtime()?.block_on(run_verb::run(arguments, &global)),
-        Verb::Domain(verb) => runtime()?.block_on(domain::run(verb, &global)),
-        Verb::Eventual(verb) => runtime()?.block_on(eventual::run(verb, &global)),
-        Verb::Sync(verb) => runtime()?.block_on(sync::run(verb, &global)),
-        Verb::Memory(arguments) => runtime()?.block_on(memory::run(arguments, &global)),
-        Verb::Member(verb) => runtime()?.block_on(member::run(verb, &global)),
-        Verb::Status => runtime()?.block_on(status::run(&global)),
-        Verb::Doctor(arguments) => runtime()?.block_on(doctor::run(arguments, &global)),
-        Verb::Snapshot(verb) => runtime()?.block_on(snapshot::run(verb, &global)),
+        Verb::Put(arguments) => in_time(runtime()?, put::run(arguments, &global)),
+        Verb::Get(arguments) => in_time(runtime()?, get::run(arguments, &global)),
+        Verb::Del(arguments) => in_time(runtime()?, del::run(arguments, &global)),
+        Verb::Range(arguments) => in_time(runtime()?, range::run(arguments, &global)),
+        Verb::Txn(arguments) => in_time(runtime()?, txn::run(arguments, &global)),
+        Verb::Watch(arguments) => in_time(runtime()?, watch::run(arguments, &global)),
+        Verb::Wait(arguments) => in_time(runtime()?, wait::run(arguments, &global)),
+        Verb::Compact(arguments) => in_time(runtime()?, compact::run(&arguments, &global)),
+        Verb::Lease(verb) => in_time(runtime()?, lease::run(verb, &global)),
+        Verb::Worker(verb) => in_time(runtime()?, worker::run(verb, &global)),
+        Verb::Assign(arguments) => in_time(runtime()?, assign::run(arguments, &global)),
+        Verb::Lock(arguments) => in_time(runtime()?, lock::run(arguments, &global)),
+        Verb::Elect(arguments) => in_time(runtime()?, elect::run(arguments, &global)),
+        Verb::Queue(verb) => in_time(runtime()?, queue::run(verb, &global)),
+        Verb::Run(arguments) => in_time(runtime()?, run_verb::run(arguments, &global)),
+        Verb::Domain(verb) => in_time(runtime()?, domain::run(verb, &global)),
+        Verb::Eventual(verb) => in_time(runtime()?, eventual::run(verb, &global)),
+        Verb::Sync(verb) => in_time(runtime()?, sync::run(verb, &global)),
+        Verb::Memory(arguments) => in_time(runtime()?, memory::run(arguments, &global)),
+        Verb::Member(verb) => in_time(runtime()?, member::run(verb, &global)),
+        Verb::Status => in_time(runtime()?, status::run(&global)),
+        Verb::Doctor(arguments) => in_time(runtime()?, doctor::run(arguments, &global)),
+        Verb::Snapshot(verb) => in_time(runtime()?, snapshot::run(verb, &global)),
     }
+}
+
+/// A name that is still being looked up is of no interest once the verb is done: it does not hold the process.
+fn in_time(runtime: Runtime, verb: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let ended = runtime.block_on(verb);
+    runtime.shutdown_background();
+    ended
 }

@@ -28,10 +28,15 @@ impl Nemesis {
         let key = format!("{KEYS}low");
         let before = client.put(key.as_str(), "before").await;
         before.map_err(HarnessError::call("write while there is space"))?;
-        for id in &victims {
-            self.cluster.fill_disk(*id, SMALL_RESERVE_BYTES / 2)?;
-        }
-        wait::until("writes to be refused", NOTICED, async || refused(&client, &key).await).await?;
+        wait::until("writes to be refused", NOTICED, async || {
+            // What a member deletes meanwhile, and what it deleted before, is room again a moment later.
+            for id in &victims {
+                let filled = self.cluster.fill_disk(*id, SMALL_RESERVE_BYTES / 2);
+                filled.map_err(|error| error.to_string())?;
+            }
+            refused(&client, &key).await
+        })
+        .await?;
         let deleted = client.delete(key.as_str()).await;
         deleted.map_err(HarnessError::call("delete while there is no space"))?;
         let (leader, _) = self.leader_and_term().await?;

@@ -2,6 +2,7 @@
 
 use quorate::ErrorKind;
 use quorate_tests::cluster::Cluster;
+use tokio::net::{TcpListener, TcpStream};
 
 #[tokio::test]
 async fn a_learner_catches_up_and_is_promoted() {
@@ -22,6 +23,28 @@ async fn a_learner_catches_up_and_is_promoted() {
     let members = client.member_promote(4).await.unwrap();
     assert_eq!(members.iter().filter(|member| member.voter).count(), 4);
     cluster.wait_for_equal_state().await.unwrap();
+}
+
+/// A machine whose first connection breaks, as when a packet is lost on a way that was never taken before.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_member_whose_first_connection_breaks_is_added_all_the_same() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    cluster.start_joining(4).await.unwrap();
+    let member = cluster.member(4).unwrap().peer_address().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let passing = tokio::spawn(async move {
+        drop(listener.accept().await.unwrap());
+        loop {
+            let (mut from, _) = listener.accept().await.unwrap();
+            let mut to = TcpStream::connect(&member).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    let members = client.member_add(4, &address).await.unwrap();
+    assert!(members.iter().any(|member| member.id == 4));
+    passing.abort();
 }
 
 #[tokio::test]

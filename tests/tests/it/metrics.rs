@@ -261,6 +261,8 @@ async fn queues_beyond_the_limit_of_names_are_counted_together() {
     );
     assert_eq!([ready("c"), ready("d")], [None, None]);
     assert_eq!(page.sum("quorate_queues", &[]), Some(4.0));
+    let dead = |queue: &str| page.sum("quorate_queue_dead_total", &[&format!("queue=\"{queue}\"")]);
+    assert_eq!([dead("a"), dead("b"), dead("c")], [Some(0.0), Some(0.0), None]);
 }
 
 async fn ready(cluster: &Cluster, id: u64, wanted: u16, words: &[&str]) {

@@ -1,5 +1,6 @@
 //! Leases, locks, queues, workers.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use super::super::site::Observed;
@@ -24,16 +25,32 @@ pub(super) fn put(page: &mut Page, observed: &Observed, names_max: usize) -> Res
     page.number(table::QUEUES, &[], counts.queues());
     page.number(table::WORKERS, &[], counts.workers());
     page.number(table::ASSIGNMENTS, &[], counts.tasks());
+    let engine = observed.store.engine();
+    let log_time = log_time(observed);
+    let shown = queues(page, engine.view().as_ref(), counts, log_time, names_max)?;
+    happened_to_items(page, counts, &shown, names_max);
+    Ok(())
+}
+
+/// Of a queue to whose items nothing happened yet it is said, too: what begins at 0 is seen to rise.
+fn happened_to_items(page: &mut Page, counts: &StateCounts, queues: &[String], names_max: usize) {
     for (metric, by_queue) in [
         (table::QUEUE_REDELIVERED, &counts.redelivered),
         (table::QUEUE_DEAD, &counts.dead),
     ] {
+        let mut of_others = BTreeMap::new();
+        by_queue.each(|queue, count| {
+            of_others.insert(queue.to_owned(), count);
+        });
         let mut names = Names::new(names_max);
-        by_queue.each(|queue, count| page.number(metric, &[names.label(queue)], count));
+        for queue in queues {
+            let count = of_others.remove(queue).unwrap_or(0);
+            page.number(metric, &[names.label(queue)], count);
+        }
+        for (queue, count) in &of_others {
+            page.number(metric, &[names.label(queue)], *count);
+        }
     }
-    let engine = observed.store.engine();
-    let log_time = log_time(observed);
-    queues(page, engine.view().as_ref(), counts, log_time, names_max)
 }
 
 /// While nothing is written no entry says how late it is; a leader knows without one.
@@ -46,14 +63,14 @@ fn log_time(observed: &Observed) -> LogTimeMs {
     observed.clock.log_time(term).max(applied)
 }
 
-/// The first queues by name are read, at most `names_max`; the others are what is left of the counts of all.
+/// The first queues by name are read, at most `names_max`, and returned; the others are what is left of the counts of all.
 fn queues(
     page: &mut Page,
     view: &dyn View,
     counts: &StateCounts,
     log_time: LogTimeMs,
     names_max: usize,
-) -> Result<(), StorageError> {
+) -> Result<Vec<String>, StorageError> {
     let mut rest = counts.items();
     let mut shown: Vec<(String, QueueRow)> = Vec::new();
     if names_max > 0 {
@@ -84,5 +101,5 @@ fn queues(
             page.number(table::QUEUE_ITEMS, &[OTHER, state], items);
         }
     }
-    Ok(())
+    Ok(shown.into_iter().map(|(name, _)| name).collect())
 }

@@ -166,11 +166,17 @@ fn what_one_member_alone_has_is_found() {
     let (of, ..) = complaint(&with_third(|answer| answer.status.disk_free_bytes = 1 << 30));
     assert_eq!(of, "disks");
     let (of, verdict, found) = complaint(&with_third(|answer| answer.status.alarms = vec!["no space".to_owned()]));
-    assert_eq!((of.as_str(), verdict, found.as_str()), ("member 3", Verdict::Bad, "no space"));
+    assert_eq!(
+        (of.as_str(), verdict, found.as_str()),
+        ("member 3", Verdict::Bad, "no space")
+    );
     let mut behind = with_third(|answer| answer.status.applied_index = 0);
     behind.visits[0].answer.as_mut().unwrap().status.committed_index = 20_000;
     let (of, _, found) = complaint(&behind);
-    assert_eq!((of.as_str(), found.as_str()), ("member 3", "it has 20000 entries of the log yet to apply"));
+    assert_eq!(
+        (of.as_str(), found.as_str()),
+        ("member 3", "it has 20000 entries of the log yet to apply")
+    );
 }
 
 #[test]
@@ -188,7 +194,10 @@ fn clocks_are_compared_with_each_other_and_with_the_one_here_as_far_as_round_tri
         visit.answer.as_mut().unwrap().ahead_ms = Some(5000);
     }
     let (_, _, found) = complaint(&here);
-    assert!(found.starts_with("members are no more than 0 ms apart, but not"), "{found}");
+    assert!(
+        found.starts_with("members are no more than 0 ms apart, but not"),
+        "{found}"
+    );
     let unsaid = with_third(|answer| answer.ahead_ms = None);
     assert_eq!(complaints(&unsaid), []);
 }

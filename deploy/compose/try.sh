@@ -219,6 +219,7 @@ fi
 
 # --- Upgraded -----------------------------------------------------------------------------------------------------------
 
+wait_for "members 1, 2 and 4 are well" well "$members"
 # The script for operators, with a command line that looks from inside the network.
 cat >"$work/quorate" <<WRAPPER
 #!/bin/sh

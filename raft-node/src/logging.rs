@@ -134,7 +134,14 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused_and_says_how_one_looks() {
-        for wrong in ["", "verbose", "info,verbose", "quorate_node=loud", "quorate_node=", &"x".repeat(5000)] {
+        for wrong in [
+            "",
+            "verbose",
+            "info,verbose",
+            "quorate_node=loud",
+            "quorate_node=",
+            &"x".repeat(5000),
+        ] {
             let error = parsed(wrong).unwrap_err().to_string();
             assert!(
                 error.contains("is not a filter") && error.contains("quorate_node::consensus=debug"),

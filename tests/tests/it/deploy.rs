@@ -1,4 +1,5 @@
-//! What is in `deploy/` fits together: alerts and their pages, dashboards and the metrics there are, the unit of systemd.
+//! What is in `deploy/` fits together: alerts and their pages, dashboards and the metrics there are, the unit of systemd; and the
+//! guide of operators is true.
 //!
 //! Programs of others (promtool, systemd-analyze, shellcheck) check what is theirs, where they are installed; a test that could
 //! not ask one says so.
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use queries::{Query, dashboards, rules};
+use quorate_tests::cluster::server_binary;
 use serde_json::Value;
 
 /// A folder or a file of `deploy/`.
@@ -194,6 +196,24 @@ fn scripts_are_as_shellcheck_wants_them() {
     if let Some(output) = ask(Command::new("shellcheck").args(&scripts)) {
         content(&output);
     }
+}
+
+/// Where there can be no network of its own, the script says so and exits with this.
+const NOT_TRIED: i32 = 77;
+
+#[test]
+fn the_guide_of_operators_is_carried_out_as_it_is_written() {
+    let mut script = Command::new("bash");
+    script
+        .arg(deployed("operations_try.sh"))
+        .env("QUORATE_BIN", server_binary().unwrap());
+    let output = ask(&mut script).unwrap();
+    if output.status.code() == Some(NOT_TRIED) {
+        eprintln!("{}", String::from_utf8_lossy(&output.stderr));
+        return;
+    }
+    let said = content(&output);
+    assert!(said.ends_with("the guide was carried out as it is written\n"), "{said}");
 }
 
 #[test]

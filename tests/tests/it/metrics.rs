@@ -5,7 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use metrics_exporter_prometheus::PrometheusBuilder;
-use quorate::{CacheSettings, Client, Consistency, Keys, NewItem, QueueConfig, Strategy, Tier};
+use quorate::{CacheSettings, Client, Consistency, Evict, EvictPolicy, Keys, NewItem, QueueConfig, Strategy, Tier};
 use quorate_tests::cluster::{Cluster, MetricsPage, Settings, http_get, server_binary};
 use quorate_tests::wait;
 use serde_json::Value;
@@ -235,6 +235,61 @@ async fn every_metric_of_the_table_is_on_the_page_and_moves_with_what_it_counts(
         assert!(of("quorate_leader_changes_total").unwrap() >= 1.0);
     }
     drop(kept);
+}
+
+/// A cache makes room; a member is away until it needs a snapshot, and the eventual tier heals.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_happens_seldom_is_counted_when_it_does() {
+    let mut cluster = Cluster::start_with(Settings::of(3).with_early_snapshots())
+        .await
+        .unwrap();
+    let client = cluster.client_of(1).await.unwrap();
+    let small = client.domains().create("small", Tier::Eventual).volatile();
+    let small = small.entries_max(100).evict(Evict::Drop, EvictPolicy::Lru);
+    small.await.unwrap();
+    for number in 0..200 {
+        wait::until("the small domain to take an entry", PATIENCE, async || {
+            let put = client.eventual_in("small").put(number.to_string(), "v").await;
+            put.map(drop).map_err(|error| error.to_string())
+        })
+        .await
+        .unwrap();
+    }
+    let evicted = &["domain=\"small\"", "policy=\"lru\""];
+    rises(&cluster, "quorate_evictions_total", evicted).await;
+
+    for seldom in [
+        "quorate_snapshots_installed_total",
+        "quorate_eventual_heal_reports_total",
+    ] {
+        assert_eq!(sum(&pages(&cluster).await.unwrap(), seldom, &[]), 0.0, "{seldom}");
+    }
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let away = cluster.ids().into_iter().find(|id| ![1, leader].contains(id)).unwrap();
+    cluster.kill9(away).unwrap();
+    let had = cluster.status(leader).await.unwrap().log_last_index;
+    client.eventual().put("while it is away", "v").await.unwrap();
+    wait::until("the leader to forget what the member lacks", PATIENCE, async || {
+        let put = client.put("filler", vec![0; 16 << 10]).await;
+        put.map_err(|error| error.to_string())?;
+        let first = cluster.status(leader).await?.log_first_index;
+        (first > had + 1).then_some(()).ok_or(format!("{first} of {had}"))
+    })
+    .await
+    .unwrap();
+    cluster.restart(away).unwrap();
+    rises(&cluster, "quorate_snapshots_installed_total", &[]).await;
+    rises(&cluster, "quorate_eventual_heal_reports_total", &[]).await;
+}
+
+/// Waits until it is more than 0 at some member.
+async fn rises(cluster: &Cluster, name: &str, with: &[&str]) {
+    wait::until(&format!("{name} to rise"), PATIENCE, async || {
+        let total = sum(&pages(cluster).await?, name, with);
+        (total > 0.0).then_some(()).ok_or("it is 0".to_owned())
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

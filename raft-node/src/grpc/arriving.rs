@@ -242,8 +242,9 @@ impl HttpBody for Arriving {
             }
             Some(Err(_)) | None => me.cut(),
         }
-        if me.arrivals.bytes.load(Ordering::Relaxed) > me.arrivals.bytes_max {
-            me.arrivals.unfinished.push_out_oldest();
+        let arrivals = &me.arrivals;
+        if arrivals.bytes.load(Ordering::Relaxed) > arrivals.bytes_max && !arrivals.unfinished.someone_leaves() {
+            arrivals.unfinished.push_out_oldest();
         }
         Poll::Ready(frame)
     }

@@ -14,6 +14,8 @@ pub(super) struct Places {
     /// Counts takings and signs of life, so that both have an order without a clock.
     ticks: AtomicU64,
     taken: Mutex<BTreeMap<u64, Arc<Holder>>>,
+    /// Places that were taken from holders who have not noticed yet.
+    leaving: AtomicU64,
 }
 
 struct Holder {
@@ -49,10 +51,15 @@ impl Places {
         self.taken.lock().len()
     }
 
+    /// Somebody was pushed out and still has what it had: it would be wrong to push out another for it.
+    pub(super) fn someone_leaves(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) > 0
+    }
+
     /// Takes the oldest one from its holder. Says whether there was one.
     pub(super) fn push_out_oldest(&self) -> bool {
         let oldest = self.taken.lock().pop_first();
-        oldest.map(|(_, holder)| holder.line.cut()).is_some()
+        oldest.is_some_and(|(_, holder)| self.push_out(&holder))
     }
 
     /// Takes the one from its holder that gave no sign of life for longest. Looks at all of them.
@@ -64,7 +71,13 @@ impl Places {
         let Some(number) = quietest.map(|(number, _)| *number) else {
             return false;
         };
-        taken.remove(&number).map(|holder| holder.line.cut()).is_some()
+        taken.remove(&number).is_some_and(|holder| self.push_out(&holder))
+    }
+
+    fn push_out(&self, holder: &Holder) -> bool {
+        self.leaving.fetch_add(1, Ordering::AcqRel);
+        holder.line.cut();
+        true
     }
 
     fn tick(&self) -> u64 {
@@ -81,7 +94,9 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.places.taken.lock().remove(&self.number);
+        if self.places.taken.lock().remove(&self.number).is_none() {
+            self.places.leaving.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 }
 
@@ -110,6 +125,9 @@ mod tests {
         assert!(places.push_out_oldest());
         assert!(lost(&first) && !lost(&second));
         assert_eq!(places.taken(), 1);
+        assert!(places.someone_leaves());
+        drop(first);
+        assert!(!places.someone_leaves());
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Unread {
                 *place = Some(self.member.places.take(self.line.clone()));
             }
         }
-        if all > self.member.bytes_max {
+        if all > self.member.bytes_max && !self.member.places.someone_leaves() {
             self.member.places.push_out_quietest();
         }
         Waits {

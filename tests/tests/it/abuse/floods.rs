@@ -2,7 +2,7 @@
 
 use super::good_client::{GoodClient, metric, one_member, until};
 use super::raw_http2::{
-    ENHANCE_YOUR_CALM, END_HEADERS, END_STREAM, Ending, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, call, frame,
+    END_HEADERS, ENHANCE_YOUR_CALM, Ending, HEADERS, PING, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, call, frame,
 };
 
 const RESIDENT: &str = "quorate_process_resident_bytes";
@@ -31,7 +31,10 @@ async fn flood(
     assert_eq!(cluster.member(1).unwrap().pid(), pid, "it is the same process");
     assert!(left < LEFT_BYTES_MAX, "{left} bytes were left");
     until(&cluster, "quorate_rpc_in_flight", &[], |calls| calls == 0.0).await;
-    until(&cluster, "quorate_connections", &["side=\"client\""], |open| open < 20.0).await;
+    until(&cluster, "quorate_connections", &["side=\"client\""], |open| {
+        open < 20.0
+    })
+    .await;
     endings
 }
 
@@ -84,7 +87,11 @@ async fn streams_that_the_member_is_made_to_take_back_end_the_connection() {
 async fn streams_beyond_the_limit_of_a_connection_are_refused_one_by_one() {
     const STREAMS: u32 = 3_000;
     let headers = call("/quorate.v1.Calls/Open");
-    let pieces = || streams(STREAMS).map(|stream| frame(HEADERS, END_HEADERS, stream, &headers)).collect();
+    let pieces = || {
+        streams(STREAMS)
+            .map(|stream| frame(HEADERS, END_HEADERS, stream, &headers))
+            .collect()
+    };
     let refused = |ending: &Ending| ending.resets >= STREAMS as usize - 1024;
     let endings = flood("too many streams", 2, pieces, refused).await;
     for ending in endings {
@@ -134,5 +141,4 @@ async fn a_client_that_reads_no_confirmations_is_not_read_from() {
     println!("clients that read no confirmations: {left} bytes");
     assert!(left < LEFT_BYTES_MAX, "{left} bytes were left");
     good.ends("clients that read nothing").await;
-    let _ = END_STREAM;
 }

@@ -80,7 +80,10 @@ async fn a_connection_too_many_is_told_the_limit_and_who_was_there_goes_on() {
     let ending = refused.flood([], |_| false).await;
     let (code, said) = ending.go_away.unwrap();
     assert_eq!(code, ENHANCE_YOUR_CALM);
-    assert!(said.contains("40 connections") && said.contains("limits.connections_max"), "{said}");
+    assert!(
+        said.contains("40 connections") && said.contains("limits.connections_max"),
+        "{said}"
+    );
     assert!(metric(&cluster, TOO_MANY.0, TOO_MANY.1).await >= 1.0);
     let client = Client::builder()
         .endpoints(cluster.endpoints())

@@ -1,12 +1,14 @@
 //! What is no call, or more than one may be.
 
-use rand::{Rng, SeedableRng, rngs::StdRng};
+use rand::rngs::SmallRng;
+use rand::{Rng, RngCore, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::good_client::{GoodClient, metric, one_member, until};
 use super::raw_http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Ending, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, call, frame, header,
+    CONTINUATION, DATA, END_HEADERS, END_STREAM, Ending, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, call,
+    frame, header,
 };
 
 /// What each connection sends behind the preface, and what comes of it.
@@ -25,7 +27,10 @@ async fn headers_that_are_too_large_or_never_end_are_refused() {
 
     // One that is large, and many that are small: HTTP/2 counts 32 bytes for each besides its own.
     let large = [get(), header("x", &"y".repeat(15_900))].concat();
-    let many: Vec<u8> = get().into_iter().chain((0..500).flat_map(|_| header("a", "b"))).collect();
+    let many: Vec<u8> = get()
+        .into_iter()
+        .chain((0..500).flat_map(|_| header("a", "b")))
+        .collect();
     for headers in [large, many] {
         assert!(headers.len() < 16_384, "it fits into a frame");
         let pieces = vec![frame(HEADERS, END_HEADERS | END_STREAM, 1, &headers)];
@@ -54,7 +59,11 @@ async fn who_speaks_something_else_is_told_what_is_spoken_here() {
     let cluster = one_member("").await;
     let address = cluster.member(1).unwrap().client_address().to_owned();
     let good = GoodClient::start(&cluster).await;
-    for said in [&b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"[..], b"\0\0\0\0", b"SSH-2.0-x\r\n"] {
+    for said in [
+        &b"GET /metrics HTTP/1.1\r\nhost: x\r\n\r\n"[..],
+        b"\0\0\0\0",
+        b"SSH-2.0-x\r\n",
+    ] {
         let mut stream = TcpStream::connect(&address).await.unwrap();
         stream.write_all(said).await.unwrap();
         let mut answer = String::new();
@@ -63,7 +72,10 @@ async fn who_speaks_something_else_is_told_what_is_spoken_here() {
         assert!(answer.contains("gRPC") && answer.contains("listen_http"), "{answer}");
     }
     let not_http2 = &["side=\"client\"", "reason=\"not_http2\""];
-    assert_eq!(metric(&cluster, "quorate_connections_refused_total", not_http2).await, 3.0);
+    assert_eq!(
+        metric(&cluster, "quorate_connections_refused_total", not_http2).await,
+        3.0
+    );
     good.ends("other protocols").await;
 }
 
@@ -73,7 +85,7 @@ async fn garbage_ends_its_own_connection_and_no_other() {
     let address = cluster.member(1).unwrap().client_address().to_owned();
     let pid = cluster.member(1).unwrap().pid();
     let good = GoodClient::start(&cluster).await;
-    let mut random = StdRng::seed_from_u64(2026);
+    let mut random = SmallRng::seed_from_u64(2026);
     for _ in 0..200 {
         let mut bytes = vec![0; random.random_range(1..4_000)];
         random.fill_bytes(&mut bytes);
@@ -102,6 +114,9 @@ async fn garbage_ends_its_own_connection_and_no_other() {
         assert_eq!(answer.answers, 1, "{answer:?}");
     }
     assert_eq!(cluster.member(1).unwrap().pid(), pid);
-    until(&cluster, "quorate_connections", &["side=\"client\""], |open| open < 20.0).await;
+    until(&cluster, "quorate_connections", &["side=\"client\""], |open| {
+        open < 20.0
+    })
+    .await;
     good.ends("garbage").await;
 }

@@ -131,7 +131,11 @@ impl Raw {
 
     /// Sends all of it, as far as the other side takes it, while what comes is read; then says what came until `enough`, or
     /// until the other side has ended the connection.
-    pub async fn flood(mut self, pieces: impl IntoIterator<Item = Vec<u8>>, enough: impl Fn(&Ending) -> bool) -> Ending {
+    pub async fn flood(
+        mut self,
+        pieces: impl IntoIterator<Item = Vec<u8>>,
+        enough: impl Fn(&Ending) -> bool,
+    ) -> Ending {
         let mut ending = Ending::default();
         let reading = async {
             while !enough(&ending) {

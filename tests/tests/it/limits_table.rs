@@ -1,6 +1,6 @@
 //! Every limit of `limits.*`, from the outside: what is refused, and that the refusal says the limit and the value.
 
-use quorate::{Client, ErrorKind, Keys, Op};
+use quorate::{Client, ErrorKind, Keys, Op, QueueConfig};
 use quorate_node::config::SETTINGS;
 use quorate_proto::v1;
 use quorate_proto::v1::coordination_client::CoordinationClient;
@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint};
 
+/// A queue that stays empty.
+const NOTHING_COMES: &str = "nothing comes";
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// Lower than anybody would have them, so that little is needed to meet them.
@@ -114,7 +116,7 @@ async fn what_is_one_more_than_a_request_may_have_is_refused_with_the_limit_and_
     txn(15, 1_024).await.unwrap();
     let error = txn(16, 1_024).await.map(drop).unwrap_err();
     assert!(error.message().contains("limits.request_bytes_max"), "{error}");
-    let tagged = |tags: &[&str]| tags.iter().fold(client.put("k", "v"), |put, tag| put.tag(*tag));
+    let tagged = |tags: &[&str]| client.put("k", "v").tags(tags.iter().copied());
     tagged(&["a", "four"]).await.unwrap();
     refused("tags_max", 3, tagged(&["a", "b", "c"]).await);
     refused("tag_bytes_max", 5, tagged(&["five5"]).await);
@@ -150,8 +152,13 @@ async fn what_a_member_has_too_many_of_is_refused_until_there_are_fewer() {
     let again = session.register_client(v1::RegisterClientRequest::default()).await;
     refused_plainly("clients_max", &again.unwrap_err());
 
+    client
+        .queue(NOTHING_COMES)
+        .create(QueueConfig::default())
+        .await
+        .unwrap();
     let ready = v1::QueueGetReady {
-        queue: "nothing comes".to_owned(),
+        queue: NOTHING_COMES.to_owned(),
         ..Default::default()
     };
     let waiting = v1::QueryRequest {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use quorate::QueueConfig;
 use quorate_proto::v1;
 use quorate_proto::v1::coordination_client::CoordinationClient;
 use quorate_proto::v1::kv_client::KvClient;
@@ -21,9 +22,12 @@ async fn channel(address: &str) -> Channel {
     endpoint.connect().await.unwrap()
 }
 
+/// A queue that stays empty.
+const NOTHING_COMES: &str = "nothing comes";
+
 fn waiting() -> v1::QueryRequest {
     let ready = v1::QueueGetReady {
-        queue: "nothing comes".to_owned(),
+        queue: NOTHING_COMES.to_owned(),
         ..Default::default()
     };
     v1::QueryRequest {
@@ -86,6 +90,12 @@ async fn a_client_that_vanishes_leaves_no_call_behind() {
     const CALLS: usize = 500;
     let cluster = one_member("").await;
     let good = GoodClient::start(&cluster).await;
+    let client = cluster.client().await.unwrap();
+    client
+        .queue(NOTHING_COMES)
+        .create(QueueConfig::default())
+        .await
+        .unwrap();
     let mut calls = JoinSet::new();
     for connection in 0..5 {
         let channel = channel(cluster.member(1).unwrap().client_address()).await;

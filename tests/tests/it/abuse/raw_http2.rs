@@ -31,7 +31,6 @@ pub const ENHANCE_YOUR_CALM: u32 = 11;
 pub struct Frame {
     pub kind: u8,
     pub flags: u8,
-    pub stream: u32,
     pub payload: Vec<u8>,
 }
 
@@ -184,7 +183,6 @@ pub async fn read(from: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<Fram
     Ok(Some(Frame {
         kind: head[3],
         flags: head[4],
-        stream: u32::from_be_bytes(head[5..].try_into().unwrap()) & (u32::MAX >> 1),
         payload,
     }))
 }

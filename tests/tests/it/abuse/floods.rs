@@ -16,7 +16,7 @@ async fn flood(
     pieces: impl Fn() -> Vec<Vec<u8>>,
     enough: impl Fn(&Ending) -> bool + Copy,
 ) -> Vec<Ending> {
-    let cluster = one_member("").await;
+    let cluster = one_member("streams_max = 100").await;
     let good = GoodClient::start(&cluster).await;
     let pid = cluster.member(1).unwrap().pid();
     let before = metric(&cluster, RESIDENT, &[]).await;
@@ -36,6 +36,16 @@ async fn flood(
     })
     .await;
     endings
+}
+
+/// The member had enough. What it said last may be lost, since it closes while more is on its way to it.
+#[track_caller]
+fn assert_cut(ending: &Ending) {
+    let calm = ending
+        .go_away
+        .as_ref()
+        .is_none_or(|(code, _)| *code == ENHANCE_YOUR_CALM);
+    assert!(ending.closed && calm, "{ending:?}");
 }
 
 /// Odd numbers from 1 on, as clients count.
@@ -59,7 +69,7 @@ async fn streams_that_are_taken_back_at_once_end_the_connection() {
     };
     let endings = flood("reset flood", 10, pieces, |_| false).await;
     for ending in endings {
-        assert_eq!(ending.go_away.unwrap().0, ENHANCE_YOUR_CALM);
+        assert_cut(&ending);
     }
 }
 
@@ -78,7 +88,7 @@ async fn streams_that_the_member_is_made_to_take_back_end_the_connection() {
     };
     let endings = flood("made resets", 3, pieces, |_| false).await;
     for ending in endings {
-        assert_eq!(ending.go_away.unwrap().0, ENHANCE_YOUR_CALM);
+        assert_cut(&ending);
         assert!(ending.resets <= 2_000, "{} streams were taken back", ending.resets);
     }
 }
@@ -95,8 +105,8 @@ async fn streams_beyond_the_limit_of_a_connection_are_refused_and_who_goes_on_is
     };
     let endings = flood("too many streams", 2, pieces, |_| false).await;
     for ending in endings {
-        assert!(ending.answers <= 1024 + 1 && ending.resets > 0, "{ending:?}");
-        assert_eq!(ending.go_away.unwrap().0, ENHANCE_YOUR_CALM);
+        assert!(ending.answers <= 100 + 1 && ending.resets > 0, "{ending:?}");
+        assert_cut(&ending);
     }
 }
 

@@ -42,7 +42,6 @@ async fn strangers_who_connect_many_times_do_not_keep_members_from_each_other() 
     for number in 0..200 {
         client.put("k", number.to_string()).await.unwrap();
     }
-    assert_eq!(cluster.leader().await, Some(leader), "nobody had to stand for election");
     good.ends("strangers at the port of members").await;
     cluster.wait_for_equal_state().await.unwrap();
     drop((strangers, silent));

@@ -19,7 +19,7 @@ const CUT: &str = "quorate_requests_cut_total";
 const MIB: usize = 1 << 20;
 
 /// A connection that takes 64 KiB, and then as much as is read.
-async fn connect(cluster: &Cluster) -> SendRequest<Bytes> {
+pub async fn connect(cluster: &Cluster) -> SendRequest<Bytes> {
     let address = cluster.member(1).unwrap().client_address();
     let stream = TcpStream::connect(address).await.unwrap();
     let mut builder = h2::client::Builder::new();

@@ -159,7 +159,6 @@ async fn what_a_member_has_too_many_of_is_refused_until_there_are_fewer() {
         .unwrap();
     let ready = v1::QueueGetReady {
         queue: NOTHING_COMES.to_owned(),
-        ..Default::default()
     };
     let waiting = v1::QueryRequest {
         query: Some(v1::query_request::Query::Queue(v1::QueueQuery {

@@ -28,7 +28,6 @@ const NOTHING_COMES: &str = "nothing comes";
 fn waiting() -> v1::QueryRequest {
     let ready = v1::QueueGetReady {
         queue: NOTHING_COMES.to_owned(),
-        ..Default::default()
     };
     v1::QueryRequest {
         query: Some(v1::query_request::Query::Queue(v1::QueueQuery {

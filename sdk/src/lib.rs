@@ -181,6 +181,9 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/levels.md")]
     struct Levels;
 
+    #[doc = include_str!("../../raft-node/docs/guide/limits.md")]
+    struct Limits;
+
     #[doc = include_str!("../../raft-node/docs/guide/locks.md")]
     struct Locks;
 

@@ -28,6 +28,25 @@ pub struct Limits {
     /// Calls that one member works on at a time, over all its clients; the next is refused as overloaded.
     /// Default 16,384.
     pub calls_outstanding_max: u64,
+    /// Calls that wait at one member for something to happen, such as a lock to be free, over all its clients; they do
+    /// nothing, so they count apart. Default 65,536.
+    pub calls_waiting_max: u64,
+    /// Connections of clients to one member; the next is refused and may go to another member. Where the process may open
+    /// fewer files than that, fewer are let in. Default 32,768.
+    pub connections_max: u64,
+    /// Calls and streams that are open on one connection at a time; what a client begins beyond it is refused by HTTP/2.
+    /// Default 1,024.
+    pub streams_max: u64,
+    /// Bytes of the headers of one call, 32 more for each of them as HTTP/2 counts. Default 16,384.
+    pub header_bytes_max: u64,
+    /// A request has to be whole so long after its first byte, or after its call began; in milliseconds. Default 30,000.
+    pub request_arrival_ms_max: u64,
+    /// Bytes of all requests that are not whole yet, over all clients of a member; beyond it the oldest is given up.
+    /// Default 268,435,456 (256 MiB).
+    pub arriving_bytes_max: u64,
+    /// Bytes of all answers that wait to be read, over all clients of a member; beyond it the connection is cut whose client
+    /// has read nothing for longest. Default 536,870,912 (512 MiB).
+    pub answers_unread_bytes_max: u64,
     /// Registered clients in the cluster, as the member that is asked counts them before it proposes a registration.
     /// Default 65,536, which is also the most: the state machine itself registers no more (`CLIENTS_MAX`).
     pub clients_max: u64,
@@ -50,6 +69,13 @@ impl Default for Limits {
             tags_max: 16,
             tag_bytes_max: 128,
             calls_outstanding_max: 16_384,
+            calls_waiting_max: 65_536,
+            connections_max: 32_768,
+            streams_max: 1024,
+            header_bytes_max: 16_384,
+            request_arrival_ms_max: 30_000,
+            arriving_bytes_max: 256 << 20,
+            answers_unread_bytes_max: 512 << 20,
             clients_max: 65_536,
             watches_max: 10_000,
             watch_stall_ms_max: 30_000,

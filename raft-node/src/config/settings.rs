@@ -185,6 +185,43 @@ pub const SETTINGS: &[Setting] = &[
         1_000_000,
         "calls a member works on at a time",
     ),
+    integer(
+        "limits.calls_waiting_max",
+        1,
+        1_000_000,
+        "calls that wait at a member for something to happen",
+    ),
+    integer("limits.connections_max", 1, 1_000_000, "connections of clients"),
+    integer(
+        "limits.streams_max",
+        8,
+        65_536,
+        "calls and streams that are open on a connection",
+    ),
+    integer(
+        "limits.header_bytes_max",
+        4 * KIB,
+        MIB,
+        "bytes of the headers of a call",
+    ),
+    integer(
+        "limits.request_arrival_ms_max",
+        100,
+        3_600_000,
+        "a request is whole so long after it began",
+    ),
+    integer(
+        "limits.arriving_bytes_max",
+        MIB,
+        64 * GIB,
+        "bytes of requests that are not whole yet",
+    ),
+    integer(
+        "limits.answers_unread_bytes_max",
+        16 * MIB,
+        64 * GIB,
+        "bytes of answers that clients have not read yet",
+    ),
     // At most the state machine's own bound, `CLIENTS_MAX`.
     integer("limits.clients_max", 1, 65_536, "registered clients in the cluster"),
     integer(

@@ -228,6 +228,15 @@ impl NodeConfig {
                 ),
             ));
         }
+        if limits.arriving_bytes_max < limits.request_bytes_max {
+            problems.push(Problem::new(
+                "limits.arriving_bytes_max",
+                format!(
+                    "{} does not hold the largest request: at least limits.request_bytes_max ({}) is needed",
+                    limits.arriving_bytes_max, limits.request_bytes_max
+                ),
+            ));
+        }
         if self.storage.log_segment_bytes < limits.request_bytes_max {
             problems.push(Problem::new(
                 "storage.log_segment_bytes",

@@ -6,7 +6,9 @@ use std::time::Duration;
 use quorate_proto::v1::ResponseHeader;
 
 use super::admission::Admission;
+use super::arriving::CutCounts;
 use super::eventual::Repeats;
+use super::unread::UnreadAnswers;
 use super::watch::follow_leadership;
 use crate::config::Limits;
 use crate::consensus::network::{PeerNetwork, Roster};
@@ -22,9 +24,6 @@ use crate::watch::{Hub, HubLimits, Subscriptions};
 
 /// The restores this store has been through; restoring is not part of this version.
 const STORE_EPOCH: u64 = 1;
-
-/// Reads that may wait at a member.
-const WAITS_MAX: u64 = 65_536;
 
 /// The parts of a member that answer clients.
 pub struct Api {
@@ -55,6 +54,10 @@ pub struct Api {
     space: Arc<Space>,
     /// How calls ended.
     pub(super) rpc: Arc<RpcCounts>,
+    /// Answers that clients have not read yet.
+    pub(super) unread: Arc<UnreadAnswers>,
+    /// Requests that were given up before they were there.
+    pub(super) cut: Arc<CutCounts>,
     /// How long acquisitions waited that did.
     pub(super) lock_waits: Histogram,
 }
@@ -83,6 +86,11 @@ impl Api {
             limits.calls_outstanding_max,
             "calls are being worked on, which is limits.calls_outstanding_max",
         );
+        let unread = UnreadAnswers::new(limits.answers_unread_bytes_max);
+        let waits = Admission::new(
+            limits.calls_waiting_max,
+            "calls wait for something to happen, which is limits.calls_waiting_max",
+        );
         let watches = watches(&limits, cache_lease, &store, &raft, &roster, clock);
         let api = Arc::new(Self {
             limits,
@@ -94,10 +102,7 @@ impl Api {
             roster,
             membership,
             admission,
-            waits: Admission::new(
-                WAITS_MAX,
-                "calls wait for something to happen, which is as many as a member keeps",
-            ),
+            waits,
             leases,
             watches,
             subscriptions: Subscriptions::start(Arc::clone(&tier)),
@@ -108,6 +113,8 @@ impl Api {
             runtime: tokio::runtime::Handle::current(),
             space,
             rpc: Arc::default(),
+            unread,
+            cut: Arc::default(),
             lock_waits: Histogram::default(),
         });
         tokio::spawn(follow_leadership(Arc::downgrade(&api)));
@@ -117,6 +124,16 @@ impl Api {
     /// How calls of clients ended.
     pub fn rpc(&self) -> &RpcCounts {
         &self.rpc
+    }
+
+    /// Bytes of answers that clients have not read yet.
+    pub fn unread_bytes(&self) -> u64 {
+        self.unread.bytes()
+    }
+
+    /// Requests that were given up before they were there.
+    pub fn cut(&self) -> &CutCounts {
+        &self.cut
     }
 
     /// How long acquisitions waited that did.

@@ -2,9 +2,10 @@
 //!
 //! Invariants
 //! * A stream has at most [`CALLS_PER_STREAM_MAX`] calls whose replies were not handed to the connection, refused ones
-//!   included: a client that does not read is not read from.
+//!   included, and so many bytes of replies as [`Unread`] allows: a client that does not read is not read from.
 //! * A call that holds a slot never waits for a call behind it.
 
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +21,9 @@ use super::admission::Permit;
 use super::api::Api;
 use super::counted::{Began, method_of};
 use super::error::{self, invalid};
+use super::unread::{Unread, Waits, line_of};
 use super::validate::ReadLevel;
-use super::work::{Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
+use super::work::{Promise, Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
 use super::{request, validate};
 use crate::metrics::RpcCounts;
 
@@ -40,6 +42,7 @@ struct Taken {
     id: u64,
     began: Began,
     rpc: Arc<RpcCounts>,
+    unread: Arc<Unread>,
     _slot: OwnedSemaphorePermit,
     /// None for a call that was refused before it was work.
     permit: Option<Permit>,
@@ -48,6 +51,8 @@ struct Taken {
 /// A reply on its way to the connection.
 struct Ready {
     reply: Reply,
+    bytes: usize,
+    _waits: Waits,
     _taken: Taken,
 }
 
@@ -57,7 +62,8 @@ impl Calls for CallsService {
 
     async fn open(&self, request: Request<Streaming<CallBatch>>) -> Result<Response<Self::OpenStream>, Status> {
         let (ready, replies) = mpsc::unbounded_channel();
-        tokio::spawn(receive(Arc::clone(&self.0), request.into_inner(), ready));
+        let unread = self.0.unread.on(line_of(&request));
+        tokio::spawn(receive(Arc::clone(&self.0), request.into_inner(), unread, ready));
         let batches = futures::stream::unfold(replies, |mut replies| async move {
             let first = replies.recv().await?;
             Some((Ok(pack(first, &mut replies)), replies))
@@ -68,20 +74,25 @@ impl Calls for CallsService {
 
 /// Takes what is ready, without waiting for more.
 fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatch {
-    let mut bytes = first.reply.encoded_len();
+    let mut bytes = first.bytes;
     let mut batch = vec![first.reply];
     while batch.len() < REPLIES_PER_MESSAGE_MAX && bytes < REPLY_MESSAGE_BYTES {
-        let Ok(Ready { reply, .. }) = replies.try_recv() else {
+        let Ok(next) = replies.try_recv() else {
             break;
         };
-        bytes += reply.encoded_len();
-        batch.push(reply);
+        bytes += next.bytes;
+        batch.push(next.reply);
     }
     ReplyBatch { replies: batch }
 }
 
 /// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere.
-async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::UnboundedSender<Ready>) {
+async fn receive(
+    api: Arc<Api>,
+    mut calls: Streaming<CallBatch>,
+    unread: Arc<Unread>,
+    ready: mpsc::UnboundedSender<Ready>,
+) {
     let slots = Arc::new(Semaphore::new(CALLS_PER_STREAM_MAX));
     loop {
         let message = tokio::select! {
@@ -89,7 +100,7 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::Un
             () = ready.closed() => return,
         };
         match message {
-            Ok(Some(batch)) => dispatch(&api, batch.calls, &slots, &ready).await,
+            Ok(Some(batch)) => dispatch(&api, batch.calls, &slots, &unread, &ready).await,
             Ok(None) => return,
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
@@ -99,10 +110,22 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::Un
     }
 }
 
-/// Takes the calls one by one, each when there is a slot for it.
-async fn dispatch(api: &Arc<Api>, calls: Vec<Call>, slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>) {
+/// Takes the calls one by one, each when there is a slot for it and room for its reply.
+async fn dispatch(
+    api: &Arc<Api>,
+    calls: Vec<Call>,
+    slots: &Arc<Semaphore>,
+    unread: &Arc<Unread>,
+    ready: &mpsc::UnboundedSender<Ready>,
+) {
     let mut strong = StrongReads::default();
     for call in calls {
+        if !unread.has_room() {
+            strong.start(api, ready);
+            if !room(unread, ready).await {
+                return;
+            }
+        }
         let slot = match Arc::clone(slots).try_acquire_owned() {
             Ok(slot) => slot,
             Err(_) => {
@@ -115,7 +138,7 @@ async fn dispatch(api: &Arc<Api>, calls: Vec<Call>, slots: &Arc<Semaphore>, read
             }
         };
         let may_wait = slots.available_permits() >= CALLS_PER_STREAM_MAX / 4;
-        take(api, call, slot, may_wait, &mut strong, ready);
+        take(api, call, (slot, unread), may_wait, &mut strong, ready);
     }
     strong.start(api, ready);
 }
@@ -128,10 +151,18 @@ async fn free_slot(slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>)
     }
 }
 
+/// Waits until the client has read enough; false when it is gone.
+async fn room(unread: &Unread, ready: &mpsc::UnboundedSender<Ready>) -> bool {
+    tokio::select! {
+        () = unread.room() => true,
+        () = ready.closed() => false,
+    }
+}
+
 fn take(
     api: &Arc<Api>,
     call: Call,
-    slot: OwnedSemaphorePermit,
+    (slot, unread): (OwnedSemaphorePermit, &Arc<Unread>),
     may_wait: bool,
     strong: &mut StrongReads,
     ready: &mpsc::UnboundedSender<Ready>,
@@ -141,6 +172,7 @@ fn take(
         id: call.id,
         began: Began::now(method_of(call.request.as_ref())),
         rpc: Arc::clone(&api.rpc),
+        unread: Arc::clone(unread),
         _slot: slot,
         permit: None,
     };
@@ -262,27 +294,46 @@ impl StrongReads {
     }
 }
 
-/// Reads of one message, one level and one time-out share a round and a view. They end when the client is gone.
+/// Reads of one message, one level and one time-out share a round and a view. They end when the client is gone. Where there is
+/// no room for all their answers, the rest is as new as when there is.
 async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration, ready: mpsc::UnboundedSender<Ready>) {
-    let Some(first) = waiting.first() else { return };
-    let outcome = tokio::select! {
-        outcome = tokio::time::timeout(timeout, api.ready(first.read.level, first.read.min_revision)) => outcome,
-        () = ready.closed() => return,
-    };
-    let failed = match outcome {
-        Ok(Ok(promise)) => {
-            let engine = api.store.engine();
-            let view = engine.view();
-            for Waiting { taken, read } in waiting {
-                send(&ready, taken, api.answer(view.as_ref(), &read.query, promise));
-            }
+    let mut waiting = VecDeque::from(waiting);
+    while let Some(first) = waiting.front() {
+        if !room(&first.taken.unread, &ready).await {
             return;
         }
-        Ok(Err(failed)) => error::read(&failed),
-        Err(_) => timed_out(timeout),
-    };
-    for Waiting { taken, .. } in waiting {
-        send(&ready, taken, reply::Response::Error(failed.clone()));
+        let outcome = tokio::select! {
+            outcome = tokio::time::timeout(timeout, api.ready(first.read.level, first.read.min_revision)) => outcome,
+            () = ready.closed() => return,
+        };
+        let failed = match outcome {
+            Ok(Ok(promise)) => {
+                answer_those_with_room(&api, &mut waiting, promise, &ready);
+                continue;
+            }
+            Ok(Err(failed)) => error::read(&failed),
+            Err(_) => timed_out(timeout),
+        };
+        for Waiting { taken, .. } in waiting.drain(..) {
+            send(&ready, taken, reply::Response::Error(failed.clone()));
+        }
+    }
+}
+
+/// One at least.
+fn answer_those_with_room(
+    api: &Api,
+    waiting: &mut VecDeque<Waiting>,
+    promise: Promise,
+    ready: &mpsc::UnboundedSender<Ready>,
+) {
+    let engine = api.store.engine();
+    let view = engine.view();
+    while let Some(Waiting { taken, read }) = waiting.pop_front() {
+        send(ready, taken, api.answer(view.as_ref(), &read.query, promise));
+        if waiting.front().is_some_and(|next| !next.taken.unread.has_room()) {
+            return;
+        }
     }
 }
 
@@ -297,12 +348,20 @@ fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Res
         id: taken.id,
         response: Some(response),
     };
-    let _ = ready.send(Ready { reply, _taken: taken });
+    let bytes = reply.encoded_len();
+    let _ = ready.send(Ready {
+        reply,
+        bytes,
+        _waits: taken.unread.add(bytes as u64),
+        _taken: taken,
+    });
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::unread::UnreadAnswers;
     use super::*;
+    use crate::consensus::network::Line;
     use crate::metrics::Method;
 
     fn taken(id: u64, slots: &Arc<Semaphore>) -> Taken {
@@ -310,6 +369,7 @@ mod tests {
             id,
             began: Began::now(Method::Get),
             rpc: Arc::default(),
+            unread: UnreadAnswers::new(1 << 20).on(Line::default()),
             _slot: Arc::clone(slots).try_acquire_owned().unwrap(),
             permit: None,
         }

@@ -1,36 +1,61 @@
-//! Counts open connections.
+//! A connection that was let in.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures::{Stream, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tonic::transport::server::Connected;
 
-use crate::metrics::{Open, OpenOne};
+use super::greeting::PREFACE;
+use super::places::Place;
+use crate::consensus::network::{BoxIo, Caller};
+use crate::metrics::OpenOne;
 
-/// A connection that counts as long as it is open.
-pub(super) struct OpenIo<T> {
-    io: T,
+/// It counts as long as it is open, and is read from its beginning, although that was read before.
+pub(super) struct OpenIo {
+    io: BoxIo,
+    /// Bytes of [`PREFACE`] that were read again.
+    repeated: usize,
     _open: OpenOne,
+    /// Where there is a place for so many only.
+    place: Option<Place>,
 }
 
-/// The connections, each counted in `open`.
-pub(super) fn counted<T>(
-    incoming: impl Stream<Item = io::Result<T>>,
-    open: Open,
-) -> impl Stream<Item = io::Result<OpenIo<T>>> {
-    incoming.map(move |io| io.map(|io| OpenIo { io, _open: open.one() }))
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for OpenIo<T> {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buf)
+impl OpenIo {
+    /// [`PREFACE`] was read from `io`.
+    pub(super) fn new(io: BoxIo, open: OpenOne, place: Option<Place>) -> Self {
+        Self {
+            io,
+            repeated: 0,
+            _open: open,
+            place,
+        }
     }
 }
 
-impl<T: AsyncWrite + Unpin> AsyncWrite for OpenIo<T> {
+impl AsyncRead for OpenIo {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if self.io.caller().line().poll_cut(cx) {
+            let reason = "it took too much and read too little, or was quiet while others waited for its place";
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionAborted, reason)));
+        }
+        if self.repeated < PREFACE.len() {
+            let rest = &PREFACE[self.repeated..];
+            let bytes = rest.len().min(buf.remaining());
+            buf.put_slice(&rest[..bytes]);
+            self.repeated += bytes;
+            return Poll::Ready(Ok(()));
+        }
+        ready!(Pin::new(&mut self.io).poll_read(cx, buf))?;
+        if let Some(place) = &self.place {
+            place.heard();
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for OpenIo {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.io).poll_write(cx, buf)
     }
@@ -56,28 +81,10 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for OpenIo<T> {
     }
 }
 
-impl<T: Connected> Connected for OpenIo<T> {
-    type ConnectInfo = T::ConnectInfo;
+impl Connected for OpenIo {
+    type ConnectInfo = Caller;
 
-    fn connect_info(&self) -> T::ConnectInfo {
+    fn connect_info(&self) -> Caller {
         self.io.connect_info()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn a_connection_counts_until_it_is_dropped() {
-        let open = Open::default();
-        let failed = Err(io::Error::other("no descriptor"));
-        let incoming = futures::stream::iter([Ok(1), failed, Ok(2)]);
-        let mut counted: Vec<_> = counted(incoming, open.clone()).collect().await;
-        assert_eq!(open.get(), 2);
-        counted.truncate(1);
-        assert_eq!(open.get(), 1);
-        drop(counted);
-        assert_eq!(open.get(), 0);
     }
 }

@@ -43,9 +43,11 @@ pub(super) async fn unary(
 macro_rules! unary_call {
     ($self:ident, $request:ident, $variant:ident) => {{
         let bytes = $request.get_ref().encoded_len();
-        let call = quorate_proto::v1::call::Request::$variant($request.into_inner());
+        let (metadata, extensions, message) = $request.into_parts();
+        let call = quorate_proto::v1::call::Request::$variant(message);
+        let request = Request::from_parts(metadata, extensions, ());
         match $crate::grpc::kv::unary(&$self.0, $crate::grpc::work::TIMEOUT_DEFAULT, bytes, call).await? {
-            reply::Response::$variant(answer) => Ok(Response::new(answer)),
+            reply::Response::$variant(answer) => Ok($crate::grpc::leaving::answer(&$self.0.unread, &request, answer)),
             _ => Err(Status::internal("the reply is not of the call's kind")),
         }
     }};

@@ -10,28 +10,36 @@
 
 mod admission;
 mod api;
+mod arriving;
 mod calls;
 mod cluster;
 mod connections;
 mod coordination;
 mod counted;
 mod domains;
+mod door;
 mod error;
 mod eventual;
+mod framing;
+mod greeting;
 mod kv;
 mod leases;
+mod leaving;
 mod locks;
+mod places;
 mod queues;
 mod reply;
 mod request;
 mod serve;
 mod snapshot_save;
+mod unread;
 mod validate;
 mod watch;
 mod work;
 mod workers;
 
 pub use api::Api;
+pub use arriving::CutCounts;
 pub use calls::CallsService;
 pub use cluster::ClusterService;
 pub use coordination::CoordinationService;

@@ -11,7 +11,7 @@ use crate::consensus::{LogClock, Outlook, Proposer, Raft, ReadGate};
 use crate::eventual::Tier;
 use crate::grpc::Api;
 use crate::log_store::LogStore;
-use crate::metrics::{BothTlsCounts, Histogram, Open};
+use crate::metrics::{BothTlsCounts, DoorCounts, Histogram, Open};
 use crate::space::Space;
 use crate::state_machine::StateStore;
 
@@ -62,9 +62,9 @@ pub struct Site {
     phase: AtomicU8,
     observed: OnceLock<Observed>,
     /// Connections of clients.
-    pub clients: Open,
+    pub clients: Arc<DoorCounts>,
     /// Connections of other members.
-    pub peers: Open,
+    pub peers: Arc<DoorCounts>,
     /// Connections to this site.
     pub(super) visitors: Open,
     /// Certificates.
@@ -79,8 +79,8 @@ impl Site {
             config,
             phase: AtomicU8::new(Phase::Starting as u8),
             observed: OnceLock::new(),
-            clients: Open::default(),
-            peers: Open::default(),
+            clients: Arc::default(),
+            peers: Arc::default(),
             visitors: Open::default(),
             tls: Arc::default(),
             scrapes: Histogram::default(),

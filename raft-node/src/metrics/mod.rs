@@ -16,6 +16,7 @@
 
 mod by_name;
 mod count;
+mod door;
 mod histogram;
 mod names;
 mod open;
@@ -26,6 +27,7 @@ mod tls;
 
 pub use by_name::{ByName, NAMES_MAX};
 pub use count::Count;
+pub use door::DoorCounts;
 pub use histogram::{Histogram, Timed};
 pub use names::Names;
 pub use open::{Open, OpenOne};

@@ -201,6 +201,9 @@ table! {
     RPC_IN_FLIGHT "quorate_rpc_in_flight" Gauge Count [] "Calls that this member works on.";
     RPC_WAITING "quorate_rpc_waiting" Gauge Count [] "Calls that wait for something to happen, such as a claim of an empty queue.";
     CONNECTIONS "quorate_connections" Gauge Count ["side"] "Open connections: client, peer, http.";
+    CONNECTIONS_REFUSED "quorate_connections_refused_total" Counter Count ["side" "reason"] "Connections that this member closed by itself: too_many beyond the limit, silent ones, not_http2, pushed_out to make room.";
+    REQUESTS_CUT "quorate_requests_cut_total" Counter Count ["reason"] "Requests of clients that were given up before they were there: too_slow, pushed_out to make room.";
+    ANSWERS_UNREAD_BYTES "quorate_answers_unread_bytes" Gauge Bytes [] "Answers that wait on streams of calls for clients to read them.";
     TLS_CERTIFICATE_EXPIRY "quorate_tls_certificate_expiry_timestamp_seconds" Gauge UnixSeconds ["side"] "When the certificate of this member that ends first is over: client, peer.";
     TLS_RELOADS "quorate_tls_reloads_total" Counter Count ["result"] "Times that certificates were read again: ok, failed.";
 

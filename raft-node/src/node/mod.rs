@@ -8,6 +8,7 @@
 
 mod actor_watch;
 mod background;
+mod descriptors;
 mod directory;
 mod founding;
 mod notify;
@@ -126,7 +127,7 @@ async fn serve(
         parts.push_service(tokio::runtime::Handle::current()),
         grpc::CachePeers(Arc::clone(&api)),
         parts.take_peers(),
-        site.peers.clone(),
+        Arc::clone(&site.peers),
         told(stopped.clone()),
     ));
     let founding = raft_runtime.spawn(parts.found());
@@ -147,7 +148,8 @@ async fn serve(
     let mut clients = tokio::spawn(grpc::serve_clients(
         api,
         parts.take_clients(),
-        site.clients.clone(),
+        descriptors::room_for_clients(),
+        Arc::clone(&site.clients),
         pages.ready.clone(),
         told(stopped.clone()),
     ));

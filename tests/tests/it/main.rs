@@ -5,6 +5,7 @@
     reason = "tests measure real time; nothing here is replicated"
 )]
 
+mod abuse;
 mod basics;
 mod cache_lies;
 mod cache_members;
@@ -26,6 +27,7 @@ mod faults;
 mod integrity;
 mod leases;
 mod limits;
+mod limits_table;
 mod locks;
 mod many_clients;
 mod membership;

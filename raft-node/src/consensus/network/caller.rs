@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::Line;
 use crate::types::MemberId;
 
 /// What is known of the one who connected, whatever its calls say.
@@ -12,6 +13,8 @@ pub struct Caller {
     address: Option<SocketAddr>,
     /// The members that its certificate is for; none where there is no TLS.
     members: Option<Arc<[MemberId]>>,
+    /// The connection itself.
+    line: Line,
 }
 
 impl Caller {
@@ -19,7 +22,7 @@ impl Caller {
     pub fn at(address: SocketAddr) -> Self {
         Self {
             address: Some(address),
-            members: None,
+            ..Self::default()
         }
     }
 
@@ -27,6 +30,11 @@ impl Caller {
     pub fn with_certificate_for(mut self, members: Vec<MemberId>) -> Self {
         self.members = Some(members.into());
         self
+    }
+
+    /// Its connection, to be cut.
+    pub fn line(&self) -> &Line {
+        &self.line
     }
 
     /// The members that its certificate is for; none where there is no TLS.

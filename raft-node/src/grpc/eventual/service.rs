@@ -13,7 +13,8 @@ use super::asked::WriteAsked;
 use super::stream;
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
-use crate::grpc::{error, validate};
+use crate::grpc::unread::line_of;
+use crate::grpc::{error, leaving, validate};
 
 /// The eventual tier's service.
 pub struct EventualService(pub Arc<Api>);
@@ -41,9 +42,12 @@ impl Eventual for EventualService {
         request: Request<proto::EventualReadRequest>,
     ) -> Result<Response<proto::EventualReadResponse>, Status> {
         let permit = self.admit(request.get_ref())?;
-        let read = self.0.check_read(request.into_inner()).map_err(error::status)?;
+        let (metadata, extensions, asked) = request.into_parts();
+        let read = self.0.check_read(asked).map_err(error::status)?;
         let _permit = self.to_wait(permit, !read.promise.is_plain())?;
-        self.0.read_keys(read).await.map(Response::new).map_err(error::status)
+        let answer = self.0.read_keys(read).await.map_err(error::status)?;
+        let request = Request::from_parts(metadata, extensions, ());
+        Ok(leaving::answer(&self.0.unread, &request, answer))
     }
 
     async fn scan(
@@ -53,16 +57,19 @@ impl Eventual for EventualService {
         let permit = self.admit(request.get_ref())?;
         let scan = self.0.check_scan(request.get_ref()).map_err(error::status)?;
         let _permit = self.to_wait(permit, !scan.promise.is_plain())?;
-        self.0.scan(scan).await.map(Response::new).map_err(error::status)
+        let answer = self.0.scan(scan).await.map_err(error::status)?;
+        Ok(leaving::answer(&self.0.unread, &request, answer))
     }
 
     async fn open(
         &self,
         request: Request<Streaming<proto::EventualCalls>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
+        let unread = self.0.unread.on(line_of(&request));
         Ok(Response::new(Box::pin(stream::open(
             Arc::clone(&self.0),
             request.into_inner(),
+            unread,
         ))))
     }
 

@@ -3,7 +3,7 @@
 //! Invariants
 //! * What does not wait is done where it is taken, so calls of one stream are done in their order.
 //! * A stream has at most [`REPLIES_PER_STREAM_MAX`] calls whose replies were not handed to the connection: a client that does
-//!   not read is not read from.
+//!   not read is not read from. The same goes for the bytes of replies, see [`Unread`].
 
 use std::sync::Arc;
 
@@ -19,6 +19,7 @@ use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
 use crate::grpc::counted::Began;
 use crate::grpc::error::invalid;
+use crate::grpc::unread::{Unread, Waits};
 use crate::grpc::validate;
 use crate::metrics::{Method, RpcCounts};
 
@@ -31,6 +32,8 @@ const MESSAGE_BYTES: usize = 1 << 20;
 /// A reply on its way to the connection.
 struct Ready {
     reply: EventualReply,
+    bytes: usize,
+    _waits: Waits,
     _slot: OwnedSemaphorePermit,
     _permit: Option<Permit>,
 }
@@ -39,13 +42,14 @@ struct Ready {
 pub(super) fn open(
     api: Arc<Api>,
     calls: Streaming<EventualCalls>,
+    unread: Arc<Unread>,
 ) -> impl Stream<Item = Result<EventualReplies, Status>> + Send {
     let (ready, replies) = mpsc::unbounded_channel();
     let hello = EventualReplies {
         hello: Some(api.eventual_header()),
         replies: Vec::new(),
     };
-    tokio::spawn(receive(api, calls, ready));
+    tokio::spawn(receive(api, calls, unread, ready));
     let rest = futures::stream::unfold(replies, |mut replies| async move {
         let first = replies.recv().await?;
         Some((Ok(pack(first, &mut replies)), replies))
@@ -55,14 +59,14 @@ pub(super) fn open(
 
 /// Takes what is ready, without waiting for more.
 fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> EventualReplies {
-    let mut bytes = first.reply.encoded_len();
+    let mut bytes = first.bytes;
     let mut batch = vec![first.reply];
     while batch.len() < REPLIES_PER_MESSAGE_MAX && bytes < MESSAGE_BYTES {
-        let Ok(Ready { reply, .. }) = replies.try_recv() else {
+        let Ok(next) = replies.try_recv() else {
             break;
         };
-        bytes += reply.encoded_len();
-        batch.push(reply);
+        bytes += next.bytes;
+        batch.push(next.reply);
     }
     EventualReplies {
         hello: None,
@@ -70,7 +74,12 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> EventualR
     }
 }
 
-async fn receive(api: Arc<Api>, mut calls: Streaming<EventualCalls>, ready: mpsc::UnboundedSender<Ready>) {
+async fn receive(
+    api: Arc<Api>,
+    mut calls: Streaming<EventualCalls>,
+    unread: Arc<Unread>,
+    ready: mpsc::UnboundedSender<Ready>,
+) {
     let slots = Arc::new(Semaphore::new(REPLIES_PER_STREAM_MAX));
     loop {
         let message = tokio::select! {
@@ -80,12 +89,18 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<EventualCalls>, ready: mpsc
         match message {
             Ok(Some(batch)) => {
                 for call in batch.calls {
+                    if !unread.has_room() {
+                        tokio::select! {
+                            () = unread.room() => {}
+                            () = ready.closed() => return,
+                        }
+                    }
                     let slot = tokio::select! {
                         slot = Arc::clone(&slots).acquire_owned() => slot,
                         () = ready.closed() => return,
                     };
                     let Ok(slot) = slot else { return };
-                    take(&api, call, slot, &ready);
+                    take(&api, call, slot, &unread, &ready);
                 }
                 tokio::task::consume_budget().await;
             }
@@ -99,7 +114,13 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<EventualCalls>, ready: mpsc
 }
 
 /// Does a call, or begins to wait for what it asked to wait for.
-fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &mpsc::UnboundedSender<Ready>) {
+fn take(
+    api: &Arc<Api>,
+    call: EventualCall,
+    slot: OwnedSemaphorePermit,
+    unread: &Arc<Unread>,
+    ready: &mpsc::UnboundedSender<Ready>,
+) {
     use eventual_reply::Response;
     let id = call.id;
     let reply = Reply {
@@ -107,6 +128,7 @@ fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &
         began: Began::now(method_of(&call)),
         rpc: Arc::clone(&api.rpc),
         slot,
+        unread: Arc::clone(unread),
         ready: ready.clone(),
     };
     let permit = match api.admission.admit() {
@@ -136,6 +158,7 @@ struct Reply {
     began: Began,
     rpc: Arc<RpcCounts>,
     slot: OwnedSemaphorePermit,
+    unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
 }
 
@@ -147,11 +170,15 @@ impl Reply {
             _ => None,
         };
         self.began.answered(&self.rpc, refused);
+        let reply = EventualReply {
+            id: self.id,
+            response: Some(response),
+        };
+        let bytes = reply.encoded_len();
         let _ = self.ready.send(Ready {
-            reply: EventualReply {
-                id: self.id,
-                response: Some(response),
-            },
+            reply,
+            bytes,
+            _waits: self.unread.add(bytes as u64),
             _slot: self.slot,
             _permit: permit,
         });

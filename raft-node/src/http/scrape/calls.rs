@@ -13,6 +13,11 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
     page.number(table::RPC_IN_FLIGHT, &[], working);
     page.number(table::RPC_WAITING, &[], waiting);
 
+    for (reason, count) in api.cut().each() {
+        page.number(table::REQUESTS_CUT, &[reason], count);
+    }
+
+    page.number(table::ANSWERS_UNREAD_BYTES, &[], api.unread_bytes());
     let watches = api.watches().figures();
     page.number(table::WATCHES, &[], watches.watches);
     page.number(table::WATCHES_BEHIND, &[], watches.behind);
@@ -26,11 +31,16 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
 
 pub(super) fn connections(page: &mut Page, site: &Site) {
     for (side, open) in [
-        ("client", &site.clients),
-        ("peer", &site.peers),
+        ("client", &site.clients.open),
+        ("peer", &site.peers.open),
         ("http", &site.visitors),
     ] {
         page.number(table::CONNECTIONS, &[side], open.get());
+    }
+    for (side, door) in [("client", &site.clients), ("peer", &site.peers)] {
+        for (reason, count) in door.refused() {
+            page.number(table::CONNECTIONS_REFUSED, &[side, reason], count);
+        }
     }
     for (side, tls) in [("client", &site.tls.client), ("peer", &site.tls.peer)] {
         if let Some(expiry) = tls.expiry() {

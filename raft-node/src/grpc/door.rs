@@ -1,0 +1,296 @@
+//! The door of a port: who is let in, before any HTTP/2 is spoken.
+//!
+//! A connection is handed to the server once it has begun as HTTP/2 does. Until then it costs a task and 24 bytes, has a few
+//! seconds, and there are few of them: beyond that the oldest goes, so that a flood of connections that say nothing only pushes
+//! itself out.
+//!
+//! Invariants
+//! * Nobody who is slow delays who comes behind.
+//! * Whoever is refused is told why, as far as that costs little: when too many are being told, the rest is just closed.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::AbortHandle;
+use tokio_stream::wrappers::ReceiverStream;
+
+use super::connections::OpenIo;
+use super::greeting::{self, Greeting};
+use super::places::Places;
+use crate::consensus::network::{BoxIo, Incoming};
+use crate::metrics::{DoorCounts, OpenOne};
+
+/// A client says its first bytes as soon as it is connected.
+pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
+/// So many are listened to at a time.
+const GREETINGS_MAX: usize = 512;
+/// So many are told at a time why they are refused.
+const FAREWELLS_MAX: usize = 64;
+/// Connections that the server has not taken yet.
+const READY_MAX: usize = 64;
+
+/// What happens when there are as many connections as there may be.
+pub(super) enum Full {
+    /// Who comes is refused, with this sentence: it can go elsewhere.
+    Refuse(String),
+    /// Who was quiet for longest makes room: those who belong here talk all the time.
+    PushOut(Arc<Places>),
+}
+
+/// The door of one port.
+pub(super) struct Door {
+    /// Connections that may be open.
+    pub(super) connections_max: u64,
+    pub(super) full: Full,
+    /// A connection has said its first bytes by then.
+    pub(super) greeting: Duration,
+    pub(super) counts: Arc<DoorCounts>,
+}
+
+/// Those of `incoming` that are let in. The work is done where the stream is read first.
+pub(super) fn let_in(incoming: Incoming, door: Door) -> impl Stream<Item = io::Result<OpenIo>> {
+    let started = async move {
+        let (ready, inside) = mpsc::channel(READY_MAX);
+        tokio::spawn(keep(incoming, door, ready));
+        ReceiverStream::new(inside)
+    };
+    futures::stream::once(started).flatten()
+}
+
+/// Runs until the server has gone or the listener ends.
+async fn keep(mut incoming: Incoming, door: Door, ready: mpsc::Sender<io::Result<OpenIo>>) {
+    let door = Arc::new(door);
+    let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
+    let mut under_way: VecDeque<AbortHandle> = VecDeque::new();
+    loop {
+        let next = tokio::select! {
+            () = ready.closed() => return,
+            next = incoming.next() => next,
+        };
+        let io = match next {
+            Some(Ok(io)) => io,
+            Some(Err(error)) => {
+                if ready.send(Err(error)).await.is_err() {
+                    return;
+                }
+                continue;
+            }
+            None => return,
+        };
+        if let Some(reason) = door.refusal() {
+            door.counts.too_many.increment();
+            farewell(&farewells, async move { greeting::refuse_http2(io, &reason).await });
+            continue;
+        }
+        if under_way.len() >= GREETINGS_MAX {
+            under_way.retain(|one| !one.is_finished());
+        }
+        if under_way.len() >= GREETINGS_MAX
+            && let Some(oldest) = under_way.pop_front()
+        {
+            oldest.abort();
+            door.counts.silent.increment();
+        }
+        let open = door.counts.open.one();
+        let listening = listen(io, open, Arc::clone(&door), Arc::clone(&farewells), ready.clone());
+        under_way.push_back(tokio::spawn(listening).abort_handle());
+    }
+}
+
+async fn listen(
+    mut io: BoxIo,
+    open: OpenOne,
+    door: Arc<Door>,
+    farewells: Arc<Semaphore>,
+    ready: mpsc::Sender<io::Result<OpenIo>>,
+) {
+    match tokio::time::timeout(door.greeting, greeting::hear(&mut io)).await {
+        Ok(Ok(Greeting::Http2)) => {
+            let place = match &door.full {
+                Full::Refuse(_) => None,
+                Full::PushOut(places) => {
+                    if places.taken() as u64 >= door.connections_max && places.push_out_quietest() {
+                        door.counts.pushed_out.increment();
+                    }
+                    Some(places.take(io.caller().line().clone()))
+                }
+            };
+            // The server has gone if nobody takes it.
+            drop(ready.send(Ok(OpenIo::new(io, open, place))).await);
+        }
+        Ok(Ok(Greeting::Other)) => {
+            door.counts.not_http2.increment();
+            farewell(&farewells, greeting::refuse_other(io));
+        }
+        // It went away by itself.
+        Ok(Err(_)) => {}
+        Err(_) => door.counts.silent.increment(),
+    }
+}
+
+/// Tells why, if there are not too many who are told.
+fn farewell(farewells: &Arc<Semaphore>, telling: impl Future<Output = ()> + Send + 'static) {
+    if let Ok(permit) = Arc::clone(farewells).try_acquire_owned() {
+        tokio::spawn(async move {
+            telling.await;
+            drop(permit);
+        });
+    }
+}
+
+impl Door {
+    /// Why nobody else is let in, if that is so.
+    fn refusal(&self) -> Option<String> {
+        match &self.full {
+            Full::Refuse(reason) if self.counts.open.get() >= self.connections_max => Some(reason.clone()),
+            Full::Refuse(_) | Full::PushOut(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+
+    use super::super::greeting::PREFACE;
+    use super::*;
+
+    struct Street {
+        callers: mpsc::UnboundedSender<io::Result<BoxIo>>,
+        inside: std::pin::Pin<Box<dyn Stream<Item = io::Result<OpenIo>> + Send>>,
+        counts: Arc<DoorCounts>,
+    }
+
+    fn street(connections_max: u64, full: Full) -> Street {
+        let (callers, incoming) = mpsc::unbounded_channel();
+        let incoming = futures::stream::unfold(incoming, |mut incoming| async move {
+            let next = incoming.recv().await?;
+            Some((next, incoming))
+        });
+        let counts = Arc::<DoorCounts>::default();
+        let door = Door {
+            connections_max,
+            full,
+            greeting: Duration::from_millis(300),
+            counts: Arc::clone(&counts),
+        };
+        Street {
+            callers,
+            inside: Box::pin(let_in(incoming.boxed(), door)),
+            counts,
+        }
+    }
+
+    impl Street {
+        fn call(&self) -> DuplexStream {
+            let (outside, io) = tokio::io::duplex(4096);
+            assert!(self.callers.send(Ok(BoxIo::new(io))).is_ok());
+            outside
+        }
+
+        async fn enter(&mut self) -> (DuplexStream, OpenIo) {
+            let mut outside = self.call();
+            outside.write_all(PREFACE).await.unwrap();
+            let inside = self.inside.next().await.unwrap().unwrap();
+            (outside, inside)
+        }
+    }
+
+    fn refuse() -> Full {
+        Full::Refuse("there are 1 of 1".to_owned())
+    }
+
+    #[tokio::test]
+    async fn who_is_let_in_is_read_from_the_first_byte_and_counts_until_it_is_gone() {
+        let mut street = street(10, refuse());
+        let (mut outside, mut inside) = street.enter().await;
+        outside.write_all(b"and more").await.unwrap();
+        let mut heard = [0; 32];
+        inside.read_exact(&mut heard).await.unwrap();
+        assert_eq!(&heard[..24], PREFACE);
+        assert_eq!(&heard[24..], b"and more");
+        assert_eq!(street.counts.open.get(), 1);
+        drop(inside);
+        assert_eq!(street.counts.open.get(), 0);
+    }
+
+    #[tokio::test]
+    async fn one_too_many_is_told_why_and_the_next_comes_in_when_there_is_room() {
+        let mut street = street(1, refuse());
+        let (_outside, inside) = street.enter().await;
+        let mut refused = street.call();
+        let inner = &mut street.inside;
+        let mut said = Vec::new();
+        tokio::select! {
+            read = refused.read_to_end(&mut said) => drop(read.unwrap()),
+            _ = inner.next() => panic!("it was let in"),
+        }
+        assert!(said.ends_with(b"there are 1 of 1"), "{said:?}");
+        assert_eq!(street.counts.too_many.get(), 1);
+        drop(inside);
+        street.enter().await;
+    }
+
+    #[tokio::test]
+    async fn who_does_not_speak_http2_is_told_so() {
+        let mut street = street(10, refuse());
+        let mut visitor = street.call();
+        visitor.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").await.unwrap();
+        let mut said = String::new();
+        tokio::select! {
+            read = visitor.read_to_string(&mut said) => drop(read.unwrap()),
+            _ = street.inside.next() => panic!("it was let in"),
+        }
+        assert!(
+            said.starts_with("HTTP/1.1 400") && said.contains("listen_http"),
+            "{said}"
+        );
+        assert_eq!(street.counts.not_http2.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn those_who_say_nothing_push_each_other_out_and_nobody_else() {
+        let mut street = street(10_000, refuse());
+        let silent: Vec<DuplexStream> = (0..GREETINGS_MAX + 50).map(|_| street.call()).collect();
+        street.enter().await;
+        assert!(street.counts.silent.get() >= 50);
+        assert!(street.counts.open.get() <= GREETINGS_MAX as u64 + 1);
+        drop(silent);
+    }
+
+    #[tokio::test]
+    async fn who_says_nothing_for_too_long_is_closed() {
+        let mut street = street(10, refuse());
+        let mut silent = street.call();
+        let mut said = Vec::new();
+        tokio::select! {
+            read = silent.read_to_end(&mut said) => drop(read.unwrap()),
+            _ = street.inside.next() => panic!("it was let in"),
+        }
+        assert_eq!((street.counts.silent.get(), street.counts.open.get()), (1, 0));
+    }
+
+    #[tokio::test]
+    async fn where_room_is_made_the_quietest_has_to_go() {
+        let mut street = street(2, Full::PushOut(Arc::default()));
+        let (mut talks, mut talking) = street.enter().await;
+        let (_quiet, mut silent) = street.enter().await;
+        let mut heard = [0; 25];
+        talks.write_all(b"x").await.unwrap();
+        talking.read_exact(&mut heard).await.unwrap();
+        let mut preface = [0; 24];
+        silent.read_exact(&mut preface).await.unwrap();
+        talks.write_all(b"x").await.unwrap();
+        talking.read_exact(&mut heard[..1]).await.unwrap();
+        let (_third, _inside) = street.enter().await;
+        let gone = silent.read_exact(&mut heard).await.unwrap_err();
+        assert_eq!(gone.kind(), io::ErrorKind::ConnectionAborted);
+        talks.write_all(b"x").await.unwrap();
+        talking.read_exact(&mut heard[..1]).await.unwrap();
+        assert_eq!(street.counts.pushed_out.get(), 1);
+    }
+}

@@ -1,0 +1,151 @@
+//! Places that who came first gives up to who comes next.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::consensus::network::Line;
+
+/// Places that are taken, in the order in which they were.
+#[derive(Default)]
+pub(super) struct Places {
+    /// Counts takings and signs of life, so that both have an order without a clock.
+    ticks: AtomicU64,
+    taken: Mutex<BTreeMap<u64, Arc<Holder>>>,
+    /// Places that were taken from holders who have not noticed yet.
+    leaving: AtomicU64,
+}
+
+struct Holder {
+    heard: AtomicU64,
+    line: Line,
+}
+
+/// A place; free again when it is dropped.
+pub(super) struct Place {
+    places: Arc<Places>,
+    number: u64,
+    holder: Arc<Holder>,
+}
+
+impl Places {
+    /// Takes one more. When it is given to somebody else, `line` is cut.
+    pub(super) fn take(self: &Arc<Self>, line: Line) -> Place {
+        let number = self.tick();
+        let holder = Arc::new(Holder {
+            heard: AtomicU64::new(number),
+            line,
+        });
+        self.taken.lock().insert(number, Arc::clone(&holder));
+        Place {
+            places: Arc::clone(self),
+            number,
+            holder,
+        }
+    }
+
+    /// How many are taken.
+    pub(super) fn taken(&self) -> usize {
+        self.taken.lock().len()
+    }
+
+    /// Somebody was pushed out and still has what it had: it would be wrong to push out another for it.
+    pub(super) fn someone_leaves(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) > 0
+    }
+
+    /// Takes the oldest one from its holder. Says whether there was one.
+    pub(super) fn push_out_oldest(&self) -> bool {
+        let oldest = self.taken.lock().pop_first();
+        oldest.is_some_and(|(_, holder)| self.push_out(&holder))
+    }
+
+    /// Takes the one from its holder that gave no sign of life for longest. Looks at all of them.
+    pub(super) fn push_out_quietest(&self) -> bool {
+        let mut taken = self.taken.lock();
+        let quietest = taken
+            .iter()
+            .min_by_key(|(_, holder)| holder.heard.load(Ordering::Relaxed));
+        let Some(number) = quietest.map(|(number, _)| *number) else {
+            return false;
+        };
+        taken.remove(&number).is_some_and(|holder| self.push_out(&holder))
+    }
+
+    fn push_out(&self, holder: &Holder) -> bool {
+        self.leaving.fetch_add(1, Ordering::AcqRel);
+        holder.line.cut();
+        true
+    }
+
+    fn tick(&self) -> u64 {
+        self.ticks.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+impl Place {
+    /// A sign of life.
+    pub(super) fn heard(&self) {
+        self.holder.heard.store(self.places.tick(), Ordering::Relaxed);
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if self.places.taken.lock().remove(&self.number).is_none() {
+            self.places.leaving.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Context;
+
+    use futures::task::noop_waker_ref;
+
+    use super::*;
+
+    fn take(places: &Arc<Places>) -> (Place, Line) {
+        let line = Line::default();
+        (places.take(line.clone()), line)
+    }
+
+    fn lost((_, line): &(Place, Line)) -> bool {
+        line.poll_cut(&Context::from_waker(noop_waker_ref()))
+    }
+
+    #[test]
+    fn the_oldest_goes_first_whatever_it_said_since() {
+        let places = Arc::<Places>::default();
+        let [first, second] = [take(&places), take(&places)];
+        first.0.heard();
+        assert!(places.push_out_oldest());
+        assert!(lost(&first) && !lost(&second));
+        assert_eq!(places.taken(), 1);
+        assert!(places.someone_leaves());
+        drop(first);
+        assert!(!places.someone_leaves());
+    }
+
+    #[test]
+    fn the_quietest_is_the_one_that_was_heard_longest_ago() {
+        let places = Arc::<Places>::default();
+        let [first, second, third] = [take(&places), take(&places), take(&places)];
+        first.0.heard();
+        assert!(places.push_out_quietest());
+        assert!(lost(&second) && !lost(&first) && !lost(&third));
+        assert!(places.push_out_quietest());
+        assert!(lost(&third) && !lost(&first));
+    }
+
+    #[test]
+    fn a_place_that_was_dropped_is_nobodys() {
+        let places = Arc::<Places>::default();
+        drop(take(&places));
+        assert_eq!(places.taken(), 0);
+        assert!(!places.push_out_oldest() && !places.push_out_quietest());
+    }
+}

@@ -1,0 +1,45 @@
+//! File descriptors: each connection is one.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// Kept for files of the stores, connections of members, and visitors of the pages; half of all where that is less.
+const KEPT: u64 = 4096;
+
+/// How many connections of clients there are descriptors for. Raises the limit of the process as far as it may: the lower one
+/// that shells and containers start with is there for programs that still use `select`.
+pub(super) fn room_for_clients() -> u64 {
+    let before = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: before.maximum,
+        maximum: before.maximum,
+    };
+    if before.current != before.maximum
+        && let Err(error) = setrlimit(Resource::Nofile, raised)
+    {
+        tracing::warn!(%error, "the limit of open files cannot be raised");
+    }
+    room(getrlimit(Resource::Nofile).current)
+}
+
+fn room(descriptors: Option<u64>) -> u64 {
+    descriptors.map_or(u64::MAX, |most| most - (most / 2).min(KEPT))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_of_few_descriptors_is_kept_and_some_thousand_of_many() {
+        assert_eq!(room(Some(1024)), 512);
+        assert_eq!(room(Some(20_000)), 20_000 - KEPT);
+        assert_eq!(room(None), u64::MAX);
+    }
+
+    #[test]
+    fn the_limit_is_as_high_as_it_may_be() {
+        room_for_clients();
+        let limits = getrlimit(Resource::Nofile);
+        assert_eq!(limits.current, limits.maximum);
+    }
+}

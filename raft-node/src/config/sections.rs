@@ -136,13 +136,26 @@ impl Default for Cache {
 }
 
 /// What the server says about itself, on standard error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// The least important kind of line that is written. Default `info`.
     pub level: LogLevel,
     /// `text` for people, `json` for machines. Default `text`.
     pub format: LogFormat,
+    /// A call that took so long is slow, in milliseconds: it is written of with the time of each of its stages, at most ten of
+    /// them a second. What a call asked to wait does not count. 0: no call is slow. Default 500.
+    pub slow_call_ms: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            format: LogFormat::default(),
+            slow_call_ms: 500,
+        }
+    }
 }
 
 /// See [`Log::level`].

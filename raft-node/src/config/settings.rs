@@ -291,4 +291,10 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Word(&["text", "json"]),
         "text for people, json for machines",
     ),
+    integer(
+        "log.slow_call_ms",
+        0,
+        3_600_000,
+        "a call that took so long is written of; 0: none",
+    ),
 ];

@@ -18,12 +18,13 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::Permit;
 use super::api::Api;
-use super::counted::{Began, method_of};
 use super::error::{self, invalid};
+use super::followed::{Books, Followed, connection_of};
 use super::validate::ReadLevel;
 use super::work::{Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
 use super::{request, validate};
-use crate::metrics::RpcCounts;
+use crate::environment::{Clock, SystemClock};
+use crate::request::Passage;
 
 /// A message of replies is closed when it passes either.
 const REPLIES_PER_MESSAGE_MAX: usize = 1024;
@@ -38,9 +39,9 @@ pub struct CallsService(pub Arc<Api>);
 /// A call that was taken: what goes with its reply until that is handed to the connection.
 struct Taken {
     id: u64,
-    began: Began,
-    rpc: Arc<RpcCounts>,
-    _slot: OwnedSemaphorePermit,
+    followed: Followed,
+    books: Arc<Books>,
+    slot: OwnedSemaphorePermit,
     /// None for a call that was refused before it was work.
     permit: Option<Permit>,
 }
@@ -48,7 +49,8 @@ struct Taken {
 /// A reply on its way to the connection.
 struct Ready {
     reply: Reply,
-    _taken: Taken,
+    _slot: OwnedSemaphorePermit,
+    _permit: Option<Permit>,
 }
 
 #[tonic::async_trait]
@@ -57,7 +59,8 @@ impl Calls for CallsService {
 
     async fn open(&self, request: Request<Streaming<CallBatch>>) -> Result<Response<Self::OpenStream>, Status> {
         let (ready, replies) = mpsc::unbounded_channel();
-        tokio::spawn(receive(Arc::clone(&self.0), request.into_inner(), ready));
+        let connection = connection_of(request.metadata());
+        tokio::spawn(receive(Arc::clone(&self.0), connection, request.into_inner(), ready));
         let batches = futures::stream::unfold(replies, |mut replies| async move {
             let first = replies.recv().await?;
             Some((Ok(pack(first, &mut replies)), replies))
@@ -81,7 +84,7 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatc
 }
 
 /// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere.
-async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::UnboundedSender<Ready>) {
+async fn receive(api: Arc<Api>, connection: u64, mut calls: Streaming<CallBatch>, ready: mpsc::UnboundedSender<Ready>) {
     let slots = Arc::new(Semaphore::new(CALLS_PER_STREAM_MAX));
     loop {
         let message = tokio::select! {
@@ -89,7 +92,7 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::Un
             () = ready.closed() => return,
         };
         match message {
-            Ok(Some(batch)) => dispatch(&api, batch.calls, &slots, &ready).await,
+            Ok(Some(batch)) => dispatch(&api, connection, batch.calls, &slots, &ready).await,
             Ok(None) => return,
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
@@ -100,7 +103,13 @@ async fn receive(api: Arc<Api>, mut calls: Streaming<CallBatch>, ready: mpsc::Un
 }
 
 /// Takes the calls one by one, each when there is a slot for it.
-async fn dispatch(api: &Arc<Api>, calls: Vec<Call>, slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>) {
+async fn dispatch(
+    api: &Arc<Api>,
+    connection: u64,
+    calls: Vec<Call>,
+    slots: &Arc<Semaphore>,
+    ready: &mpsc::UnboundedSender<Ready>,
+) {
     let mut strong = StrongReads::default();
     for call in calls {
         let slot = match Arc::clone(slots).try_acquire_owned() {
@@ -115,7 +124,14 @@ async fn dispatch(api: &Arc<Api>, calls: Vec<Call>, slots: &Arc<Semaphore>, read
             }
         };
         let may_wait = slots.available_permits() >= CALLS_PER_STREAM_MAX / 4;
-        take(api, call, slot, may_wait, &mut strong, ready);
+        let taken = Taken {
+            id: call.id,
+            followed: Followed::new(call.request.as_ref(), connection, call.id),
+            books: Arc::clone(&api.books),
+            slot,
+            permit: None,
+        };
+        take(api, call, taken, may_wait, &mut strong, ready);
     }
     strong.start(api, ready);
 }
@@ -131,31 +147,24 @@ async fn free_slot(slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>)
 fn take(
     api: &Arc<Api>,
     call: Call,
-    slot: OwnedSemaphorePermit,
+    mut taken: Taken,
     may_wait: bool,
     strong: &mut StrongReads,
     ready: &mpsc::UnboundedSender<Ready>,
 ) {
     let timeout = timeout_of(call.timeout_ms);
-    let mut taken = Taken {
-        id: call.id,
-        began: Began::now(method_of(call.request.as_ref())),
-        rpc: Arc::clone(&api.rpc),
-        _slot: slot,
-        permit: None,
-    };
     let work = match admit(api, call) {
         Ok((work, permit)) => {
             taken.permit = Some(permit);
             work
         }
-        Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
+        Err(refused) => return send(ready, taken, reply::Response::Error(refused), Passage::AtOnce),
     };
     if matches!(work, Work::Await { .. }) {
         // It gives its place among the calls that work to another; what it waits for may be behind it in this stream.
         taken.permit = match wait_permit(api, may_wait) {
             Ok(permit) => Some(permit),
-            Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
+            Err(refused) => return send(ready, taken, reply::Response::Error(refused), Passage::AtOnce),
         };
     }
     match work {
@@ -163,14 +172,14 @@ fn take(
             let (api_then, ready) = (Arc::clone(api), ready.clone());
             api.proposer.submit(
                 command,
-                Box::new(move |result| {
+                Box::new(move |result, passage| {
                     let hold = result.as_ref().ok().and_then(|reply| api_then.hold(reply));
                     let answer = api_then.mutated(expected, result);
                     match hold {
-                        None => send(&ready, taken, answer),
+                        None => send(&ready, taken, answer, passage),
                         Some(hold) => drop(api_then.runtime.spawn(async move {
                             hold.over().await;
-                            send(&ready, taken, answer);
+                            send(&ready, taken, answer, passage);
                         })),
                     }
                 }),
@@ -180,7 +189,7 @@ fn take(
             let (api, ready) = (Arc::clone(api), ready.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    answer = api.perform(work, timeout) => send(&ready, taken, answer),
+                    (answer, passage) = api.perform(work, timeout) => send(&ready, taken, answer, passage),
                     () = ready.closed() => {}
                 }
             });
@@ -188,7 +197,7 @@ fn take(
         Work::Read(read) if api.ready_now(&read) => {
             let engine = api.store.engine();
             let answer = api.answer(engine.view().as_ref(), &read.query, api.local());
-            send(ready, taken, answer);
+            send(ready, taken, answer, Passage::AtOnce);
         }
         Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
             strong.add(timeout, Waiting { taken, read });
@@ -271,10 +280,13 @@ async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration
     };
     let failed = match outcome {
         Ok(Ok(promise)) => {
+            let passage = Passage::Read {
+                ready: SystemClock.monotonic(),
+            };
             let engine = api.store.engine();
             let view = engine.view();
             for Waiting { taken, read } in waiting {
-                send(&ready, taken, api.answer(view.as_ref(), &read.query, promise));
+                send(&ready, taken, api.answer(view.as_ref(), &read.query, promise), passage);
             }
             return;
         }
@@ -282,35 +294,40 @@ async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration
         Err(_) => timed_out(timeout),
     };
     for Waiting { taken, .. } in waiting {
-        send(&ready, taken, reply::Response::Error(failed.clone()));
+        send(&ready, taken, reply::Response::Error(failed.clone()), Passage::AtOnce);
     }
 }
 
 /// The client may be gone; then nobody wants the reply.
-fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response) {
+fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response, passage: Passage) {
     let refused = match &response {
         reply::Response::Error(refused) => Some(refused),
         _ => None,
     };
-    taken.began.answered(&taken.rpc, refused);
+    taken.followed.answered(&taken.books, refused, passage);
     let reply = Reply {
         id: taken.id,
         response: Some(response),
     };
-    let _ = ready.send(Ready { reply, _taken: taken });
+    let _ = ready.send(Ready {
+        reply,
+        _slot: taken.slot,
+        _permit: taken.permit,
+    });
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::metrics::Method;
+    use crate::request::{EntryTimes, Requests};
 
     fn taken(id: u64, slots: &Arc<Semaphore>) -> Taken {
+        let requests = Requests::new(Box::new(|| 1), Arc::<EntryTimes>::default(), 0);
         Taken {
             id,
-            began: Began::now(Method::Get),
-            rpc: Arc::default(),
-            _slot: Arc::clone(slots).try_acquire_owned().unwrap(),
+            followed: Followed::new(None, 1, id),
+            books: Arc::new(Books::new(Arc::new(requests))),
+            slot: Arc::clone(slots).try_acquire_owned().unwrap(),
             permit: None,
         }
     }
@@ -323,8 +340,8 @@ mod tests {
     async fn a_refusal_keeps_its_slot_until_it_is_packed() {
         let slots = Arc::new(Semaphore::new(2));
         let (ready, mut replies) = mpsc::unbounded_channel();
-        send(&ready, taken(1, &slots), refusal());
-        send(&ready, taken(2, &slots), refusal());
+        send(&ready, taken(1, &slots), refusal(), Passage::AtOnce);
+        send(&ready, taken(2, &slots), refusal(), Passage::AtOnce);
         assert_eq!(slots.available_permits(), 0);
         let first = replies.recv().await.unwrap();
         assert_eq!(pack(first, &mut replies).replies.len(), 2);
@@ -335,7 +352,7 @@ mod tests {
     async fn waiting_for_a_slot_ends_when_a_reply_leaves_or_the_client_does() {
         let slots = Arc::new(Semaphore::new(1));
         let (ready, mut replies) = mpsc::unbounded_channel();
-        send(&ready, taken(1, &slots), refusal());
+        send(&ready, taken(1, &slots), refusal(), Passage::AtOnce);
         let read = async {
             let first = replies.recv().await.unwrap();
             pack(first, &mut replies)

@@ -18,6 +18,7 @@ mod counted;
 mod domains;
 mod error;
 mod eventual;
+mod followed;
 mod kv;
 mod leases;
 mod locks;

@@ -86,7 +86,7 @@ pub async fn serve_clients(
         .http2_keepalive_interval(Some(KEEP_ALIVE_INTERVAL))
         .http2_keepalive_timeout(Some(KEEP_ALIVE_TIMEOUT))
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX)
-        .layer(CountCalls(Arc::clone(&api.rpc)))
+        .layer(CountCalls(Arc::clone(&api.books.rpc)))
         .add_service(health)
         .add_service(reflection)
         .add_service(KvServer::new(KvService(Arc::clone(&api))).max_decoding_message_size(MESSAGE_BYTES_MAX))

@@ -26,6 +26,7 @@ use crate::grpc::Api;
 use crate::http::Observed;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
+use crate::request::Requests;
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
@@ -40,6 +41,7 @@ pub(super) struct Parts {
     store: Arc<StateStore>,
     pub(super) log: LogStore,
     pub(super) raft: Raft,
+    pub(super) requests: Arc<Requests>,
     proposer: Proposer,
     reads: ReadGate,
     leases: LeaseKeeper,
@@ -85,13 +87,14 @@ impl Parts {
         let engines = open_engine(&config, unreadable.clone());
         let (store, state) = StateStore::open(directory.path(), engines).map_err(NodeError::State)?;
         know_members(&roster, &store).map_err(NodeError::State)?;
+        let requests = Arc::new(follow(&config, &roster, &log));
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
             config.member_id,
             Arc::new(settings),
             network.clone(),
             log.clone(),
-            StateMachine::new(Arc::clone(&store), state),
+            StateMachine::new(Arc::clone(&store), state).followed(Arc::clone(&requests)),
         )
         .await
         .map_err(|error| NodeError::Consensus(error.to_string()))?;
@@ -105,7 +108,7 @@ impl Parts {
         let entries = open_entries(&config, &directory, &tier, store.domains().load()).await?;
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
-        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
+        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), log.times(), waiting_max);
         let reads = ReadGate::start(
             raft.clone(),
             &store,
@@ -123,6 +126,7 @@ impl Parts {
             store,
             log,
             raft,
+            requests,
             proposer,
             reads,
             leases,
@@ -168,6 +172,7 @@ impl Parts {
             AskPeers::new(Arc::clone(&self.roster), self.network.clone()),
             self.network.clone(),
             Duration::from_millis(self.config.cache.lease_ms),
+            Arc::clone(&self.requests),
         )
     }
 
@@ -291,6 +296,13 @@ impl Parts {
             tracing::warn!(%error, "the state was not flushed; the log replays it");
         }
     }
+}
+
+/// Follows the requests of this member.
+fn follow(config: &NodeConfig, roster: &Arc<Roster>, log: &LogStore) -> Requests {
+    let roster = Arc::clone(roster);
+    let cluster_id = Box::new(move || roster.cluster_id());
+    Requests::new(cluster_id, log.times(), config.log.slow_call_ms)
 }
 
 /// Everything that the eventual tier has on disk, in memory.

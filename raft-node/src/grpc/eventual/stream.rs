@@ -105,7 +105,7 @@ fn take(api: &Arc<Api>, call: EventualCall, slot: OwnedSemaphorePermit, ready: &
     let reply = Reply {
         id,
         began: Began::now(method_of(&call)),
-        rpc: Arc::clone(&api.rpc),
+        rpc: Arc::clone(&api.books.rpc),
         slot,
         ready: ready.clone(),
     };

@@ -12,6 +12,7 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
     let (working, waiting) = api.outstanding();
     page.number(table::RPC_IN_FLIGHT, &[], working);
     page.number(table::RPC_WAITING, &[], waiting);
+    page.number(table::SLOW_CALLS, &[], api.requests().slow_calls());
 
     let watches = api.watches().figures();
     page.number(table::WATCHES, &[], watches.watches);

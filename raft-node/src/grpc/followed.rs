@@ -1,0 +1,201 @@
+//! What is kept of a call while it is worked on, so that it can be followed when it has ended.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use quorate_proto::v1::{ClientStamp, Error, call, reply};
+use quorate_proto::{CONNECTION_HEADER, RequestId};
+use tonic::metadata::{MetadataMap, MetadataValue};
+use tonic::{Code, Status};
+
+use super::counted::{Began, code_of_answer, method_of};
+use super::work::TIMEOUT_MAX;
+use crate::environment::{Clock, Random, SystemClock, SystemRandom};
+use crate::metrics::{RpcCounts, code_name};
+use crate::request::{Ended, Passage, RequestName, Requests};
+use crate::types::ClientId;
+
+/// Metadata of an error of a unary call: the request's name.
+const REQUEST_HEADER: &str = "quorate-request";
+
+/// Where a member keeps book of its calls.
+pub(super) struct Books {
+    /// How they ended.
+    pub(super) rpc: Arc<RpcCounts>,
+    pub(super) requests: Arc<Requests>,
+    /// Names calls that come alone: this stands for their connection.
+    process: u64,
+    alone: AtomicU64,
+}
+
+impl Books {
+    pub(super) fn new(requests: Arc<Requests>) -> Self {
+        Self {
+            rpc: Arc::default(),
+            requests,
+            process: SystemRandom.nonzero_u64(),
+            alone: AtomicU64::new(0),
+        }
+    }
+
+    /// A call that came alone.
+    pub(super) fn alone(&self, request: &call::Request) -> Followed {
+        let number = self.alone.fetch_add(1, Ordering::Relaxed);
+        Followed::new(Some(request), self.process, number)
+    }
+}
+
+/// The number that a client has given its connection; a client that gives none gets one.
+pub(super) fn connection_of(metadata: &MetadataMap) -> u64 {
+    let given = metadata.get(CONNECTION_HEADER).and_then(|value| value.to_str().ok());
+    let given = given.and_then(|text| u64::from_str_radix(text, 16).ok());
+    given.unwrap_or_else(|| SystemRandom.nonzero_u64())
+}
+
+/// A call in work.
+#[derive(Clone, Copy)]
+pub(super) struct Followed {
+    name: RequestName,
+    began: Began,
+    asked_to_wait: Duration,
+}
+
+impl Followed {
+    /// A call that has just arrived.
+    pub(super) fn new(request: Option<&call::Request>, connection: u64, call: u64) -> Self {
+        Self {
+            name: name_of(request, connection, call),
+            began: Began::now(method_of(request)),
+            asked_to_wait: asked_to_wait(request),
+        }
+    }
+
+    /// A call of a stream was answered, or refused.
+    pub(super) fn answered(self, books: &Books, refused: Option<&Error>, passage: Passage) {
+        let (at, code) = self.began.answered(&books.rpc, refused);
+        books.requests.ended(&self.end(at, code, passage));
+    }
+
+    /// A call that came alone was answered; it is counted where its answer leaves.
+    pub(super) fn answered_alone(self, books: &Books, answer: reply::Response, passage: Passage) -> Answer {
+        let refused = match &answer {
+            reply::Response::Error(refused) => Some(refused),
+            _ => None,
+        };
+        let ended = self.end(SystemClock.monotonic(), code_of_answer(refused), passage);
+        books.requests.ended(&ended);
+        match answer {
+            reply::Response::Error(refused) => Err(self.named(books, super::error::status(refused))),
+            answer => Ok(answer),
+        }
+    }
+
+    /// A call that came alone was refused before it was work.
+    pub(super) fn refused_alone(self, books: &Books, refused: Error) -> Status {
+        match self.answered_alone(books, reply::Response::Error(refused), Passage::AtOnce) {
+            Err(status) => status,
+            Ok(_) => Status::internal("a refusal became an answer"),
+        }
+    }
+
+    fn named(self, books: &Books, mut status: Status) -> Status {
+        let id: RequestId = books.requests.id_of(self.name);
+        if let Ok(value) = MetadataValue::try_from(id.to_string()) {
+            status.metadata_mut().insert(REQUEST_HEADER, value);
+        }
+        status
+    }
+
+    fn end(self, at: Duration, code: Code, passage: Passage) -> Ended {
+        Ended {
+            name: self.name,
+            method: self.began.method().name(),
+            code: code_name(code as i32),
+            began: self.began.at(),
+            at,
+            asked_to_wait: self.asked_to_wait,
+            passage,
+        }
+    }
+}
+
+/// The answer of a call that came alone.
+pub(super) type Answer = Result<reply::Response, Status>;
+
+fn name_of(request: Option<&call::Request>, connection: u64, call: u64) -> RequestName {
+    match request.and_then(stamp_of) {
+        Some(stamp) => RequestName::Mutation {
+            client: ClientId(stamp.client_id),
+            sequence: stamp.sequence,
+        },
+        None => RequestName::Call { connection, call },
+    }
+}
+
+fn stamp_of(request: &call::Request) -> Option<&ClientStamp> {
+    match request {
+        call::Request::Put(put) => put.stamp.as_ref(),
+        call::Request::Delete(delete) => delete.stamp.as_ref(),
+        call::Request::Txn(txn) => txn.stamp.as_ref(),
+        call::Request::DomainCreate(create) => create.stamp.as_ref(),
+        call::Request::DomainChange(change) => change.stamp.as_ref(),
+        call::Request::DomainDrop(drop) => drop.stamp.as_ref(),
+        call::Request::Get(_)
+        | call::Request::Range(_)
+        | call::Request::Compact(_)
+        | call::Request::RegisterClient(_)
+        | call::Request::KeepAlive(_)
+        | call::Request::Query(_)
+        | call::Request::DomainList(_)
+        | call::Request::DomainGet(_) => None,
+    }
+}
+
+fn asked_to_wait(request: Option<&call::Request>) -> Duration {
+    match request {
+        Some(call::Request::Query(query)) => Duration::from_millis(query.wait_ms).min(TIMEOUT_MAX),
+        _ => Duration::ZERO,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use quorate_proto::v1::{GetRequest, PutRequest};
+
+    use super::*;
+
+    #[test]
+    fn a_stamped_call_is_named_by_its_stamp_and_any_other_by_its_connection() {
+        let stamp = ClientStamp {
+            client_id: 4096,
+            sequence: 3,
+            answered_up_to: 0,
+        };
+        let put = |stamp| {
+            call::Request::Put(PutRequest {
+                stamp,
+                ..PutRequest::default()
+            })
+        };
+        let of_call = RequestName::Call { connection: 9, call: 1 };
+        let of_stamp = RequestName::Mutation {
+            client: ClientId(4096),
+            sequence: 3,
+        };
+        assert_eq!(name_of(Some(&put(Some(stamp))), 9, 1), of_stamp);
+        assert_eq!(name_of(Some(&put(None)), 9, 1), of_call);
+        assert_eq!(name_of(Some(&call::Request::Get(GetRequest::default())), 9, 1), of_call);
+        assert_eq!(name_of(None, 9, 1), of_call);
+    }
+
+    #[test]
+    fn a_connection_has_the_number_that_its_client_gave_it() {
+        let mut metadata = MetadataMap::new();
+        assert_ne!(connection_of(&metadata), connection_of(&metadata));
+        metadata.insert(CONNECTION_HEADER, MetadataValue::from_static("00000000000000ff"));
+        assert_eq!(connection_of(&metadata), 255);
+        metadata.insert(CONNECTION_HEADER, MetadataValue::from_static("many"));
+        assert_ne!(connection_of(&metadata), 255);
+    }
+}

@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::admission::Permit;
 use super::api::Api;
 use super::error::{self, invalid};
-use super::followed::{Books, Followed, connection_of};
+use super::followed::{Books, Caller, Followed};
 use super::validate::ReadLevel;
 use super::work::{Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
 use super::{request, validate};
@@ -59,8 +59,8 @@ impl Calls for CallsService {
 
     async fn open(&self, request: Request<Streaming<CallBatch>>) -> Result<Response<Self::OpenStream>, Status> {
         let (ready, replies) = mpsc::unbounded_channel();
-        let connection = connection_of(request.metadata());
-        tokio::spawn(receive(Arc::clone(&self.0), connection, request.into_inner(), ready));
+        let caller = Caller::of(request.metadata());
+        tokio::spawn(receive(Arc::clone(&self.0), caller, request.into_inner(), ready));
         let batches = futures::stream::unfold(replies, |mut replies| async move {
             let first = replies.recv().await?;
             Some((Ok(pack(first, &mut replies)), replies))
@@ -84,7 +84,7 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatc
 }
 
 /// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere.
-async fn receive(api: Arc<Api>, connection: u64, mut calls: Streaming<CallBatch>, ready: mpsc::UnboundedSender<Ready>) {
+async fn receive(api: Arc<Api>, caller: Caller, mut calls: Streaming<CallBatch>, ready: mpsc::UnboundedSender<Ready>) {
     let slots = Arc::new(Semaphore::new(CALLS_PER_STREAM_MAX));
     loop {
         let message = tokio::select! {
@@ -92,7 +92,7 @@ async fn receive(api: Arc<Api>, connection: u64, mut calls: Streaming<CallBatch>
             () = ready.closed() => return,
         };
         match message {
-            Ok(Some(batch)) => dispatch(&api, connection, batch.calls, &slots, &ready).await,
+            Ok(Some(batch)) => dispatch(&api, caller, batch.calls, &slots, &ready).await,
             Ok(None) => return,
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
@@ -105,7 +105,7 @@ async fn receive(api: Arc<Api>, connection: u64, mut calls: Streaming<CallBatch>
 /// Takes the calls one by one, each when there is a slot for it.
 async fn dispatch(
     api: &Arc<Api>,
-    connection: u64,
+    caller: Caller,
     calls: Vec<Call>,
     slots: &Arc<Semaphore>,
     ready: &mpsc::UnboundedSender<Ready>,
@@ -126,7 +126,7 @@ async fn dispatch(
         let may_wait = slots.available_permits() >= CALLS_PER_STREAM_MAX / 4;
         let taken = Taken {
             id: call.id,
-            followed: Followed::new(call.request.as_ref(), connection, call.id),
+            followed: Followed::new(call.request.as_ref(), caller, call.id),
             books: Arc::clone(&api.books),
             slot,
             permit: None,
@@ -325,7 +325,7 @@ mod tests {
         let requests = Requests::new(Box::new(|| 1), Arc::<EntryTimes>::default(), 0);
         Taken {
             id,
-            followed: Followed::new(None, 1, id),
+            followed: Followed::new(None, Caller::of(&tonic::metadata::MetadataMap::new()), id),
             books: Arc::new(Books::new(Arc::new(requests))),
             slot: Arc::clone(slots).try_acquire_owned().unwrap(),
             permit: None,

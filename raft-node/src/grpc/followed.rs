@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use quorate_proto::v1::{ClientStamp, Error, call, reply};
-use quorate_proto::{CONNECTION_HEADER, RequestId};
+use quorate_proto::{CONNECTION_HEADER, RequestId, SPANS_HEADER};
 use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
@@ -42,15 +42,33 @@ impl Books {
     /// A call that came alone.
     pub(super) fn alone(&self, request: &call::Request) -> Followed {
         let number = self.alone.fetch_add(1, Ordering::Relaxed);
-        Followed::new(Some(request), self.process, number)
+        let caller = Caller {
+            connection: self.process,
+            has_spans: false,
+        };
+        Followed::new(Some(request), caller, number)
     }
 }
 
-/// The number that a client has given its connection; a client that gives none gets one.
-pub(super) fn connection_of(metadata: &MetadataMap) -> u64 {
-    let given = metadata.get(CONNECTION_HEADER).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|text| u64::from_str_radix(text, 16).ok());
-    given.unwrap_or_else(|| SystemRandom.nonzero_u64())
+/// What calls come by.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caller {
+    /// The number of the connection.
+    connection: u64,
+    /// The client makes a span of each call.
+    has_spans: bool,
+}
+
+impl Caller {
+    /// A client says it when it opens a stream; one that gives its connection no number gets one.
+    pub(super) fn of(metadata: &MetadataMap) -> Self {
+        let said = |name| metadata.get(name).and_then(|value| value.to_str().ok());
+        let given = said(CONNECTION_HEADER).and_then(|text| u64::from_str_radix(text, 16).ok());
+        Self {
+            connection: given.unwrap_or_else(|| SystemRandom.nonzero_u64()),
+            has_spans: said(SPANS_HEADER) == Some("1"),
+        }
+    }
 }
 
 /// A call in work.
@@ -59,13 +77,15 @@ pub(super) struct Followed {
     name: RequestName,
     began: Began,
     asked_to_wait: Duration,
+    client_has_span: bool,
 }
 
 impl Followed {
     /// A call that has just arrived.
-    pub(super) fn new(request: Option<&call::Request>, connection: u64, call: u64) -> Self {
+    pub(super) fn new(request: Option<&call::Request>, caller: Caller, call: u64) -> Self {
         Self {
-            name: name_of(request, connection, call),
+            name: name_of(request, caller.connection, call),
+            client_has_span: caller.has_spans,
             began: Began::now(method_of(request)),
             asked_to_wait: asked_to_wait(request),
         }
@@ -115,6 +135,7 @@ impl Followed {
             began: self.began.at(),
             at,
             asked_to_wait: self.asked_to_wait,
+            client_has_span: self.client_has_span,
             passage,
         }
     }
@@ -192,10 +213,13 @@ mod tests {
     #[test]
     fn a_connection_has_the_number_that_its_client_gave_it() {
         let mut metadata = MetadataMap::new();
-        assert_ne!(connection_of(&metadata), connection_of(&metadata));
+        assert_ne!(Caller::of(&metadata).connection, Caller::of(&metadata).connection);
+        assert!(!Caller::of(&metadata).has_spans);
         metadata.insert(CONNECTION_HEADER, MetadataValue::from_static("00000000000000ff"));
-        assert_eq!(connection_of(&metadata), 255);
+        metadata.insert(SPANS_HEADER, MetadataValue::from_static("1"));
+        assert_eq!(Caller::of(&metadata).connection, 255);
+        assert!(Caller::of(&metadata).has_spans);
         metadata.insert(CONNECTION_HEADER, MetadataValue::from_static("many"));
-        assert_ne!(connection_of(&metadata), 255);
+        assert_ne!(Caller::of(&metadata).connection, 255);
     }
 }

@@ -201,6 +201,7 @@ table! {
     RPC_IN_FLIGHT "quorate_rpc_in_flight" Gauge Count [] "Calls that this member works on.";
     RPC_WAITING "quorate_rpc_waiting" Gauge Count [] "Calls that wait for something to happen, such as a claim of an empty queue.";
     SLOW_CALLS "quorate_slow_calls_total" Counter Count [] "Calls of the strong tier that took longer than log.slow_call_ms, not counting what they asked to wait.";
+    TRACE_SPANS "quorate_trace_spans_total" Counter Count ["result"] "Spans for tracing.otlp_endpoint: exported, or dropped because the collector did not take them in time.";
     CONNECTIONS "quorate_connections" Gauge Count ["side"] "Open connections: client, peer, http.";
     TLS_CERTIFICATE_EXPIRY "quorate_tls_certificate_expiry_timestamp_seconds" Gauge UnixSeconds ["side"] "When the certificate of this member that ends first is over: client, peer.";
     TLS_RELOADS "quorate_tls_reloads_total" Counter Count ["result"] "Times that certificates were read again: ok, failed.";

@@ -22,11 +22,11 @@ use crate::consensus::{
 };
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
-use crate::grpc::Api;
+use crate::grpc::{Api, Collector};
 use crate::http::Observed;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
-use crate::request::Requests;
+use crate::request::{Requests, WaitingSpans};
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
@@ -41,7 +41,8 @@ pub(super) struct Parts {
     store: Arc<StateStore>,
     pub(super) log: LogStore,
     pub(super) raft: Raft,
-    pub(super) requests: Arc<Requests>,
+    requests: Arc<Requests>,
+    spans: Mutex<Option<(Collector, WaitingSpans)>>,
     proposer: Proposer,
     reads: ReadGate,
     leases: LeaseKeeper,
@@ -87,7 +88,7 @@ impl Parts {
         let engines = open_engine(&config, unreadable.clone());
         let (store, state) = StateStore::open(directory.path(), engines).map_err(NodeError::State)?;
         know_members(&roster, &store).map_err(NodeError::State)?;
-        let requests = Arc::new(follow(&config, &roster, &log));
+        let (requests, spans) = follow(&config, &roster, &log)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
             config.member_id,
@@ -127,6 +128,7 @@ impl Parts {
             log,
             raft,
             requests,
+            spans: Mutex::new(spans),
             proposer,
             reads,
             leases,
@@ -270,6 +272,19 @@ impl Parts {
         }
     }
 
+    /// Brings spans to their collector until `stopped`, and then what waits; nothing the second time, or without one.
+    pub(super) fn export_spans(
+        &self,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let export = self.spans.lock().take();
+        async move {
+            if let Some((collector, waiting)) = export {
+                collector.run(waiting, stopped).await;
+            }
+        }
+    }
+
     /// Connections of peers; empty the second time.
     pub(super) fn take_peers(&self) -> Incoming {
         take(&self.peers)
@@ -298,11 +313,23 @@ impl Parts {
     }
 }
 
-/// Follows the requests of this member.
-fn follow(config: &NodeConfig, roster: &Arc<Roster>, log: &LogStore) -> Requests {
+/// Follows the requests of this member; with a collector for their spans, and those that wait for it, if it has one.
+fn follow(
+    config: &NodeConfig,
+    roster: &Arc<Roster>,
+    log: &LogStore,
+) -> Result<(Arc<Requests>, Option<(Collector, WaitingSpans)>), NodeError> {
     let roster = Arc::clone(roster);
     let cluster_id = Box::new(move || roster.cluster_id());
-    Requests::new(cluster_id, log.times(), config.log.slow_call_ms)
+    let requests = Requests::new(cluster_id, log.times(), config.log.slow_call_ms);
+    if config.tracing.otlp_endpoint.is_empty() {
+        return Ok((Arc::new(requests), None));
+    }
+    let share = u32::try_from(config.tracing.sample_per_million).unwrap_or(u32::MAX);
+    let (requests, waiting) = requests.with_spans(share, config.member_id);
+    let counts = Arc::clone(requests.span_counts());
+    let collector = Collector::new(&config.tracing, config.member_id, counts)?;
+    Ok((Arc::new(requests), Some((collector, waiting))))
 }
 
 /// Everything that the eventual tier has on disk, in memory.

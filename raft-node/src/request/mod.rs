@@ -20,8 +20,10 @@ mod name;
 mod passage;
 mod requests;
 mod slow;
+mod span;
 
 pub use entry_times::{EntryTimes, Moments};
 pub use name::RequestName;
 pub use passage::{Logged, Passage};
 pub use requests::{AppliedEntry, Ended, Requests};
+pub use span::{Span, SpanCounts, Spans, WaitingSpans};

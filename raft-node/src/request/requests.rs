@@ -6,7 +6,7 @@ use std::time::Duration;
 use quorate_proto::RequestId;
 
 use super::slow::SlowCalls;
-use super::{EntryTimes, Moments, Passage, RequestName, log_lines};
+use super::{EntryTimes, Moments, Passage, RequestName, SpanCounts, Spans, WaitingSpans, log_lines};
 use crate::environment::{Clock, SystemClock};
 use crate::types::ClientId;
 
@@ -18,6 +18,8 @@ pub struct Requests {
     cluster_id: ClusterId,
     entries: Arc<EntryTimes>,
     slow: SlowCalls,
+    spans: Option<Spans>,
+    span_counts: Arc<SpanCounts>,
 }
 
 /// A call that has ended.
@@ -35,6 +37,8 @@ pub struct Ended {
     pub at: Duration,
     /// How long it asked to wait for something to happen.
     pub asked_to_wait: Duration,
+    /// Its client makes a span of it.
+    pub client_has_span: bool,
     /// Where it was in between.
     pub passage: Passage,
 }
@@ -62,7 +66,22 @@ impl Requests {
             cluster_id,
             entries,
             slow: SlowCalls::new(slow_call_ms),
+            spans: None,
+            span_counts: Arc::default(),
         }
+    }
+
+    /// Makes spans of one in so many requests at this member, for somebody to take.
+    #[must_use]
+    pub fn with_spans(mut self, sample_per_million: u32, member_id: u64) -> (Self, WaitingSpans) {
+        let (spans, waiting) = Spans::new(sample_per_million, member_id, Arc::clone(&self.span_counts));
+        self.spans = Some(spans);
+        (self, waiting)
+    }
+
+    /// What became of spans.
+    pub fn span_counts(&self) -> &Arc<SpanCounts> {
+        &self.span_counts
     }
 
     /// Calls that were slow.
@@ -78,14 +97,20 @@ impl Requests {
     /// A call has ended.
     pub fn ended(&self, ended: &Ended) {
         let slow = self.slow.is_slow(ended.took(), ended.asked_to_wait);
-        if !slow && !log_lines::all_calls() {
+        let log_all = log_lines::all_calls();
+        if !slow && !log_all && self.spans.is_none() {
             return;
         }
         let id = self.id_of(ended.name);
+        if let Some(spans) = self.spans.as_ref().filter(|spans| spans.wants(id)) {
+            spans.call(id, ended);
+        }
         if slow && let Some(unwritten) = self.slow.admit(ended.at) {
             log_lines::slow(ended, id, unwritten);
         }
-        log_lines::call(ended, id);
+        if log_all {
+            log_lines::call(ended, id);
+        }
     }
 
     /// These entries are committed, and are applied now.
@@ -102,7 +127,7 @@ impl Requests {
 
     /// Somebody wants to know which requests are applied.
     pub fn wants_applied(&self) -> bool {
-        log_lines::all_entries()
+        self.spans.is_some() || log_lines::all_entries()
     }
 
     /// The requests in an entry that was applied. One that was in the log when the member started is not told of again.
@@ -115,6 +140,9 @@ impl Requests {
         for (client, sequence) in stamps {
             let id = RequestName::Mutation { client, sequence }.id(cluster_id);
             log_lines::applied(id, entry.term, entry.index, &moments);
+            if let Some(spans) = self.spans.as_ref().filter(|spans| spans.wants(id)) {
+                spans.applied(id, entry, &moments);
+            }
         }
     }
 }

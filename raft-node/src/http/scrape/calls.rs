@@ -13,6 +13,9 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
     page.number(table::RPC_IN_FLIGHT, &[], working);
     page.number(table::RPC_WAITING, &[], waiting);
     page.number(table::SLOW_CALLS, &[], api.requests().slow_calls());
+    let spans = api.requests().span_counts();
+    page.number(table::TRACE_SPANS, &["exported"], spans.exported.get());
+    page.number(table::TRACE_SPANS, &["dropped"], spans.dropped.get());
 
     let watches = api.watches().figures();
     page.number(table::WATCHES, &[], watches.watches);

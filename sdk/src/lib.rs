@@ -195,6 +195,9 @@ mod guide {
     #[doc = include_str!("../../raft-node/docs/guide/tls.md")]
     struct Tls;
 
+    #[doc = include_str!("../../raft-node/docs/guide/tracing.md")]
+    struct Tracing;
+
     #[doc = include_str!("../../raft-node/docs/guide/watch.md")]
     struct Watch;
 

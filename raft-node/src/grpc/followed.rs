@@ -10,6 +10,7 @@ use tonic::metadata::{MetadataMap, MetadataValue};
 use tonic::{Code, Status};
 
 use super::counted::{Began, code_of_answer, method_of};
+use super::error;
 use super::work::TIMEOUT_MAX;
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::metrics::{RpcCounts, code_name};
@@ -99,24 +100,24 @@ impl Followed {
 
     /// A call that came alone was answered; it is counted where its answer leaves.
     pub(super) fn answered_alone(self, books: &Books, answer: reply::Response, passage: Passage) -> Answer {
-        let refused = match &answer {
-            reply::Response::Error(refused) => Some(refused),
-            _ => None,
-        };
-        let ended = self.end(SystemClock.monotonic(), code_of_answer(refused), passage);
-        books.requests.ended(&ended);
         match answer {
-            reply::Response::Error(refused) => Err(self.named(books, super::error::status(refused))),
-            answer => Ok(answer),
+            reply::Response::Error(refused) => Err(self.refused_alone(books, refused, passage)),
+            answer => {
+                self.tell(books, None, passage);
+                Ok(answer)
+            }
         }
     }
 
-    /// A call that came alone was refused before it was work.
-    pub(super) fn refused_alone(self, books: &Books, refused: Error) -> Status {
-        match self.answered_alone(books, reply::Response::Error(refused), Passage::AtOnce) {
-            Err(status) => status,
-            Ok(_) => Status::internal("a refusal became an answer"),
-        }
+    /// A call that came alone was refused.
+    pub(super) fn refused_alone(self, books: &Books, refused: Error, passage: Passage) -> Status {
+        self.tell(books, Some(&refused), passage);
+        self.named(books, error::status(refused))
+    }
+
+    fn tell(self, books: &Books, refused: Option<&Error>, passage: Passage) {
+        let (at, code) = (SystemClock.monotonic(), code_of_answer(refused));
+        books.requests.ended(&self.end(at, code, passage));
     }
 
     fn named(self, books: &Books, mut status: Status) -> Status {

@@ -12,6 +12,7 @@ use tonic::{Request, Response, Status};
 use super::api::Api;
 use super::work::Work;
 use super::{request, validate};
+use crate::request::Passage;
 
 /// The key-value service.
 pub struct KvService(pub Arc<Api>);
@@ -27,7 +28,7 @@ pub(super) async fn unary(
     call: call::Request,
 ) -> Result<reply::Response, Status> {
     let followed = api.books.alone(&call);
-    let refused = |refused| followed.refused_alone(&api.books, refused);
+    let refused = |refused| followed.refused_alone(&api.books, refused, Passage::AtOnce);
     let permit = api.admission.admit().map_err(refused)?;
     validate::request_size(&api.limits, bytes).map_err(refused)?;
     let work = request::work(&api.limits, api.store.domains(), call).map_err(refused)?;

@@ -1,8 +1,9 @@
 //! A collector of spans, and the part of a program that brings it the spans of its own calls.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{TraceService, TraceServiceServer};
@@ -18,7 +19,7 @@ use tonic::{Request, Response, Status};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Subscriber};
-use tracing_subscriber::layer::{Context, Layer};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use crate::HarnessError;
@@ -162,8 +163,25 @@ fn texts(attributes: &[KeyValue]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Makes spans of the calls of the SDK in this process, as a program would that brings its own to the same collector.
-pub struct ClientSpans(pub Spans);
+/// Makes spans of the calls that clients make on this thread from now on, as a program would that brings its own to the same
+/// collector. There is one subscriber in the process: the library remembers for all threads whether anybody wants a span.
+pub fn follow_clients(spans: &Spans) -> Result<(), HarnessError> {
+    static STARTED: OnceLock<bool> = OnceLock::new();
+    let registry = || tracing_subscriber::registry().with(ClientSpans);
+    if !STARTED.get_or_init(|| tracing::subscriber::set_global_default(registry()).is_ok()) {
+        return Err(HarnessError::io("follow clients")(std::io::Error::other(
+            "the process has another subscriber",
+        )));
+    }
+    FOLLOWED.replace(Some(spans.clone()));
+    Ok(())
+}
+
+thread_local! {
+    static FOLLOWED: RefCell<Option<Spans>> = const { RefCell::new(None) };
+}
+
+struct ClientSpans;
 
 struct Open {
     began: SystemTime,
@@ -225,7 +243,10 @@ impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for ClientSpans {
         else {
             return;
         };
-        self.0.0.lock().push(Collected {
+        let Some(spans) = FOLLOWED.with_borrow(Option::clone) else {
+            return;
+        };
+        spans.0.lock().push(Collected {
             from: "client".to_owned(),
             name: "call".to_owned(),
             request,

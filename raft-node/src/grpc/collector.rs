@@ -314,3 +314,6 @@ fn attribute(key: &str, value: Value) -> KeyValue {
         ..KeyValue::default()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use quorate::{Client, ErrorKind};
 use quorate_tests::cluster::{Cluster, MetricsPage, Settings, free_ports, server_binary};
-use quorate_tests::collector::{ClientSpans, Collected, Collector, Spans};
+use quorate_tests::collector::{Collected, Collector, Spans, follow_clients};
 use quorate_tests::wait;
 use serde_json::Value;
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::layer::SubscriberExt;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,12 +25,6 @@ fn json_log(more: &str) -> Settings {
         more_toml: format!("[log]\nformat = \"json\"\n{more}"),
         ..Settings::of(3)
     }
-}
-
-/// The calls of clients that are made on this thread, from now on.
-fn client_spans(spans: &Spans) -> DefaultGuard {
-    let registry = tracing_subscriber::registry().with(ClientSpans(spans.clone()));
-    tracing::subscriber::set_default(registry)
 }
 
 /// The call of this method that the client made last.
@@ -75,7 +67,7 @@ async fn a_put_is_one_trace_from_the_client_to_the_apply_on_every_member() {
     let (collector, address) = Collector::start().await.unwrap();
     let mut cluster = Cluster::start_with(all_to(&address)).await.unwrap();
     let leader = cluster.wait_for_leader().await.unwrap().to_string();
-    let _guard = client_spans(&collector.spans);
+    follow_clients(&collector.spans).unwrap();
     let client = cluster.client().await.unwrap();
     // The first goes where the client happens to be connected, and finds the leader.
     client.put("a", "1").await.unwrap();
@@ -144,7 +136,7 @@ async fn a_read_is_followed_to_the_member_that_answered_it() {
     let (collector, address) = Collector::start().await.unwrap();
     let mut cluster = Cluster::start_with(all_to(&address)).await.unwrap();
     cluster.wait_for_leader().await.unwrap();
-    let _guard = client_spans(&collector.spans);
+    follow_clients(&collector.spans).unwrap();
     let client = cluster.client().await.unwrap();
     client.get("a").await.unwrap();
     let call = last_call(&collector.spans, "Kv/Get");
@@ -213,7 +205,7 @@ async fn a_slow_call_is_written_of_with_its_stages() {
     let mut cluster = Cluster::start_with(json_log("slow_call_ms = 1\n")).await.unwrap();
     let leader = cluster.wait_for_leader().await.unwrap();
     let spans = Spans::default();
-    let _guard = client_spans(&spans);
+    follow_clients(&spans).unwrap();
     let client = cluster.client_of(leader).await.unwrap();
     // A megabyte is not on the disks of a majority within a millisecond.
     client.put("k", vec![7; 1_000_000]).await.unwrap();
@@ -242,7 +234,7 @@ async fn a_request_is_found_by_its_name_in_the_log_of_every_member() {
     let mut cluster = Cluster::start_with(json_log("")).await.unwrap();
     cluster.wait_for_leader().await.unwrap();
     let spans = Spans::default();
-    let _guard = client_spans(&spans);
+    follow_clients(&spans).unwrap();
     let client = cluster.client().await.unwrap();
     client.put("before", "1").await.unwrap();
     set_filter(&cluster, "info,quorate_node::request=trace");

@@ -36,6 +36,9 @@ const ATTEMPT_INTERVAL: Duration = Duration::from_millis(500);
 /// When the member stops, what waits is delivered within this or dropped.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
 
+/// A wall clock that is off by more was set; less is how it is kept.
+const CLOCK_SET_MIN: Duration = Duration::from_millis(100);
+
 /// Codes after which another attempt may succeed.
 const RETRIED: [Code; 7] = [
     Code::Cancelled,
@@ -111,6 +114,7 @@ impl Collector {
             client: TraceServiceClient::new(self.endpoint.connect_lazy()),
             resource: self.resource,
             counts: self.counts,
+            process_began: process_began(),
             failing: false,
         };
         let mut message = Vec::with_capacity(MESSAGE_SPANS_MAX);
@@ -146,6 +150,8 @@ struct Delivery {
     client: TraceServiceClient<Channel>,
     resource: Resource,
     counts: Arc<SpanCounts>,
+    /// What turns monotonic times into times since 1970.
+    process_began: Duration,
     /// Spans are dropped at present; said once.
     failing: bool,
 }
@@ -202,15 +208,18 @@ impl Delivery {
         }
     }
 
-    fn request(&self, message: &[Span]) -> ExportTraceServiceRequest {
-        // Monotonic times become wall times as of now.
-        let began = SystemClock.wall().saturating_sub(SystemClock.monotonic());
+    fn request(&mut self, message: &[Span]) -> ExportTraceServiceRequest {
+        // The same for all messages, so that times keep their order, until somebody sets the clock.
+        let now = process_began();
+        if now.abs_diff(self.process_began) > CLOCK_SET_MIN {
+            self.process_began = now;
+        }
         let scope_spans = otlp::ScopeSpans {
             scope: Some(InstrumentationScope {
                 name: "quorate".to_owned(),
                 ..InstrumentationScope::default()
             }),
-            spans: message.iter().map(|span| encoded(span, began)).collect(),
+            spans: message.iter().map(|span| encoded(span, self.process_began)).collect(),
             ..otlp::ScopeSpans::default()
         };
         let resource_spans = otlp::ResourceSpans {
@@ -265,6 +274,20 @@ async fn gather(waiting: &mut WaitingSpans, message: &mut Vec<Span>) -> bool {
     // A message that is not full goes as it is.
     let _ = tokio::time::timeout(GATHER_TIME, fill).await;
     true
+}
+
+/// When the monotonic clock was at 0, in time since 1970. The two clocks are read one after the other: of some attempts the one in
+/// which least came between them.
+fn process_began() -> Duration {
+    let attempts = (0..8).map(|_| {
+        let before = SystemClock.monotonic();
+        let wall = SystemClock.wall();
+        (
+            SystemClock.monotonic().saturating_sub(before),
+            wall.saturating_sub(before),
+        )
+    });
+    attempts.min().map(|(_, began)| began).unwrap_or_default()
 }
 
 fn encoded(span: &Span, process_began: Duration) -> otlp::Span {

@@ -32,6 +32,9 @@ use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
 use crate::tls::{PlainTransport, SecureTransport, Sides, secure};
 
+/// A collector, and the spans that wait for it.
+type Export = (Collector, WaitingSpans);
+
 /// Everything a running member consists of.
 pub(super) struct Parts {
     config: Arc<NodeConfig>,
@@ -42,7 +45,7 @@ pub(super) struct Parts {
     pub(super) log: LogStore,
     pub(super) raft: Raft,
     requests: Arc<Requests>,
-    spans: Mutex<Option<(Collector, WaitingSpans)>>,
+    spans: Mutex<Option<Export>>,
     proposer: Proposer,
     reads: ReadGate,
     leases: LeaseKeeper,
@@ -318,7 +321,7 @@ fn follow(
     config: &NodeConfig,
     roster: &Arc<Roster>,
     log: &LogStore,
-) -> Result<(Arc<Requests>, Option<(Collector, WaitingSpans)>), NodeError> {
+) -> Result<(Arc<Requests>, Option<Export>), NodeError> {
     let roster = Arc::clone(roster);
     let cluster_id = Box::new(move || roster.cluster_id());
     let requests = Requests::new(cluster_id, log.times(), config.log.slow_call_ms);

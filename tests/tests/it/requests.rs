@@ -29,11 +29,8 @@ fn json_log(more: &str) -> Settings {
 
 /// The call of this method that the client made last.
 fn last_call(spans: &Spans, method: &str) -> Collected {
-    let calls = spans.named("call").into_iter();
-    calls
-        .filter(|call| call.attributes["method"] == method)
-        .next_back()
-        .unwrap()
+    let mut calls = spans.named("call").into_iter();
+    calls.rfind(|call| call.attributes["method"] == method).unwrap()
 }
 
 /// The fields of every line of a member that says this.

@@ -1,7 +1,10 @@
 //! The wire contract of Quorate and nothing else: messages and services generated from `proto/`.
 
 pub mod eventual;
+mod request_id;
 pub mod watch;
+
+pub use request_id::{CONNECTION_HEADER, NotARequestId, RequestId, SPANS_HEADER};
 
 /// The API for clients. Additions only; a field is never renumbered.
 #[allow(missing_docs, clippy::all, clippy::pedantic, rustdoc::all)]

@@ -69,6 +69,9 @@ pub mod feed;
 // What the process writes about itself.
 pub mod logging;
 
+// Follows single requests: names, times, lines, spans.
+pub mod request;
+
 // What a member says about itself in numbers.
 pub mod metrics;
 

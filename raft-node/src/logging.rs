@@ -93,14 +93,23 @@ pub fn set_filter(filter: &str) -> Result<(), LogError> {
 }
 
 /// Of the libraries only what goes wrong is of interest; openraft warns of every vote that comes late, and says what it
-/// does when this member is asked for every decision.
+/// does when this member is asked for every decision. A line for each request is for whoever asks for it by its name, or for
+/// everything.
 fn directives_of(level: LogLevel) -> String {
     let consensus = match level {
         LogLevel::Error | LogLevel::Warn | LogLevel::Info => "error",
         LogLevel::Debug => "info",
         LogLevel::Trace => "debug",
     };
-    format!("warn,openraft={consensus},quorate={0},quorate_node={0}", level.name())
+    let requests = match level {
+        LogLevel::Debug => LogLevel::Info,
+        other => other,
+    };
+    format!(
+        "warn,openraft={consensus},quorate={0},quorate::call={1},quorate_node={0},quorate_node::request={1}",
+        level.name(),
+        requests.name()
+    )
 }
 
 fn parsed(filter: &str) -> Result<EnvFilter, LogError> {
@@ -162,10 +171,13 @@ mod tests {
         set_filter("debug\n").unwrap();
         assert_eq!(filter().as_deref(), Some("debug"));
         assert!(tracing::enabled!(target: "quorate_node", tracing::Level::DEBUG));
+        assert!(!tracing::enabled!(target: "quorate_node::request", tracing::Level::DEBUG));
         set_filter("quorate_node=loud").unwrap_err();
         assert_eq!(filter().as_deref(), Some("debug"));
         set_filter("warn,quorate_node::consensus=trace").unwrap();
         assert!(tracing::enabled!(target: "quorate_node::consensus", tracing::Level::TRACE));
         assert!(!tracing::enabled!(target: "quorate_node", tracing::Level::INFO));
+        set_filter("info,quorate_node::request=trace").unwrap();
+        assert!(tracing::enabled!(target: "quorate_node::request", tracing::Level::TRACE));
     }
 }

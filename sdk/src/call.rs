@@ -11,12 +11,14 @@ use quorate_proto::v1;
 use quorate_proto::v1::call::Request;
 use quorate_proto::v1::reply::Response;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use crate::bulk::Bulk;
 use crate::connection::Connection;
 use crate::core::Core;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::followed::{self, Attempt, Named};
 use crate::instruments::{self, Method};
 use crate::pipeline::REQUEST_BYTES_MAX;
 use crate::retry::Backoff;
@@ -70,6 +72,8 @@ pub(crate) struct Call<'a> {
     deadline: Instant,
     stamp: Option<Stamp>,
     attempts: u32,
+    /// What the newest attempt is called by.
+    named: Option<Named>,
     redirects: u32,
     registered_again: bool,
     in_doubt: bool,
@@ -92,6 +96,7 @@ impl<'a> Call<'a> {
             deadline: Instant::now() + timeout,
             stamp: None,
             attempts: 0,
+            named: None,
             redirects: 0,
             registered_again: false,
             in_doubt: false,
@@ -108,14 +113,16 @@ impl<'a> Call<'a> {
     }
 
     /// Tries until there is an answer, or nothing more may be tried.
-    pub(crate) async fn run(self) -> Result<Response> {
+    pub(crate) async fn run(mut self) -> Result<Response> {
         let (method, began) = (Method::of(&self.request), Instant::now());
-        let result = self.attempts().await;
+        let span = followed::span(method.name());
+        let result = self.attempts().instrument(span.clone()).await;
+        followed::ended(&span, self.named, self.attempts, &result);
         instruments::called(method, began, &result);
         result
     }
 
-    async fn attempts(mut self) -> Result<Response> {
+    async fn attempts(&mut self) -> Result<Response> {
         loop {
             if self.nature == Nature::Stamped && self.stamp.is_none() {
                 match self.stamp_anew().await {
@@ -207,7 +214,15 @@ impl<'a> Call<'a> {
         if let Some(stamp) = &self.stamp {
             set_stamp(&mut request, stamp.to_wire());
         }
-        match connection.exchange(request, attempt_deadline, &mut self.stamp).await {
+        let mut attempt = Attempt::new();
+        self.named = self.stamp.as_ref().map(|stamp| Named::Stamp(stamp.name()));
+        let exchange = connection.exchange(request, attempt_deadline, &mut self.stamp, &mut attempt);
+        let answer = exchange.await;
+        if let (None, Some(call)) = (self.named, attempt.id) {
+            let connection = connection.number();
+            self.named = Some(Named::Call { connection, call });
+        }
+        let answered = match answer {
             Ok(Response::Error(error)) => Err(self.refused(&endpoint, error)),
             Ok(response) => {
                 self.core.observe(&response);
@@ -217,7 +232,10 @@ impl<'a> Call<'a> {
                 Ok(response)
             }
             Err(lost) => Err(self.lost(&endpoint, lost)),
-        }
+        };
+        let failed = answered.as_ref().err().map(|failure| failure.error.message());
+        attempt.ended(self.named, endpoint.address(), now, failed);
+        answered
     }
 
     async fn connection(&self, endpoint: &Endpoint) -> std::result::Result<Arc<Connection<Strong>>, String> {
@@ -313,7 +331,11 @@ impl<'a> Call<'a> {
         if outcome == Outcome::Unknown {
             self.core.stats.unknown_outcomes.count();
         }
-        error.with_outcome(outcome).with_attempts(self.attempts)
+        let request = self.named.map(Named::id);
+        error
+            .with_outcome(outcome)
+            .with_attempts(self.attempts)
+            .with_request(request)
     }
 }
 

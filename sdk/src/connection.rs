@@ -15,6 +15,7 @@ use tokio::time::Instant;
 
 use crate::connector::Connector;
 use crate::error::Error;
+use crate::followed::Attempt;
 use crate::identity::Identity;
 use crate::pipeline::Pipeline;
 use crate::session::Stamp;
@@ -30,6 +31,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_millis(10);
 pub(crate) struct Connection<W: Wire> {
     pipeline: Arc<Pipeline<W>>,
     process: u64,
+    /// Drawn for it: names its calls at the member, too.
+    number: u64,
     tasks: [JoinHandle<()>; 2],
 }
 
@@ -45,7 +48,8 @@ impl<W: Wire> Connection<W> {
         identity.check(channel.clone()).await?;
         let pipeline = Arc::new(Pipeline::new(outstanding_max));
         let outgoing = Outgoing(Arc::clone(&pipeline));
-        let mut replies = match W::open(channel, outgoing).await {
+        let number = rand::random();
+        let mut replies = match W::open(channel, outgoing, number).await {
             Ok(replies) => replies,
             Err(status) if W::GREETS => return Error::of_refused_stream(&status).map(Err),
             Err(status) => return Err(reason(&status)),
@@ -65,6 +69,7 @@ impl<W: Wire> Connection<W> {
         Ok(Ok(Self {
             pipeline,
             process,
+            number,
             tasks: [reader, sweeper],
         }))
     }
@@ -72,6 +77,11 @@ impl<W: Wire> Connection<W> {
     /// The member's process, as its hello names it; 0 if the protocol has none.
     pub(crate) fn process(&self) -> u64 {
         self.process
+    }
+
+    /// What it is called by, at both ends.
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) fn is_alive(&self) -> bool {
@@ -84,12 +94,14 @@ impl<W: Wire> Connection<W> {
     }
 
     /// Sends one call and waits for its reply until `deadline`. If this future is dropped while a reply may still come,
-    /// `stamp` is taken and stays outstanding until it does; in every other case it is left where it is.
+    /// `stamp` is taken and stays outstanding until it does; in every other case it is left where it is. `attempt` learns how far the
+    /// call came.
     pub(crate) async fn exchange(
         &self,
         request: W::Request,
         deadline: Instant,
         stamp: &mut Option<Stamp>,
+        attempt: &mut Attempt,
     ) -> Answer<W::Response> {
         let permits = &self.pipeline.permits;
         let permit = match permits.try_acquire() {
@@ -107,6 +119,7 @@ impl<W: Wire> Connection<W> {
         Exchange {
             pipeline: &self.pipeline,
             stamp,
+            attempt,
             deadline,
             step,
         }
@@ -131,6 +144,7 @@ impl<W: Wire> Drop for Connection<W> {
 struct Exchange<'a, W: Wire> {
     pipeline: &'a Pipeline<W>,
     stamp: &'a mut Option<Stamp>,
+    attempt: &'a mut Attempt,
     deadline: Instant,
     step: Step<'a, W::Request>,
 }
@@ -157,16 +171,22 @@ impl<W: Wire> Future for Exchange<'_, W> {
                 };
                 // Given back when the slot becomes free.
                 permit.forget();
+                self.attempt.queued(id);
                 self.step = Step::Wait { id };
                 Poll::Pending
             }
-            Step::Wait { id } => match self.pipeline.collect(id, context.waker()) {
-                Some(answer) => Poll::Ready(answer),
-                None => {
-                    self.step = Step::Wait { id };
-                    Poll::Pending
+            Step::Wait { id } => {
+                if self.attempt.wanted {
+                    self.attempt.sent = self.pipeline.sent_at(id);
                 }
-            },
+                match self.pipeline.collect(id, context.waker()) {
+                    Some(answer) => Poll::Ready(answer),
+                    None => {
+                        self.step = Step::Wait { id };
+                        Poll::Pending
+                    }
+                }
+            }
             Step::Done => Poll::Pending,
         }
     }

@@ -108,6 +108,11 @@ impl Method {
         })
     }
 
+    /// Service and method.
+    pub(crate) fn name(self) -> &'static str {
+        METHODS[self.0]
+    }
+
     pub(crate) fn of_eventual(request: &EventualRequest) -> Self {
         Self(match request {
             EventualRequest::Write(_) => 14,

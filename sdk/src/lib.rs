@@ -96,6 +96,7 @@ mod connection;
 mod connector;
 mod core;
 mod endpoint;
+mod followed;
 mod identity;
 mod instruments;
 mod pipeline;
@@ -143,6 +144,7 @@ pub use queue::{
     ClaimItems, Claimed, ClaimedItem, ItemPlace, ItemState, NackClaimed, NewItem, PeekPage, PushItem, Pushed, Queue,
     QueueConfig, QueueItem, QueueOp, QueueOpReply, QueueSnapshot, QueueStats, QueueSynced, Receipt, Swept, SyncQueue,
 };
+pub use quorate_proto::RequestId;
 pub use range::{Range, RangePage, SortBy};
 pub use record::{IntoBytes, Keys, Record};
 pub use snapshot::{SNAPSHOT_MANIFEST, SnapshotProgress};
@@ -195,6 +197,9 @@ mod guide {
 
     #[doc = include_str!("../../raft-node/docs/guide/tls.md")]
     struct Tls;
+
+    #[doc = include_str!("../../raft-node/docs/guide/tracing.md")]
+    struct Tracing;
 
     #[doc = include_str!("../../raft-node/docs/guide/watch.md")]
     struct Watch;

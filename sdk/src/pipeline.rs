@@ -13,6 +13,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::Instant;
 
 use crate::consistency::whole_ms;
+use crate::followed::{self, SentTimes};
 use crate::session::Stamp;
 use crate::slots::{Answer, Completed, Lost, Slots};
 use crate::wire::Wire;
@@ -33,6 +34,8 @@ struct State<W: Wire> {
     /// Calls ever queued, and how many of them were taken: tickets up to `sent` have left the queue.
     queued: u64,
     sent: u64,
+    /// Noted only while somebody wants it.
+    sent_times: SentTimes,
     writer: Option<Waker>,
     /// The writer has let the other callers run once since it found the queue filled.
     yielded: bool,
@@ -50,6 +53,7 @@ impl<W: Wire> Default for State<W> {
             stale: false,
             queued: 0,
             sent: 0,
+            sent_times: SentTimes::default(),
             writer: None,
             yielded: false,
             sweeper_sleeps: false,
@@ -123,6 +127,12 @@ impl<W: Wire> Pipeline<W> {
         answer
     }
 
+    /// When a call that is not collected yet was handed to the connection, if that was noted.
+    pub(crate) fn sent_at(&self, id: u64) -> Option<Instant> {
+        let state = self.state.lock();
+        state.sent_times.of(state.slots.ticket(id)?)
+    }
+
     /// The caller of a call is gone; its stamp stays outstanding until the call is settled.
     pub(crate) fn abandon(&self, id: u64, stamp: Option<Stamp>) {
         let mut state = self.state.lock();
@@ -138,6 +148,7 @@ impl<W: Wire> Pipeline<W> {
 
     /// The next message, once there is something to send; `None` when the connection is gone.
     pub(crate) fn poll_batch(&self, context: &mut Context<'_>) -> Poll<Option<W::Calls>> {
+        let followed = followed::wanted();
         let mut state = self.state.lock();
         if state.failed.is_some() {
             return Poll::Ready(None);
@@ -156,7 +167,12 @@ impl<W: Wire> Pipeline<W> {
             return Poll::Pending;
         }
         state.yielded = false;
-        Poll::Ready(Some(W::message(state.take_batch())))
+        let batch = state.take_batch();
+        if followed {
+            let sent = state.sent;
+            state.sent_times.note(sent, Instant::now());
+        }
+        Poll::Ready(Some(W::message(batch)))
     }
 
     /// Hands replies to their callers. `wakers` is scratch space.

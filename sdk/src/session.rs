@@ -19,6 +19,7 @@ pub(crate) const UNANSWERED_MAX: u32 = 1_000;
 /// One client id and its sequences.
 #[derive(Debug)]
 pub(crate) struct Registration {
+    cluster_id: u64,
     client_id: u64,
     sequences: Mutex<Sequences>,
     /// One permit per sequence above `answered_up_to`.
@@ -32,6 +33,7 @@ impl Registration {
             limit => limit.min(UNANSWERED_MAX),
         };
         Self {
+            cluster_id: response.header.as_ref().map_or(0, |header| header.cluster_id),
             client_id: response.client_id,
             sequences: Mutex::new(Sequences::default()),
             window: Semaphore::new(window as usize),
@@ -70,6 +72,14 @@ impl Registration {
     }
 }
 
+/// What the cluster knows a mutation by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StampName {
+    pub(crate) cluster_id: u64,
+    pub(crate) client_id: u64,
+    pub(crate) sequence: u64,
+}
+
 /// One mutation's sequence, outstanding until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Stamp {
@@ -84,6 +94,14 @@ impl Stamp {
             client_id: self.registration.client_id,
             sequence: self.sequence,
             answered_up_to: self.registration.sequences.lock().answered_up_to(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> StampName {
+        StampName {
+            cluster_id: self.registration.cluster_id,
+            client_id: self.registration.client_id,
+            sequence: self.sequence,
         }
     }
 

@@ -7,10 +7,13 @@ use quorate_proto::eventual::{EventualCall, eventual_call};
 use quorate_proto::v1;
 use quorate_proto::v1::calls_client::CallsClient;
 use quorate_proto::v1::eventual_client::EventualClient;
+use quorate_proto::{CONNECTION_HEADER, SPANS_HEADER};
+use tonic::metadata::MetadataValue;
 use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 use crate::connection::{Outgoing, REPLY_BYTES_MAX};
+use crate::followed;
 
 /// Of `writes` in an `EventualWriteRequest`.
 const WRITES_TAG: u32 = 2;
@@ -40,9 +43,12 @@ pub(crate) trait Wire: Sized + Send + Sync + 'static {
     fn responses(replies: Self::Replies) -> impl Iterator<Item = (u64, Self::Response)>;
     /// The process that says hello.
     fn process(replies: &Self::Replies) -> Option<u64>;
-    /// Opens the stream.
-    fn open(channel: Channel, outgoing: Outgoing<Self>)
-    -> BoxFuture<'static, Result<Streaming<Self::Replies>, Status>>;
+    /// Opens the stream of a connection of this number.
+    fn open(
+        channel: Channel,
+        outgoing: Outgoing<Self>,
+        number: u64,
+    ) -> BoxFuture<'static, Result<Streaming<Self::Replies>, Status>>;
 }
 
 /// Calls of the strong tier.
@@ -89,9 +95,18 @@ impl Wire for Strong {
     fn open(
         channel: Channel,
         outgoing: Outgoing<Self>,
+        number: u64,
     ) -> BoxFuture<'static, Result<Streaming<v1::ReplyBatch>, Status>> {
         let mut calls = CallsClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
-        Box::pin(async move { calls.open(outgoing).await.map(tonic::Response::into_inner) })
+        let mut request = tonic::Request::new(outgoing);
+        let metadata = request.metadata_mut();
+        if let Ok(number) = MetadataValue::try_from(format!("{number:016x}")) {
+            metadata.insert(CONNECTION_HEADER, number);
+        }
+        if followed::wanted() {
+            metadata.insert(SPANS_HEADER, MetadataValue::from_static("1"));
+        }
+        Box::pin(async move { calls.open(request).await.map(tonic::Response::into_inner) })
     }
 }
 
@@ -194,6 +209,7 @@ impl Wire for Eventual {
     fn open(
         channel: Channel,
         outgoing: Outgoing<Self>,
+        _: u64,
     ) -> BoxFuture<'static, Result<Streaming<v1::EventualReplies>, Status>> {
         let mut calls = EventualClient::new(channel).max_decoding_message_size(REPLY_BYTES_MAX);
         Box::pin(async move { calls.open(outgoing).await.map(tonic::Response::into_inner) })

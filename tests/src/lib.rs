@@ -23,6 +23,8 @@ pub mod campaign;
 pub mod checker;
 // Real server processes on loopback.
 pub mod cluster;
+// A collector of spans.
+pub mod collector;
 // Circles of dependencies between transactions over lists.
 pub mod cycles;
 // Disks that lose what was not synced.

@@ -33,6 +33,6 @@ pub use limits::Limits;
 pub use listen_http::ListenHttp;
 pub use load::{Loaded, Origin, load};
 pub use node::{Cluster, FoundingMember, NodeConfig};
-pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Metrics, Raft, Storage};
+pub use sections::{Cache, Compaction, Eventual, Log, LogFormat, LogLevel, Metrics, Raft, Storage, Tracing};
 pub use settings::{Kind, SETTINGS, Setting};
 pub use tls::{ClientTls, PeerTls, Tls};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Cache, Compaction, Eventual, Limits, ListenHttp, Log, Metrics, Raft, Storage, Tls};
+use super::{Cache, Compaction, Eventual, Limits, ListenHttp, Log, Metrics, Raft, Storage, Tls, Tracing};
 use crate::types::MemberId;
 
 /// What a member runs with. Made by [`super::load()`], or in code with [`NodeConfig::founding`].
@@ -46,6 +46,8 @@ pub struct NodeConfig {
     pub metrics: Metrics,
     /// What the server says about itself.
     pub log: Log,
+    /// Spans of requests.
+    pub tracing: Tracing,
 }
 
 /// The members that found the cluster, the same list on each of them.
@@ -88,6 +90,7 @@ impl Default for NodeConfig {
             cache: Cache::default(),
             metrics: Metrics::default(),
             log: Log::default(),
+            tracing: Tracing::default(),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The sections of the file, one struct each. Ranges and one-line descriptions stand in [`super::SETTINGS`].
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 /// Consensus.
@@ -136,13 +138,26 @@ impl Default for Cache {
 }
 
 /// What the server says about itself, on standard error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Log {
     /// The least important kind of line that is written. Default `info`.
     pub level: LogLevel,
     /// `text` for people, `json` for machines. Default `text`.
     pub format: LogFormat,
+    /// A call that took so long is slow, in milliseconds: it is written of with the time of each of its stages, at most ten of
+    /// them a second. What a call asked to wait does not count. 0: no call is slow. Default 500.
+    pub slow_call_ms: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            format: LogFormat::default(),
+            slow_call_ms: 500,
+        }
+    }
 }
 
 /// See [`Log::level`].
@@ -191,6 +206,30 @@ pub enum LogFormat {
     Text,
     /// One JSON object an event.
     Json,
+}
+
+/// Spans for OpenTelemetry. They name methods, members, log indexes and times, never a key or a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracing {
+    /// `host:port` of the collector that takes spans by OTLP over gRPC. Default: empty, which makes none.
+    pub otlp_endpoint: String,
+    /// The authority that must have signed the collector's certificate, as PEM; read when the member starts. Default: empty, for a
+    /// collector without TLS.
+    pub otlp_ca: PathBuf,
+    /// Of so many requests in a million spans are made. The choice follows from the request, so that all members that have the
+    /// same share choose the same requests. Default 10,000, which is one in a hundred.
+    pub sample_per_million: u64,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self {
+            otlp_endpoint: String::new(),
+            otlp_ca: PathBuf::new(),
+            sample_per_million: 10_000,
+        }
+    }
 }
 
 /// What the server says about itself in numbers.

@@ -328,4 +328,26 @@ pub const SETTINGS: &[Setting] = &[
         Kind::Word(&["text", "json"]),
         "text for people, json for machines",
     ),
+    integer(
+        "log.slow_call_ms",
+        0,
+        3_600_000,
+        "a call that took so long is written of; 0: none",
+    ),
+    other(
+        "tracing.otlp_endpoint",
+        Kind::Address,
+        "collector that takes spans by OTLP over gRPC; empty: none are made",
+    ),
+    other(
+        "tracing.otlp_ca",
+        Kind::File,
+        "authority of the collector's certificate; empty: it has no TLS",
+    ),
+    integer(
+        "tracing.sample_per_million",
+        0,
+        1_000_000,
+        "requests in a million that spans are made of",
+    ),
 ];

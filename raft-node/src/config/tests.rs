@@ -253,6 +253,22 @@ const BAD: &[(&str, &[&str])] = &[
         &["advertise_client", "not HOST:PORT"],
     ),
     (
+        "tracing.otlp_endpoint = \"http://127.0.0.1:4317\"",
+        &["tracing.otlp_endpoint", "not HOST:PORT"],
+    ),
+    (
+        "tracing.otlp_endpoint = \"collector:4317\"",
+        &["tracing.otlp_endpoint", "not a loopback", "set tracing.otlp_ca"],
+    ),
+    (
+        "tracing.otlp_ca = \"ca.crt\"",
+        &["tracing.otlp_endpoint", "it is not set, and tracing.otlp_ca is"],
+    ),
+    (
+        "tracing.sample_per_million = 1000001",
+        &["tracing.sample_per_million", "0 to 1000000 is allowed"],
+    ),
+    (
         "[[cluster.members]]\nid = 2\npeer = \"127.0.0.1:7503\"",
         &["cluster.members", "id 2 stands there twice"],
     ),

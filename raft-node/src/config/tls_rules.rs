@@ -15,15 +15,25 @@ pub(super) enum Guard {
     /// Nothing of its own: the pages show counts, and change nothing from another machine. A member whose clients have TLS may show
     /// them beyond loopback.
     Pages,
+    /// `tracing.otlp_ca`: of what is dialled, not of a listener.
+    Collector,
 }
 
 impl NodeConfig {
-    /// The one rule for all listeners: beyond loopback there is TLS, or a word that the network is trusted. `address` is well
+    /// The one rule for all addresses: beyond loopback there is TLS, or a word that the network is trusted. `address` is well
     /// formed.
     pub(super) fn check_exposure(&self, key: &str, address: &str, guard: Guard, problems: &mut Vec<Problem>) {
         let (guarded, section, make) = match guard {
             Guard::ClientTls | Guard::Pages => (self.tls.client.is_set(), "[tls.client]", "certificate and key"),
             Guard::PeerTls => (self.tls.peer.is_set(), "[tls.peer]", "certificate, key and ca"),
+            Guard::Collector => {
+                let has_ca = !self.tracing.otlp_ca.as_os_str().is_empty();
+                (
+                    has_ca,
+                    "tracing.otlp_ca",
+                    "the authority of the collector's certificate",
+                )
+            }
         };
         if guarded || self.insecure_allow_non_loopback || is_loopback(address) {
             return;

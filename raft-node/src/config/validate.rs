@@ -44,6 +44,7 @@ impl NodeConfig {
         self.check_addresses(&mut problems);
         self.check_cluster(&mut problems);
         self.check_tls(&mut problems);
+        self.check_tracing(&mut problems);
         self.check_times(&mut problems);
         self.check_sizes(&mut problems);
         if problems.is_empty() {
@@ -129,6 +130,22 @@ impl NodeConfig {
             }
         } else if let Err(message) = host_and_port(&self.advertise_client) {
             problems.push(Problem::new("advertise_client", message));
+        }
+    }
+
+    fn check_tracing(&self, problems: &mut Vec<Problem>) {
+        const KEY: &str = "tracing.otlp_endpoint";
+        let endpoint = &self.tracing.otlp_endpoint;
+        if endpoint.is_empty() {
+            if !self.tracing.otlp_ca.as_os_str().is_empty() {
+                let message = "it is not set, and tracing.otlp_ca is: name the HOST:PORT of the collector";
+                problems.push(Problem::new(KEY, message));
+            }
+            return;
+        }
+        match host_and_port(endpoint) {
+            Ok(_) => self.check_exposure(KEY, endpoint, Guard::Collector, problems),
+            Err(message) => problems.push(Problem::new(KEY, message)),
         }
     }
 

@@ -10,9 +10,11 @@ use std::time::Duration;
 use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader, RaftError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{LogClock, Raft, TypeConfig};
+use super::{LogClock, LogId, Raft, TypeConfig};
+use crate::environment::{Clock, SystemClock};
 use crate::failpoints;
 use crate::metrics::Count;
+use crate::request::{EntryTimes, Logged, Passage};
 use crate::state_machine::{Command, Group, Reply};
 use crate::types::MemberId;
 
@@ -94,17 +96,17 @@ impl ProposeCounts {
     }
 
     /// Hands on the answer of one command.
-    fn answer(&self, done: Completion, result: Result<Reply, ProposeError>) {
+    fn answer(&self, done: Completion, result: Result<Reply, ProposeError>, passage: Passage) {
         self.answered.increment();
         if let Err(error) = &result {
             self.failed[error.place()].increment();
         }
-        done(result);
+        done(result, passage);
     }
 }
 
-/// Receives the answer of one command.
-pub type Completion = Box<dyn FnOnce(Result<Reply, ProposeError>) + Send>;
+/// Receives the answer of one command, and how it came about.
+pub type Completion = Box<dyn FnOnce(Result<Reply, ProposeError>, Passage) + Send>;
 
 struct Proposal {
     command: Command,
@@ -119,11 +121,11 @@ pub struct Proposer {
 }
 
 impl Proposer {
-    /// Starts the packing task. At most `waiting_max` commands wait.
-    pub fn start(raft: Raft, clock: Arc<LogClock>, waiting_max: usize) -> Self {
+    /// Starts the packing task. At most `waiting_max` commands wait. `times` are those of the member's log.
+    pub fn start(raft: Raft, clock: Arc<LogClock>, times: Arc<EntryTimes>, waiting_max: usize) -> Self {
         let (queue, proposals) = mpsc::channel(waiting_max);
         let counts = Arc::<ProposeCounts>::default();
-        tokio::spawn(pack(raft, clock, proposals, Arc::clone(&counts)));
+        tokio::spawn(pack(raft, clock, times, proposals, Arc::clone(&counts)));
         Self { queue, counts }
     }
 
@@ -139,33 +141,45 @@ impl Proposer {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(refused)) => {
                 let waiting = self.queue.max_capacity();
-                self.counts
-                    .answer(refused.done, Err(ProposeError::Overloaded { waiting }));
+                let refusal = Err(ProposeError::Overloaded { waiting });
+                self.counts.answer(refused.done, refusal, Passage::AtOnce);
             }
             Err(mpsc::error::TrySendError::Closed(refused)) => {
-                self.counts
-                    .answer(refused.done, Err(ProposeError::NotLeader { leader: None }));
+                let refusal = Err(ProposeError::NotLeader { leader: None });
+                self.counts.answer(refused.done, refusal, Passage::AtOnce);
             }
         }
     }
 
     /// Proposes `command` and waits for its answer.
     pub async fn propose(&self, command: Command) -> Result<Reply, ProposeError> {
+        self.propose_followed(command).await.0
+    }
+
+    /// Proposes `command` and waits for its answer, and for how it came about.
+    pub async fn propose_followed(&self, command: Command) -> (Result<Reply, ProposeError>, Passage) {
         let (done, answer) = oneshot::channel();
         self.submit(
             command,
-            Box::new(move |result| {
+            Box::new(move |result, passage| {
                 // The caller may have given up.
-                let _ = done.send(result);
+                let _ = done.send((result, passage));
             }),
         );
-        answer
-            .await
-            .unwrap_or_else(|_| Err(ProposeError::Stopped("the proposal was dropped".into())))
+        answer.await.unwrap_or_else(|_| {
+            let dropped = ProposeError::Stopped("the proposal was dropped".into());
+            (Err(dropped), Passage::AtOnce)
+        })
     }
 }
 
-async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Proposal>, counts: Arc<ProposeCounts>) {
+async fn pack(
+    raft: Raft,
+    clock: Arc<LogClock>,
+    times: Arc<EntryTimes>,
+    mut proposals: mpsc::Receiver<Proposal>,
+    counts: Arc<ProposeCounts>,
+) {
     let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
     loop {
         if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
@@ -174,7 +188,15 @@ async fn pack(raft: Raft, clock: Arc<LogClock>, mut proposals: mpsc::Receiver<Pr
         let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting, &counts);
         if !completions.is_empty() {
             counts.groups.increment();
-            complete(write(&raft, group).await, completions, &counts);
+            let proposed = SystemClock.monotonic();
+            let written = write(&raft, group).await;
+            let logged = written.as_ref().ok().map(|(log_id, _)| Logged {
+                index: log_id.index,
+                term: **log_id.committed_leader_id(),
+                moments: times.of(log_id.index),
+            });
+            let passage = Passage::Mutation { proposed, logged };
+            complete(written.map(|(_, replies)| replies), completions, passage, &counts);
         }
     }
 }
@@ -194,7 +216,8 @@ fn build_group(
             Ok(()) => taken += 1,
             Err(error) => {
                 let refused = waiting.remove(taken);
-                counts.answer(refused.done, Err(ProposeError::Encode(error.to_string())));
+                let refusal = Err(ProposeError::Encode(error.to_string()));
+                counts.answer(refused.done, refusal, Passage::AtOnce);
             }
         }
     }
@@ -202,7 +225,8 @@ fn build_group(
     (group.finish(), completions)
 }
 
-async fn write(raft: &Raft, group: Group) -> Result<Vec<Reply>, ProposeError> {
+/// The group's place in the log, and its replies.
+async fn write(raft: &Raft, group: Group) -> Result<(LogId, Vec<Reply>), ProposeError> {
     if failpoints::pass("propose").await {
         return Err(ProposeError::NotLeader { leader: None });
     }
@@ -211,7 +235,7 @@ async fn write(raft: &Raft, group: Group) -> Result<Vec<Reply>, ProposeError> {
         let error = match written {
             Err(_) => return Err(ProposeError::Unknown("no quorum confirmed it in time")),
             Ok(Ok(_)) if failpoints::pass("proposed").await => return Err(ProposeError::Unknown("failpoint proposed")),
-            Ok(Ok(response)) => return Ok(response.data.0),
+            Ok(Ok(response)) => return Ok((response.log_id, response.data.0)),
             Ok(Err(error)) => error,
         };
         match refusal(error, *raft.node_id()) {
@@ -250,11 +274,16 @@ fn refusal(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>, me: Membe
     }
 }
 
-fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completion>, counts: &ProposeCounts) {
+fn complete(
+    result: Result<Vec<Reply>, ProposeError>,
+    completions: Vec<Completion>,
+    passage: Passage,
+    counts: &ProposeCounts,
+) {
     match result {
         Ok(replies) if replies.len() == completions.len() => {
             for (done, reply) in completions.into_iter().zip(replies) {
-                counts.answer(done, Ok(reply));
+                counts.answer(done, Ok(reply), passage);
             }
         }
         Ok(replies) => {
@@ -264,12 +293,12 @@ fn complete(result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completio
                 "a group lacks replies"
             );
             for done in completions {
-                counts.answer(done, Err(ProposeError::Unknown("the reply was lost")));
+                counts.answer(done, Err(ProposeError::Unknown("the reply was lost")), passage);
             }
         }
         Err(error) => {
             for done in completions {
-                counts.answer(done, Err(error.clone()));
+                counts.answer(done, Err(error.clone()), passage);
             }
         }
     }

@@ -16,6 +16,14 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
+impl SystemClock {
+    /// Time since 1970, for display only: it may jump.
+    #[allow(clippy::disallowed_methods, reason = "this is the seam")]
+    pub fn wall(&self) -> Duration {
+        SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    }
+}
+
 impl Clock for SystemClock {
     #[allow(clippy::disallowed_methods, reason = "this is the seam")]
     fn monotonic(&self) -> Duration {
@@ -23,9 +31,7 @@ impl Clock for SystemClock {
         START.get_or_init(Instant::now).elapsed()
     }
 
-    #[allow(clippy::disallowed_methods, reason = "this is the seam")]
     fn wall_ms(&self) -> u64 {
-        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since_1970.as_millis()).unwrap_or(u64::MAX)
+        u64::try_from(self.wall().as_millis()).unwrap_or(u64::MAX)
     }
 }

@@ -8,6 +8,7 @@ use quorate_proto::v1::ResponseHeader;
 use super::admission::Admission;
 use super::arriving::CutCounts;
 use super::eventual::Repeats;
+use super::followed::Books;
 use super::unread::UnreadAnswers;
 use super::watch::follow_leadership;
 use crate::config::Limits;
@@ -17,6 +18,7 @@ use crate::environment::Clock;
 use crate::eventual::{AskPeers, Tier};
 use crate::log_store::LogStore;
 use crate::metrics::{Histogram, RpcCounts};
+use crate::request::Requests;
 use crate::space::Space;
 use crate::state_machine::StateStore;
 use crate::types::Revision;
@@ -52,12 +54,12 @@ pub struct Api {
     /// Answers that wait do so here.
     pub(super) runtime: tokio::runtime::Handle,
     space: Arc<Space>,
-    /// How calls ended.
-    pub(super) rpc: Arc<RpcCounts>,
     /// Answers that clients have not read yet.
     pub(super) unread: Arc<UnreadAnswers>,
     /// Requests that were given up before they were there.
     pub(super) cut: Arc<CutCounts>,
+    /// What is kept of calls.
+    pub(super) books: Arc<Books>,
     /// How long acquisitions waited that did.
     pub(super) lock_waits: Histogram,
 }
@@ -81,6 +83,7 @@ impl Api {
         tier_network: AskPeers,
         peers: PeerNetwork,
         cache_lease: Duration,
+        requests: Arc<Requests>,
     ) -> Arc<Self> {
         let admission = Admission::new(
             limits.calls_outstanding_max,
@@ -112,9 +115,9 @@ impl Api {
             peers,
             runtime: tokio::runtime::Handle::current(),
             space,
-            rpc: Arc::default(),
             unread,
             cut: Arc::default(),
+            books: Arc::new(Books::new(requests)),
             lock_waits: Histogram::default(),
         });
         tokio::spawn(follow_leadership(Arc::downgrade(&api)));
@@ -123,7 +126,12 @@ impl Api {
 
     /// How calls of clients ended.
     pub fn rpc(&self) -> &RpcCounts {
-        &self.rpc
+        &self.books.rpc
+    }
+
+    /// What is known of single requests.
+    pub fn requests(&self) -> &Requests {
+        &self.books.requests
     }
 
     /// Bytes of answers that clients have not read yet.

@@ -19,13 +19,14 @@ use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::Permit;
 use super::api::Api;
-use super::counted::{Began, method_of};
 use super::error::{self, invalid};
+use super::followed::{Books, Caller, Followed};
 use super::unread::{Unread, Waits, line_of};
 use super::validate::ReadLevel;
 use super::work::{Promise, Read, TIMEOUT_DEFAULT, TIMEOUT_MAX, Work, timed_out};
 use super::{request, validate};
-use crate::metrics::RpcCounts;
+use crate::environment::{Clock, SystemClock};
+use crate::request::Passage;
 
 /// A message of replies is closed when it passes either.
 const REPLIES_PER_MESSAGE_MAX: usize = 1024;
@@ -40,10 +41,10 @@ pub struct CallsService(pub Arc<Api>);
 /// A call that was taken: what goes with its reply until that is handed to the connection.
 struct Taken {
     id: u64,
-    began: Began,
-    rpc: Arc<RpcCounts>,
+    followed: Followed,
+    books: Arc<Books>,
     unread: Arc<Unread>,
-    _slot: OwnedSemaphorePermit,
+    slot: OwnedSemaphorePermit,
     /// None for a call that was refused before it was work.
     permit: Option<Permit>,
 }
@@ -53,7 +54,8 @@ struct Ready {
     reply: Reply,
     bytes: usize,
     _waits: Waits,
-    _taken: Taken,
+    _slot: OwnedSemaphorePermit,
+    _permit: Option<Permit>,
 }
 
 #[tonic::async_trait]
@@ -62,8 +64,15 @@ impl Calls for CallsService {
 
     async fn open(&self, request: Request<Streaming<CallBatch>>) -> Result<Response<Self::OpenStream>, Status> {
         let (ready, replies) = mpsc::unbounded_channel();
+        let caller = Caller::of(request.metadata());
         let unread = self.0.unread.on(line_of(&request));
-        tokio::spawn(receive(Arc::clone(&self.0), request.into_inner(), unread, ready));
+        tokio::spawn(receive(
+            Arc::clone(&self.0),
+            caller,
+            request.into_inner(),
+            unread,
+            ready,
+        ));
         let batches = futures::stream::unfold(replies, |mut replies| async move {
             let first = replies.recv().await?;
             Some((Ok(pack(first, &mut replies)), replies))
@@ -89,6 +98,7 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatc
 /// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere.
 async fn receive(
     api: Arc<Api>,
+    caller: Caller,
     mut calls: Streaming<CallBatch>,
     unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
@@ -100,7 +110,7 @@ async fn receive(
             () = ready.closed() => return,
         };
         match message {
-            Ok(Some(batch)) => dispatch(&api, batch.calls, &slots, &unread, &ready).await,
+            Ok(Some(batch)) => dispatch(&api, caller, batch.calls, &slots, &unread, &ready).await,
             Ok(None) => return,
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
@@ -113,6 +123,7 @@ async fn receive(
 /// Takes the calls one by one, each when there is a slot for it and room for its reply.
 async fn dispatch(
     api: &Arc<Api>,
+    caller: Caller,
     calls: Vec<Call>,
     slots: &Arc<Semaphore>,
     unread: &Arc<Unread>,
@@ -138,7 +149,15 @@ async fn dispatch(
             }
         };
         let may_wait = slots.available_permits() >= CALLS_PER_STREAM_MAX / 4;
-        take(api, call, (slot, unread), may_wait, &mut strong, ready);
+        let taken = Taken {
+            id: call.id,
+            followed: Followed::new(call.request.as_ref(), caller, call.id),
+            books: Arc::clone(&api.books),
+            unread: Arc::clone(unread),
+            slot,
+            permit: None,
+        };
+        take(api, call, taken, may_wait, &mut strong, ready);
     }
     strong.start(api, ready);
 }
@@ -162,32 +181,24 @@ async fn room(unread: &Unread, ready: &mpsc::UnboundedSender<Ready>) -> bool {
 fn take(
     api: &Arc<Api>,
     call: Call,
-    (slot, unread): (OwnedSemaphorePermit, &Arc<Unread>),
+    mut taken: Taken,
     may_wait: bool,
     strong: &mut StrongReads,
     ready: &mpsc::UnboundedSender<Ready>,
 ) {
     let timeout = timeout_of(call.timeout_ms);
-    let mut taken = Taken {
-        id: call.id,
-        began: Began::now(method_of(call.request.as_ref())),
-        rpc: Arc::clone(&api.rpc),
-        unread: Arc::clone(unread),
-        _slot: slot,
-        permit: None,
-    };
     let work = match admit(api, call) {
         Ok((work, permit)) => {
             taken.permit = Some(permit);
             work
         }
-        Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
+        Err(refused) => return send(ready, taken, reply::Response::Error(refused), Passage::AtOnce),
     };
     if matches!(work, Work::Await { .. }) {
         // It gives its place among the calls that work to another; what it waits for may be behind it in this stream.
         taken.permit = match wait_permit(api, may_wait) {
             Ok(permit) => Some(permit),
-            Err(refused) => return send(ready, taken, reply::Response::Error(refused)),
+            Err(refused) => return send(ready, taken, reply::Response::Error(refused), Passage::AtOnce),
         };
     }
     match work {
@@ -195,14 +206,14 @@ fn take(
             let (api_then, ready) = (Arc::clone(api), ready.clone());
             api.proposer.submit(
                 command,
-                Box::new(move |result| {
+                Box::new(move |result, passage| {
                     let hold = result.as_ref().ok().and_then(|reply| api_then.hold(reply));
                     let answer = api_then.mutated(expected, result);
                     match hold {
-                        None => send(&ready, taken, answer),
+                        None => send(&ready, taken, answer, passage),
                         Some(hold) => drop(api_then.runtime.spawn(async move {
                             hold.over().await;
-                            send(&ready, taken, answer);
+                            send(&ready, taken, answer, passage);
                         })),
                     }
                 }),
@@ -212,7 +223,7 @@ fn take(
             let (api, ready) = (Arc::clone(api), ready.clone());
             tokio::spawn(async move {
                 tokio::select! {
-                    answer = api.perform(work, timeout) => send(&ready, taken, answer),
+                    (answer, passage) = api.perform(work, timeout) => send(&ready, taken, answer, passage),
                     () = ready.closed() => {}
                 }
             });
@@ -220,7 +231,7 @@ fn take(
         Work::Read(read) if api.ready_now(&read) => {
             let engine = api.store.engine();
             let answer = api.answer(engine.view().as_ref(), &read.query, api.local());
-            send(ready, taken, answer);
+            send(ready, taken, answer, Passage::AtOnce);
         }
         Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
             strong.add(timeout, Waiting { taken, read });
@@ -315,7 +326,7 @@ async fn answer_together(api: Arc<Api>, waiting: Vec<Waiting>, timeout: Duration
             Err(_) => timed_out(timeout),
         };
         for Waiting { taken, .. } in waiting.drain(..) {
-            send(&ready, taken, reply::Response::Error(failed.clone()));
+            send(&ready, taken, reply::Response::Error(failed.clone()), Passage::AtOnce);
         }
     }
 }
@@ -327,10 +338,13 @@ fn answer_those_with_room(
     promise: Promise,
     ready: &mpsc::UnboundedSender<Ready>,
 ) {
+    let passage = Passage::Read {
+        ready: SystemClock.monotonic(),
+    };
     let engine = api.store.engine();
     let view = engine.view();
     while let Some(Waiting { taken, read }) = waiting.pop_front() {
-        send(ready, taken, api.answer(view.as_ref(), &read.query, promise));
+        send(ready, taken, api.answer(view.as_ref(), &read.query, promise), passage);
         if waiting.front().is_some_and(|next| !next.taken.unread.has_room()) {
             return;
         }
@@ -338,12 +352,12 @@ fn answer_those_with_room(
 }
 
 /// The client may be gone; then nobody wants the reply.
-fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response) {
+fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response, passage: Passage) {
     let refused = match &response {
         reply::Response::Error(refused) => Some(refused),
         _ => None,
     };
-    taken.began.answered(&taken.rpc, refused);
+    taken.followed.answered(&taken.books, refused, passage);
     let reply = Reply {
         id: taken.id,
         response: Some(response),
@@ -353,7 +367,8 @@ fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Res
         reply,
         bytes,
         _waits: taken.unread.add(bytes as u64),
-        _taken: taken,
+        _slot: taken.slot,
+        _permit: taken.permit,
     });
 }
 
@@ -362,15 +377,16 @@ mod tests {
     use super::super::unread::UnreadAnswers;
     use super::*;
     use crate::consensus::network::Line;
-    use crate::metrics::Method;
+    use crate::request::{EntryTimes, Requests};
 
     fn taken(id: u64, slots: &Arc<Semaphore>) -> Taken {
+        let requests = Requests::new(Box::new(|| 1), Arc::<EntryTimes>::default(), 0);
         Taken {
             id,
-            began: Began::now(Method::Get),
-            rpc: Arc::default(),
+            followed: Followed::new(None, Caller::of(&tonic::metadata::MetadataMap::new()), id),
+            books: Arc::new(Books::new(Arc::new(requests))),
             unread: UnreadAnswers::new(1 << 20).on(Line::default()),
-            _slot: Arc::clone(slots).try_acquire_owned().unwrap(),
+            slot: Arc::clone(slots).try_acquire_owned().unwrap(),
             permit: None,
         }
     }
@@ -383,8 +399,8 @@ mod tests {
     async fn a_refusal_keeps_its_slot_until_it_is_packed() {
         let slots = Arc::new(Semaphore::new(2));
         let (ready, mut replies) = mpsc::unbounded_channel();
-        send(&ready, taken(1, &slots), refusal());
-        send(&ready, taken(2, &slots), refusal());
+        send(&ready, taken(1, &slots), refusal(), Passage::AtOnce);
+        send(&ready, taken(2, &slots), refusal(), Passage::AtOnce);
         assert_eq!(slots.available_permits(), 0);
         let first = replies.recv().await.unwrap();
         assert_eq!(pack(first, &mut replies).replies.len(), 2);
@@ -395,7 +411,7 @@ mod tests {
     async fn waiting_for_a_slot_ends_when_a_reply_leaves_or_the_client_does() {
         let slots = Arc::new(Semaphore::new(1));
         let (ready, mut replies) = mpsc::unbounded_channel();
-        send(&ready, taken(1, &slots), refusal());
+        send(&ready, taken(1, &slots), refusal(), Passage::AtOnce);
         let read = async {
             let first = replies.recv().await.unwrap();
             pack(first, &mut replies)

@@ -84,16 +84,31 @@ impl Began {
         }
     }
 
-    pub(super) fn ended(self, counts: &RpcCounts, code: Code) {
-        let took = SystemClock.monotonic().saturating_sub(self.at);
-        counts.ended(self.method, code as i32, took);
+    /// Says when.
+    pub(super) fn ended(self, counts: &RpcCounts, code: Code) -> Duration {
+        let now = SystemClock.monotonic();
+        counts.ended(self.method, code as i32, now.saturating_sub(self.at));
+        now
     }
 
-    /// A call of a stream ended with this answer.
-    pub(super) fn answered(self, counts: &RpcCounts, refused: Option<&quorate_proto::v1::Error>) {
-        let code = refused.map_or(Code::Ok, |refused| error::code(refused.code()));
-        self.ended(counts, code);
+    /// A call of a stream ended with this answer; says when, and with which code.
+    pub(super) fn answered(self, counts: &RpcCounts, refused: Option<&quorate_proto::v1::Error>) -> (Duration, Code) {
+        let code = code_of_answer(refused);
+        (self.ended(counts, code), code)
     }
+
+    pub(super) fn at(self) -> Duration {
+        self.at
+    }
+
+    pub(super) fn method(self) -> Method {
+        self.method
+    }
+}
+
+/// The code of an answer, or of the error in its place.
+pub(super) fn code_of_answer(refused: Option<&quorate_proto::v1::Error>) -> Code {
+    refused.map_or(Code::Ok, |refused| error::code(refused.code()))
 }
 
 /// The method that a call of the stream stands for.

@@ -11,7 +11,8 @@ use tonic::{Request, Response, Status};
 
 use super::api::Api;
 use super::work::Work;
-use super::{error, request, validate};
+use super::{request, validate};
+use crate::request::Passage;
 
 /// The key-value service.
 pub struct KvService(pub Arc<Api>);
@@ -26,17 +27,17 @@ pub(super) async fn unary(
     bytes: usize,
     call: call::Request,
 ) -> Result<reply::Response, Status> {
-    let permit = api.admission.admit().map_err(error::status)?;
-    validate::request_size(&api.limits, bytes).map_err(error::status)?;
-    let work = request::work(&api.limits, api.store.domains(), call).map_err(error::status)?;
+    let followed = api.books.alone(&call);
+    let refused = |refused| followed.refused_alone(&api.books, refused, Passage::AtOnce);
+    let permit = api.admission.admit().map_err(refused)?;
+    validate::request_size(&api.limits, bytes).map_err(refused)?;
+    let work = request::work(&api.limits, api.store.domains(), call).map_err(refused)?;
     let _permit = match &work {
-        Work::Await { .. } => api.waits.admit().map_err(error::status)?,
+        Work::Await { .. } => api.waits.admit().map_err(refused)?,
         _ => permit,
     };
-    match api.perform(work, timeout).await {
-        reply::Response::Error(refused) => Err(error::status(refused)),
-        answer => Ok(answer),
-    }
+    let (answer, passage) = api.perform(work, timeout).await;
+    followed.answered_alone(&api.books, answer, passage)
 }
 
 /// Declares the method bodies that differ in nothing but their types.

@@ -11,6 +11,7 @@ use crate::consensus::{ProposeError, ReadError};
 use crate::environment::{Clock, SystemClock};
 use crate::failpoints;
 use crate::mvcc::Range;
+use crate::request::Passage;
 use crate::signals::Topic;
 use crate::state_machine::{Command, Operation, Reader, Reply};
 use crate::storage::{StorageError, View};
@@ -182,16 +183,19 @@ impl Api {
     }
 
     /// One read.
-    async fn read(&self, read: &Read, timeout: Duration) -> reply::Response {
-        match tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await {
+    async fn read(&self, read: &Read, timeout: Duration) -> (reply::Response, Passage) {
+        let answer = match tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await {
             Ok(Ok(promise)) => {
+                let ready = SystemClock.monotonic();
                 let engine = self.store.engine();
                 let view = engine.view();
-                self.answer(view.as_ref(), &read.query, promise)
+                let answer = self.answer(view.as_ref(), &read.query, promise);
+                return (answer, Passage::Read { ready });
             }
-            Ok(Err(failed)) => reply::Response::Error(error::read(&failed)),
-            Err(_) => reply::Response::Error(timed_out(timeout)),
-        }
+            Ok(Err(failed)) => error::read(&failed),
+            Err(_) => timed_out(timeout),
+        };
+        (reply::Response::Error(answer), Passage::AtOnce)
     }
 
     /// One read that is answered when what it waits for has come, or the time is over. It listens before it looks, so
@@ -201,10 +205,10 @@ impl Api {
             return reply::Response::Error(timed_out(timeout));
         }
         let Query::Coordination(request) = &read.query else {
-            return self.read(read, timeout).await;
+            return self.read(read, timeout).await.0;
         };
         let Some(topic) = answer::topic(request) else {
-            return self.read(read, timeout).await;
+            return self.read(read, timeout).await.0;
         };
         let of_lock = matches!(topic, Topic::Acquisition(..)).then(|| SystemClock.monotonic());
         let listener = self.store.signals().listen(topic);
@@ -241,25 +245,26 @@ impl Api {
     }
 
     /// One call from its request to its reply.
-    pub(super) async fn perform(&self, work: Work, timeout: Duration) -> reply::Response {
+    pub(super) async fn perform(&self, work: Work, timeout: Duration) -> (reply::Response, Passage) {
         if failpoints::pass("client-call").await {
-            return reply::Response::Error(timed_out(timeout));
+            return (reply::Response::Error(timed_out(timeout)), Passage::AtOnce);
         }
-        match work {
+        let answer = match work {
             Work::Mutate { command, expected } => {
                 if let Err(refused) = self.check_room(&command) {
-                    return reply::Response::Error(refused);
+                    return (reply::Response::Error(refused), Passage::AtOnce);
                 }
-                let result = self.proposer.propose(command).await;
+                let (result, passage) = self.proposer.propose_followed(command).await;
                 if let Some(hold) = result.as_ref().ok().and_then(|reply| self.hold(reply)) {
                     hold.over().await;
                 }
-                self.mutated(expected, result)
+                return (self.mutated(expected, result), passage);
             }
             Work::KeepAlive(request) => leases::keep_alive(self, request).await,
             Work::Await { read, wait } => self.wait(&read, wait, timeout).await,
-            Work::Read(read) => self.read(&read, timeout).await,
-        }
+            Work::Read(read) => return self.read(&read, timeout).await,
+        };
+        (answer, Passage::AtOnce)
     }
 }
 

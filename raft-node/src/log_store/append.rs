@@ -10,6 +10,7 @@ use super::store::entries_bytes;
 use super::writer::Work;
 use super::{LogRecord, LogStore};
 use crate::consensus::{Entry, LogId, TypeConfig, Vote};
+use crate::environment::{Clock, SystemClock};
 use crate::failpoints;
 
 impl LogStore {
@@ -82,6 +83,10 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         let room = self.room(entries_bytes(&entries)).await?;
         self.enqueue(|state, number| {
             state.append(&entries, number)?;
+            let now = SystemClock.monotonic();
+            for entry in &entries {
+                self.shared.times.appended(entry.log_id.index, now);
+            }
             Ok(Some(Work::Append {
                 entries,
                 callback,

@@ -13,6 +13,7 @@ use super::writer::{self, Operation, Work};
 use super::{Disk, LogError, LogMetrics, LogOptions, SegmentLog};
 use crate::consensus::{Entry, LogId, Vote};
 use crate::failpoints;
+use crate::request::EntryTimes;
 
 /// Most times that a read starts again because the log was truncated or purged under it.
 const READ_ATTEMPTS_MAX: u32 = 64;
@@ -31,6 +32,7 @@ pub struct LogStore {
 pub(super) struct Shared {
     pub state: Mutex<State>,
     pub metrics: Arc<LogMetrics>,
+    pub times: Arc<EntryTimes>,
     pub options: LogOptions,
     reader: Arc<dyn EntryReader>,
     /// Room for bytes in the queue, in units of [`ROOM_BYTES`].
@@ -74,6 +76,7 @@ impl LogStore {
         let shared = Arc::new(Shared {
             state: Mutex::new(State::new(&recovered)),
             metrics,
+            times: Arc::default(),
             options,
             reader: device.reader(),
             room: Arc::new(Semaphore::new(room_for(options.queue_bytes_max) as usize)),
@@ -100,6 +103,11 @@ impl LogStore {
     /// Counters.
     pub fn metrics(&self) -> Arc<LogMetrics> {
         Arc::clone(&self.shared.metrics)
+    }
+
+    /// When the newest entries were where.
+    pub fn times(&self) -> Arc<EntryTimes> {
+        Arc::clone(&self.shared.times)
     }
 
     /// Index of the oldest entry, if there is one.

@@ -229,7 +229,13 @@ impl<D: LogDevice> Writer<D> {
             if failpoints::hit("log-synced") {
                 return Err(LogError::io("fail", "the log", 0, failpoints::injected("log-synced")));
             }
-            metrics.synced(self.clock.monotonic().saturating_sub(start));
+            let now = self.clock.monotonic();
+            metrics.synced(now.saturating_sub(start));
+            for record in &group.records {
+                if let LogRecord::Entry(entry) = record {
+                    self.shared.times.synced(entry.log_id.index, now);
+                }
+            }
         }
         metrics.disk_bytes.store(self.device.disk_bytes(), Ordering::Relaxed);
         let mut state = self.shared.state.lock();

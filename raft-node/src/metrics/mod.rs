@@ -32,6 +32,6 @@ pub use histogram::{Histogram, Timed};
 pub use names::Names;
 pub use open::{Open, OpenOne};
 pub use page::{CONTENT_TYPE, Page};
-pub use rpc::{Method, RpcCounts};
+pub use rpc::{Method, RpcCounts, code_name};
 pub use table::*;
 pub use tls::{BothTlsCounts, TlsCounts};

@@ -92,6 +92,12 @@ const CODES: [&str; 17] = [
 ];
 const UNKNOWN: usize = 2;
 
+/// The name of a code of gRPC by its number.
+pub fn code_name(code: i32) -> &'static str {
+    let place = usize::try_from(code).unwrap_or(UNKNOWN);
+    CODES.get(place).unwrap_or(&CODES[UNKNOWN])
+}
+
 /// How the calls of a member ended.
 #[derive(Debug)]
 pub struct RpcCounts {

@@ -32,7 +32,7 @@ use tokio::sync::watch;
 use crate::config::{ConfigError, NodeConfig};
 use crate::consensus::Raft;
 use crate::eventual::DiskError;
-use crate::grpc::{self, ServeError};
+use crate::grpc::{self, CollectorError, ServeError};
 use crate::log_store::{LogError, LogStore};
 use crate::tls;
 use pages::Pages;
@@ -91,6 +91,9 @@ pub enum NodeError {
     /// The eventual tier cannot go on.
     #[error("the eventual tier stopped: {0}")]
     Tier(String),
+    /// There is no way to the collector of spans.
+    #[error(transparent)]
+    Collector(#[from] CollectorError),
     /// A server ended.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -153,6 +156,8 @@ async fn serve(
         pages.ready.clone(),
         told(stopped.clone()),
     ));
+    let (end_spans, spans_end) = watch::channel(false);
+    let spans = tokio::spawn(parts.export_spans(told(spans_end)));
     tracing::info!(
         member = config.member_id, client = %parts.client_address, peer = %parts.peer_address, http = pages.address(),
         "member is up"
@@ -194,6 +199,9 @@ async fn serve(
     }
     replication.abort();
     let _ = tokio::time::timeout(SHUTDOWN_TIMEOUT, raft.shutdown()).await;
+    // It ends by itself, within a bound.
+    let _ = end_spans.send(true);
+    let _ = spans.await;
     parts.close().await;
     pages.close();
     result

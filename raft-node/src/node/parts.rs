@@ -22,14 +22,18 @@ use crate::consensus::{
 };
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
-use crate::grpc::Api;
+use crate::grpc::{Api, Collector};
 use crate::http::Observed;
 use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
+use crate::request::{Requests, WaitingSpans};
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
 use crate::tls::{PlainTransport, SecureTransport, Sides, secure};
+
+/// A collector, and the spans that wait for it.
+type Export = (Collector, WaitingSpans);
 
 /// Everything a running member consists of.
 pub(super) struct Parts {
@@ -40,6 +44,8 @@ pub(super) struct Parts {
     store: Arc<StateStore>,
     pub(super) log: LogStore,
     pub(super) raft: Raft,
+    requests: Arc<Requests>,
+    spans: Mutex<Option<Export>>,
     proposer: Proposer,
     reads: ReadGate,
     leases: LeaseKeeper,
@@ -85,13 +91,14 @@ impl Parts {
         let engines = open_engine(&config, unreadable.clone());
         let (store, state) = StateStore::open(directory.path(), engines).map_err(NodeError::State)?;
         know_members(&roster, &store).map_err(NodeError::State)?;
+        let (requests, spans) = follow(&config, &roster, &log)?;
         let settings = raft_config(&config.raft).map_err(|error| NodeError::Start(error.to_string()))?;
         let raft = Raft::new(
             config.member_id,
             Arc::new(settings),
             network.clone(),
             log.clone(),
-            StateMachine::new(Arc::clone(&store), state),
+            StateMachine::new(Arc::clone(&store), state).followed(Arc::clone(&requests)),
         )
         .await
         .map_err(|error| NodeError::Consensus(error.to_string()))?;
@@ -105,7 +112,7 @@ impl Parts {
         let entries = open_entries(&config, &directory, &tier, store.domains().load()).await?;
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
-        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), waiting_max);
+        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), log.times(), waiting_max);
         let reads = ReadGate::start(
             raft.clone(),
             &store,
@@ -123,6 +130,8 @@ impl Parts {
             store,
             log,
             raft,
+            requests,
+            spans: Mutex::new(spans),
             proposer,
             reads,
             leases,
@@ -168,6 +177,7 @@ impl Parts {
             AskPeers::new(Arc::clone(&self.roster), self.network.clone()),
             self.network.clone(),
             Duration::from_millis(self.config.cache.lease_ms),
+            Arc::clone(&self.requests),
         )
     }
 
@@ -265,6 +275,19 @@ impl Parts {
         }
     }
 
+    /// Brings spans to their collector until `stopped`, and then what waits; nothing the second time, or without one.
+    pub(super) fn export_spans(
+        &self,
+        stopped: impl Future<Output = ()> + Send + 'static,
+    ) -> impl Future<Output = ()> + Send + 'static {
+        let export = self.spans.lock().take();
+        async move {
+            if let Some((collector, waiting)) = export {
+                collector.run(waiting, stopped).await;
+            }
+        }
+    }
+
     /// Connections of peers; empty the second time.
     pub(super) fn take_peers(&self) -> Incoming {
         take(&self.peers)
@@ -291,6 +314,25 @@ impl Parts {
             tracing::warn!(%error, "the state was not flushed; the log replays it");
         }
     }
+}
+
+/// Follows the requests of this member; with a collector for their spans, and those that wait for it, if it has one.
+fn follow(
+    config: &NodeConfig,
+    roster: &Arc<Roster>,
+    log: &LogStore,
+) -> Result<(Arc<Requests>, Option<Export>), NodeError> {
+    let roster = Arc::clone(roster);
+    let cluster_id = Box::new(move || roster.cluster_id());
+    let requests = Requests::new(cluster_id, log.times(), config.log.slow_call_ms);
+    if config.tracing.otlp_endpoint.is_empty() {
+        return Ok((Arc::new(requests), None));
+    }
+    let share = u32::try_from(config.tracing.sample_per_million).unwrap_or(u32::MAX);
+    let (requests, waiting) = requests.with_spans(share, config.member_id);
+    let counts = Arc::clone(requests.span_counts());
+    let collector = Collector::new(&config.tracing, config.member_id, counts)?;
+    Ok((Arc::new(requests), Some((collector, waiting))))
 }
 
 /// Everything that the eventual tier has on disk, in memory.

@@ -230,6 +230,24 @@ impl Record for RunTimers {
 }
 
 impl Command {
+    /// Who gave it and as which of theirs, if its retries apply once.
+    pub fn stamp(&self) -> Option<Stamp> {
+        match self {
+            Command::Transaction(command) => command.stamp,
+            Command::CreateDomain(command) => command.stamp,
+            Command::ChangeDomain(command) => command.stamp,
+            Command::DropDomain(command) => command.stamp,
+            Command::RegisterClient(_)
+            | Command::ExpireClients(_)
+            | Command::ExpireKeys(_)
+            | Command::Compact(_)
+            | Command::ExpireLeases(_)
+            | Command::RunTimers(_)
+            | Command::RegisterActor(_)
+            | Command::RetireActor(_) => None,
+        }
+    }
+
     /// Appends the command's envelope.
     pub fn encode_into(&self, out: &mut Vec<u8>) -> Result<(), CodecError> {
         match self {

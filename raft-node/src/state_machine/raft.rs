@@ -7,12 +7,14 @@ use futures::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
 use openraft::{EntryPayload, OptionalSend};
 
+use super::command::Command;
 use super::head::LogPosition;
 use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
 use super::store::{HASH_POINT_ENTRIES, StateStore};
 use crate::consensus::{Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of};
 use crate::failpoints;
+use crate::request::{AppliedEntry as LoggedEntry, Requests};
 
 /// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
 const ENTRIES_PER_BATCH_MAX: usize = 64;
@@ -23,6 +25,8 @@ pub struct StateMachine {
     store: Arc<StateStore>,
     /// Bytes of the newest membership, also of one in the batch that is being applied.
     membership: Option<Vec<u8>>,
+    /// Is told when entries are where; none in tests.
+    requests: Option<Arc<Requests>>,
 }
 
 impl StateMachine {
@@ -33,7 +37,15 @@ impl StateMachine {
             state,
             store,
             membership,
+            requests: None,
         }
+    }
+
+    /// Says when entries are applied.
+    #[must_use]
+    pub fn followed(mut self, requests: Arc<Requests>) -> Self {
+        self.requests = Some(requests);
+        self
     }
 }
 
@@ -51,9 +63,11 @@ impl StateMachine {
             return Err(failpoints::injected("apply-batch"));
         }
         self.state.set_watched(self.store.feed().is_watched());
+        if let Some(requests) = &self.requests {
+            requests.applying(applied.iter().map(|entry| entry.position.index));
+        }
         let applying = || self.state.apply(applied);
         let replies = self.store.counts().apply.time(applying).map_err(io::Error::other)?;
-        applied.clear();
         if failpoints::hit("apply-written") {
             return Err(failpoints::injected("apply-written"));
         }
@@ -61,6 +75,8 @@ impl StateMachine {
         if let Some(bytes) = self.state.membership() {
             self.store.publish_membership(bytes);
         }
+        self.tell_applied(applied);
+        applied.clear();
         if failpoints::hit("apply-published") {
             return Err(failpoints::injected("apply-published"));
         }
@@ -70,6 +86,26 @@ impl StateMachine {
             }
         }
         Ok(())
+    }
+
+    /// Before anybody is answered, so that the answer can say when it was.
+    fn tell_applied(&self, applied: &[AppliedEntry]) {
+        let Some(requests) = &self.requests else { return };
+        requests.applied(applied.iter().map(|entry| entry.position.index));
+        if !requests.wants_applied() {
+            return;
+        }
+        for entry in applied {
+            let AppliedPayload::Group(group) = &entry.payload else {
+                continue;
+            };
+            let LogPosition { term, index } = entry.position;
+            // It was applied, so it can be decoded.
+            let commands = group.commands().unwrap_or_default();
+            let stamps = commands.iter().filter_map(Command::stamp);
+            let named = stamps.map(|stamp| (stamp.client, stamp.sequence));
+            requests.applied_requests(LoggedEntry { term, index }, named);
+        }
     }
 
     fn applied_entry(&mut self, entry: Entry) -> io::Result<AppliedEntry> {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use quorate_proto::RequestId;
+
 mod kind;
 mod of_reply;
 
@@ -35,6 +37,7 @@ struct Body {
     outcome: Outcome,
     message: String,
     attempts: u32,
+    request: Option<RequestId>,
 }
 
 impl Error {
@@ -44,6 +47,7 @@ impl Error {
             outcome,
             message: message.into(),
             attempts: 0,
+            request: None,
         }))
     }
 
@@ -64,6 +68,11 @@ impl Error {
 
     pub(crate) fn with_attempts(mut self, attempts: u32) -> Self {
         self.0.attempts = attempts;
+        self
+    }
+
+    pub(crate) fn with_request(mut self, request: Option<RequestId>) -> Self {
+        self.0.request = request;
         self
     }
 
@@ -97,6 +106,17 @@ impl Error {
     pub fn attempts(&self) -> u32 {
         self.0.attempts
     }
+
+    /// What the call is called by in the logs and the traces of every member that it came to; of a read, its last attempt.
+    /// None for a call that was refused before it was sent, and in the eventual tier.
+    pub fn request(&self) -> Option<RequestId> {
+        self.0.request
+    }
+
+    /// Whether a person who reads the error will want to look for the call at the members.
+    fn is_to_be_looked_for(&self) -> bool {
+        self.0.outcome == Outcome::Unknown || self.0.kind.is_transient()
+    }
 }
 
 impl fmt::Display for Error {
@@ -104,9 +124,13 @@ impl fmt::Display for Error {
         f.write_str(&self.0.message)?;
         match self.0.outcome {
             // It was applied, where it was sent; that is what the message says.
-            Outcome::Unknown if matches!(self.0.kind, ErrorKind::UnderReplicated { .. }) => Ok(()),
-            Outcome::Unknown => f.write_str(" (whether it was applied is unknown)"),
-            Outcome::NotApplied | Outcome::NotAMutation => Ok(()),
+            Outcome::Unknown if matches!(self.0.kind, ErrorKind::UnderReplicated { .. }) => {}
+            Outcome::Unknown => f.write_str(" (whether it was applied is unknown)")?,
+            Outcome::NotApplied | Outcome::NotAMutation => {}
+        }
+        match self.0.request {
+            Some(request) if self.is_to_be_looked_for() => write!(f, " (request {request})"),
+            _ => Ok(()),
         }
     }
 }
@@ -118,6 +142,7 @@ impl fmt::Debug for Error {
             .field("outcome", &self.0.outcome)
             .field("message", &self.0.message)
             .field("attempts", &self.0.attempts)
+            .field("request", &self.0.request)
             .finish()
     }
 }
@@ -134,5 +159,21 @@ mod tests {
         assert!(error(Outcome::NotApplied).is_retryable());
         assert!(error(Outcome::NotAMutation).is_retryable());
         assert!(!error(Outcome::Unknown).is_retryable());
+    }
+
+    #[test]
+    fn an_error_names_its_request_where_somebody_will_look_for_it() {
+        let request = RequestId::of_mutation(1, 4096, 7);
+        let said = |kind, outcome| {
+            Error::new(kind, outcome, "wrong")
+                .with_request(Some(request))
+                .to_string()
+        };
+        let named = format!("wrong (request {request})");
+        assert_eq!(said(ErrorKind::ConnectionLost, Outcome::NotApplied), named);
+        let in_doubt = format!("wrong (whether it was applied is unknown) (request {request})");
+        assert_eq!(said(ErrorKind::DeadlineExceeded, Outcome::Unknown), in_doubt);
+        let full = ErrorKind::DomainFull { limit: 1, value: 2 };
+        assert_eq!(said(full, Outcome::NotApplied), "wrong");
     }
 }

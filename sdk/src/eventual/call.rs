@@ -22,6 +22,7 @@ use crate::consistency::whole_ms;
 use crate::core::Core;
 use crate::endpoint::{Endpoint, NotOpened};
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::followed::Attempt;
 use crate::instruments::{self, Method};
 use crate::pipeline::REQUEST_BYTES_MAX;
 use crate::retry::Backoff;
@@ -178,7 +179,12 @@ impl Call<'_> {
         };
         let attempt_deadline = self.address_to(&carried);
         match connection
-            .exchange(self.request.clone(), attempt_deadline, &mut None)
+            .exchange(
+                self.request.clone(),
+                attempt_deadline,
+                &mut None,
+                &mut Attempt::default(),
+            )
             .await
         {
             Ok(Response::Error(error)) => Err(self.refused(&endpoint, &connection, &carried, error)),

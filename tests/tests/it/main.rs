@@ -39,6 +39,7 @@ mod partitions;
 mod promises;
 mod queues;
 mod reads;
+mod requests;
 mod restore;
 mod retries;
 mod sdk_resilience;

@@ -126,7 +126,7 @@ fn take(
     let reply = Reply {
         id,
         began: Began::now(method_of(&call)),
-        rpc: Arc::clone(&api.rpc),
+        rpc: Arc::clone(&api.books.rpc),
         slot,
         unread: Arc::clone(unread),
         ready: ready.clone(),

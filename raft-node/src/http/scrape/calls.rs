@@ -12,6 +12,10 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
     let (working, waiting) = api.outstanding();
     page.number(table::RPC_IN_FLIGHT, &[], working);
     page.number(table::RPC_WAITING, &[], waiting);
+    page.number(table::SLOW_CALLS, &[], api.requests().slow_calls());
+    let spans = api.requests().span_counts();
+    page.number(table::TRACE_SPANS, &["exported"], spans.exported.get());
+    page.number(table::TRACE_SPANS, &["dropped"], spans.dropped.get());
 
     for (reason, count) in api.cut().each() {
         page.number(table::REQUESTS_CUT, &[reason], count);

@@ -251,10 +251,10 @@ impl Client {
 
     /// An address that cannot be used, or one too many, is left out: the client works without it.
     fn learn_members(&self, members: Vec<v1::Member>) -> Vec<Member> {
-        for member in members.iter().filter(|member| !member.client_address.is_empty()) {
-            if let Err(error) = self.core.routing.learn(&member.client_address) {
-                tracing::debug!(%error, member = member.id, "client address of a member is not used");
-            }
+        let addresses = members.iter().map(|member| member.client_address.as_str());
+        let addresses: Vec<&str> = addresses.filter(|address| !address.is_empty()).collect();
+        for error in self.core.routing.learn_all(&addresses) {
+            tracing::debug!(%error, "client address of a member is not used");
         }
         members.into_iter().map(Member::from).collect()
     }

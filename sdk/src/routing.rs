@@ -1,7 +1,9 @@
 //! Which member a call goes to: writes and strong reads to the leader, other reads to a member already connected.
 //!
 //! The table learns from refusals (hints), from writes that succeeded and from the list of members; it forgets a leader
-//! that stopped answering. It never holds more than [`ENDPOINTS_MAX`] addresses.
+//! that stopped answering. It never holds more than [`ENDPOINTS_MAX`] addresses. Members come and go for as long as a client
+//! lives: addresses that it has learnt are forgotten when a list of the members lacks them, and when others need their
+//! place; those that it was configured with stay.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -26,7 +28,9 @@ pub(crate) enum Route {
 }
 
 struct Table {
+    /// The configured ones first, then those that were learnt, in that order.
     endpoints: Vec<Arc<Endpoint>>,
+    configured: usize,
     leader: Option<Arc<Endpoint>>,
     /// Where the search for a leader goes on.
     cursor: usize,
@@ -37,6 +41,15 @@ impl Table {
         if let Some(index) = self.endpoints.iter().position(|known| Arc::ptr_eq(known, endpoint)) {
             self.cursor = (index + 1) % self.endpoints.len();
         }
+    }
+
+    /// Forgets an endpoint that was learnt.
+    fn forget(&mut self, index: usize) {
+        let forgotten = self.endpoints.remove(index);
+        if self.cursor > index {
+            self.cursor -= 1;
+        }
+        self.leader.take_if(|leader| Arc::ptr_eq(leader, &forgotten));
     }
 }
 
@@ -62,6 +75,7 @@ impl Routing {
     ) -> Result<Self> {
         let table = Table {
             endpoints: Vec::new(),
+            configured: 0,
             leader: None,
             cursor: 0,
         };
@@ -76,13 +90,21 @@ impl Routing {
         for address in addresses {
             routing.learn(address)?;
         }
+        routing.keep_what_is_known();
         Ok(routing)
     }
 
     /// Calls of the eventual tier go there while it is connected.
     pub(crate) fn prefer(&mut self, address: &str) -> Result<()> {
         self.nearest = Some(self.learn(address)?);
+        self.keep_what_is_known();
         Ok(())
+    }
+
+    /// What is known now was configured.
+    fn keep_what_is_known(&self) {
+        let mut table = self.table.write();
+        table.configured = table.endpoints.len();
     }
 
     pub(crate) fn nearest(&self) -> Option<&Arc<Endpoint>> {
@@ -187,12 +209,37 @@ impl Routing {
             return Ok(known);
         }
         if table.endpoints.len() >= ENDPOINTS_MAX {
+            // The one that was learnt first, of those that nothing goes through.
+            let mut learnt = table.endpoints.iter().enumerate().skip(table.configured);
+            if let Some((index, _)) = learnt.find(|(_, endpoint)| !endpoint.is_connected()) {
+                table.forget(index);
+            }
+        }
+        if table.endpoints.len() >= ENDPOINTS_MAX {
             let message = format!("{address}: {ENDPOINTS_MAX} endpoints are known, which is the limit");
             return Err(Error::invalid("endpoints", message));
         }
         let endpoint = Arc::new(self.endpoint(&address)?);
         table.endpoints.push(Arc::clone(&endpoint));
         Ok(endpoint)
+    }
+
+    /// These are the addresses of all members. Others that were learnt are forgotten, unless something still goes through them.
+    pub(crate) fn learn_all(&self, addresses: &[&str]) -> Vec<Error> {
+        let learnt = addresses.iter().map(|address| self.learn(address));
+        let (known, wrong): (Vec<_>, Vec<_>) = learnt.partition(Result::is_ok);
+        let known: Vec<Arc<Endpoint>> = known.into_iter().flatten().collect();
+        if !known.is_empty() {
+            let mut table = self.table.write();
+            for index in (table.configured..table.endpoints.len()).rev() {
+                let endpoint = &table.endpoints[index];
+                let is_members = known.iter().any(|known| Arc::ptr_eq(known, endpoint));
+                if !is_members && !endpoint.is_connected() {
+                    table.forget(index);
+                }
+            }
+        }
+        wrong.into_iter().filter_map(Result::err).collect()
     }
 
     /// The endpoint of an address that a person named; an unknown one is not kept.
@@ -287,12 +334,59 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn no_more_addresses_are_learnt_than_the_limit() {
-        let routing = routing();
-        for port in 1_000..1_000 + ENDPOINTS_MAX {
-            let _ = routing.learn(&format!("127.0.0.1:{port}"));
-        }
-        assert_eq!(routing.endpoints().len(), ENDPOINTS_MAX);
+    async fn no_more_addresses_are_known_than_the_limit() {
+        let addresses: Vec<String> = (0..ENDPOINTS_MAX)
+            .map(|port| format!("127.0.0.1:{}", 1_000 + port))
+            .collect();
+        let routing = Routing::new(&addresses, None, 1, 16).unwrap();
         assert!(routing.learn("127.0.0.1:9999").err().unwrap().message().contains("64"));
+        assert_eq!(routing.endpoints().len(), ENDPOINTS_MAX);
+    }
+
+    /// Every member is replaced, again and again.
+    #[tokio::test]
+    async fn a_client_that_outlives_its_members_knows_the_newest_and_those_it_was_configured_with() {
+        let routing = routing();
+        let refused_by = routing.learn(ADDRESSES[0]).unwrap();
+        for port in 1_000..1_000 + 3 * ENDPOINTS_MAX {
+            let address = format!("127.0.0.1:{port}");
+            assert!(routing.redirect(&refused_by, Some(&address)));
+            assert_eq!(picked(&routing), address);
+        }
+        let known: Vec<String> = routing
+            .endpoints()
+            .iter()
+            .map(|known| known.address().to_owned())
+            .collect();
+        assert_eq!(known.len(), ENDPOINTS_MAX);
+        assert_eq!(known[..3], ADDRESSES);
+        assert_eq!(
+            known[ENDPOINTS_MAX - 1],
+            format!("127.0.0.1:{}", 999 + 3 * ENDPOINTS_MAX)
+        );
+    }
+
+    #[tokio::test]
+    async fn a_list_of_the_members_ends_what_was_learnt_of_others() {
+        let routing = routing();
+        for address in ["127.0.0.1:4", "127.0.0.1:5", "127.0.0.1:6"] {
+            routing.learn(address).unwrap();
+        }
+        let gone = routing.learn("127.0.0.1:5").unwrap();
+        routing.confirm_leader(&gone);
+        routing.turn_from(&gone);
+        let wrong = routing.learn_all(&["127.0.0.1:3", "127.0.0.1:6", "127.0.0.1:7", "nonsense"]);
+        assert_eq!(wrong.len(), 1);
+        let known: Vec<String> = routing
+            .endpoints()
+            .iter()
+            .map(|known| known.address().to_owned())
+            .collect();
+        assert_eq!(known, [&ADDRESSES[..], &["127.0.0.1:6", "127.0.0.1:7"]].concat());
+        // The search goes on where it was, and the member that led is not gone back to.
+        assert_eq!(picked(&routing), "127.0.0.1:6");
+        // A list that is of no use changes nothing.
+        routing.learn_all(&["nonsense"]);
+        assert_eq!(routing.endpoints().len(), 5);
     }
 }

@@ -171,7 +171,10 @@ fn what_one_member_alone_has_is_found() {
         ("member 3", Verdict::Bad, "no space")
     );
     let mut behind = with_third(|answer| answer.status.applied_index = 0);
-    behind.visits[0].answer.as_mut().unwrap().status.committed_index = 20_000;
+    for visit in &mut behind.visits[..2] {
+        let status = &mut visit.answer.as_mut().unwrap().status;
+        (status.committed_index, status.applied_index) = (20_000, 20_000);
+    }
     let (of, _, found) = complaint(&behind);
     assert_eq!(
         (of.as_str(), found.as_str()),

@@ -117,7 +117,10 @@ impl PeerClient {
     ) -> Result<proto::IdentifyResponse, Status> {
         for _ in 1..IDENTIFY_CALLS_MAX {
             match self.identify(request).await {
-                Err(status) if status.code() == Code::Unavailable => tokio::time::sleep(IDENTIFY_PAUSE).await,
+                // No refusal: nobody answered, or the connection broke.
+                Err(status) if matches!(status.code(), Code::Unavailable | Code::Cancelled | Code::Unknown) => {
+                    tokio::time::sleep(IDENTIFY_PAUSE).await;
+                }
                 answered => return answered,
             }
         }

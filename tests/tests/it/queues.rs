@@ -370,7 +370,7 @@ async fn a_sync_in_a_transaction_takes_items_from_their_workers_or_does_nothing(
 #[tokio::test]
 async fn every_item_is_acknowledged_once_whatever_happens_to_workers_and_leaders() {
     let rounds = QueueRounds {
-        items: 2000,
+        items: 5000,
         workers: 20,
         seed: 7,
         program: PathBuf::from(env!("CARGO_BIN_EXE_quorate-tests")),

@@ -21,6 +21,7 @@ mod known_tables;
 mod published;
 mod raft;
 mod reader;
+mod recent;
 mod reply;
 mod resident;
 mod restored;

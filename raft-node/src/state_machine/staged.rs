@@ -2,12 +2,14 @@
 //!
 //! Reads through this see the writes at once. Commands read the newest records, the index and queued items, so those
 //! tables are kept ordered; the coordination table is [`Resident`] as a whole; rows of the other tables are written and
-//! hardly ever read, so they are kept as a list, which costs nothing until somebody looks.
+//! hardly ever read, so they are kept as a list, which costs nothing until somebody looks. A key's newest record is looked
+//! for in [`Recent`] before the store is asked.
 
 use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 use super::hash::fold;
+use super::recent::Recent;
 use super::resident::Resident;
 use crate::storage::{Batch, Stage, StorageError, Table, View, Visit};
 
@@ -22,6 +24,7 @@ pub struct Staged<'e> {
     index: Rows,
     items: Rows,
     resident: &'e mut Resident,
+    recent: &'e mut Recent,
     appended: Vec<(Table, Vec<u8>, Value)>,
     hash: u64,
     writes: u64,
@@ -41,13 +44,14 @@ struct Savepoint {
 
 impl<'e> Staged<'e> {
     /// Nothing written yet, with the hash so far.
-    pub fn new(base: &'e dyn View, resident: &'e mut Resident, hash: u64) -> Self {
+    pub fn new(base: &'e dyn View, resident: &'e mut Resident, recent: &'e mut Recent, hash: u64) -> Self {
         Self {
             base,
             latest: Rows::new(),
             index: Rows::new(),
             items: Rows::new(),
             resident,
+            recent,
             appended: Vec::new(),
             hash,
             writes: 0,
@@ -104,6 +108,9 @@ impl<'e> Staged<'e> {
     /// Everything staged, as one batch.
     pub fn into_batch(self) -> Batch {
         let mut batch = Batch::new();
+        for (key, value) in &self.latest {
+            self.recent.wrote(key, value.as_ref());
+        }
         let ordered = [
             (Table::Latest, self.latest),
             (Table::Index, self.index),
@@ -180,6 +187,10 @@ impl View for Staged<'_> {
         }
         match self.staged(table, key) {
             Some(value) => Ok(value.clone()),
+            None if table == Table::Latest => match self.recent.get(key) {
+                Some(record) => Ok(Some(record.clone())),
+                None => self.base.get(table, key),
+            },
             None => self.base.get(table, key),
         }
     }

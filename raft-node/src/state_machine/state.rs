@@ -18,6 +18,7 @@ use super::empty;
 use super::fatal::{Fatal, refusal};
 use super::head::{Head, LogPosition, StoredMembership};
 use super::published::{Progress, Published};
+use super::recent::Recent;
 use super::reply::{GroupReply, Reply};
 use super::resident::{Resident, RowCounts};
 use super::staged::Staged;
@@ -66,6 +67,7 @@ pub struct State {
     actors: Actors,
     clients: Clients,
     resident: Resident,
+    recent: Recent,
     signals: Vec<Signal>,
     happened: Happened,
     watched: bool,
@@ -90,6 +92,7 @@ impl State {
             published: Published::new(Progress::of(&head, clients.longest_idle())),
             clients,
             resident: Resident::load(&*engine)?,
+            recent: Recent::new(),
             signals: Vec::new(),
             happened: Happened::default(),
             watched: false,
@@ -111,7 +114,8 @@ impl State {
         let engine = Arc::clone(&self.engine);
         // Lent to the writes of this call; a call that fails leaves the state unusable, so it need not come back then.
         let mut resident = std::mem::take(&mut self.resident);
-        let mut staged = Staged::new(&*engine, &mut resident, self.head.hash);
+        let mut recent = std::mem::take(&mut self.recent);
+        let mut staged = Staged::new(&*engine, &mut resident, &mut recent, self.head.hash);
         let mut replies = Vec::with_capacity(entries.len());
         let mut membership_changed = false;
         for entry in entries {
@@ -136,6 +140,7 @@ impl State {
         self.head.hash = staged.hash();
         let mut batch = staged.into_batch();
         self.resident = resident;
+        self.recent = recent;
         batch.put(Table::Meta, Head::key(), codec::encode(&self.head)?);
         if let Some(bytes) = self.membership.as_ref().filter(|_| membership_changed) {
             let row = codec::encode(&StoredMembership { bytes: bytes.clone() })?;

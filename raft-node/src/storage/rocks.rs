@@ -162,12 +162,20 @@ impl RocksEngine {
 
     fn encode(&self, batch: Batch) -> Result<WriteBatch, StorageError> {
         let mut encoded = WriteBatch::default();
+        // A column family is found by its name: once for each table here, not for each row.
+        let mut found = [None; Table::ALL.len()];
+        let mut of = |table: Table| match found[table as usize] {
+            Some(column_family) => Ok(column_family),
+            None => self
+                .column_family(table)
+                .inspect(|column_family| found[table as usize] = Some(*column_family)),
+        };
         for change in batch.changes {
             match change {
-                Change::Put { table, key, value } => encoded.put_cf(self.column_family(table)?, key, value),
-                Change::Delete { table, key } => encoded.delete_cf(self.column_family(table)?, key),
+                Change::Put { table, key, value } => encoded.put_cf(of(table)?, key, value),
+                Change::Delete { table, key } => encoded.delete_cf(of(table)?, key),
                 Change::DeleteRange { table, from, to } if from < to => {
-                    encoded.delete_range_cf(self.column_family(table)?, from, to);
+                    encoded.delete_range_cf(of(table)?, from, to);
                 }
                 Change::DeleteRange { .. } => {}
             }

@@ -5,6 +5,7 @@ use std::ops::{Bound, ControlFlow};
 
 use proptest::prelude::*;
 
+use crate::state_machine::recent::Recent;
 use crate::state_machine::resident::Resident;
 use crate::state_machine::staged::Staged;
 use crate::storage::{Batch, Durability, Engine, MemoryEngine, Stage, Table, View};
@@ -84,15 +85,19 @@ proptest! {
         let engine = MemoryEngine::new();
         let mut rows = Rows::new();
         let mut batch = Batch::new();
+        let mut recent = Recent::new();
         for (table, key, value) in base {
             let value = vec![value.unwrap_or(0)];
+            if table == Table::Latest {
+                recent.wrote(&key, Some(&value));
+            }
             rows.insert((table, key.clone()), value.clone());
             batch.put(table, key, value);
         }
         engine.write(batch, Durability::Memory).unwrap();
 
         let mut resident = Resident::load(&engine).unwrap();
-        let mut staged = Staged::new(&engine, &mut resident, 0);
+        let mut staged = Staged::new(&engine, &mut resident, &mut recent, 0);
         staged.savepoint(true);
         kept.into_iter().for_each(|write| change(&mut rows, &mut staged, write));
         let hash = staged.hash();
@@ -125,6 +130,16 @@ proptest! {
             prop_assert_eq!(staged.get(*table, key).unwrap(), Some(value.clone()));
         }
         engine.write(staged.into_batch(), Durability::Memory).unwrap();
+        for ((table, key), _) in &rows {
+            if *table == Table::Latest && let Some(known) = recent.get(key) {
+                prop_assert_eq!(Some(known), rows.get(&(*table, key.clone())));
+            }
+        }
+        for (table, key) in unused.into_keys() {
+            if table == Table::Latest && !rows.contains_key(&(table, key.clone())) {
+                prop_assert_eq!(recent.get(&key), None);
+            }
+        }
         let written = crate::state_machine::testing::dump(&engine);
         let mut expected: Vec<_> = rows.into_iter().map(|((table, key), value)| (table, key, value)).collect();
         expected.sort();

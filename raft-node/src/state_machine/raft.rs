@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use openraft::storage::{ApplyResponder, EntryResponder, RaftSnapshotBuilder, RaftStateMachine};
@@ -18,6 +19,9 @@ use crate::request::{AppliedEntry as LoggedEntry, Requests};
 
 /// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
 const ENTRIES_PER_BATCH_MAX: usize = 64;
+
+/// Between two attempts to make a snapshot for which there was no room.
+const ROOM_RETRY: Duration = Duration::from_secs(1);
 
 /// Applies what is committed. The only writer of the state.
 pub struct StateMachine {
@@ -207,11 +211,24 @@ pub struct SnapshotBuilder {
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotFiles;
 
+    /// Waits while there is no room: the member can go on without a new snapshot, and what it makes of the log is all it
+    /// could free by itself.
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
-        let store = Arc::clone(&self.store);
-        let built = tokio::task::spawn_blocking(move || store.build_snapshot())
-            .await
-            .map_err(io::Error::other)??;
-        built.into_raft()
+        loop {
+            let store = Arc::clone(&self.store);
+            let built = tokio::task::spawn_blocking(move || store.build_snapshot()).await;
+            match built.map_err(io::Error::other)? {
+                Err(error) if is_disk_full(&error) => {
+                    tracing::warn!(%error, "there is no room for a snapshot: trying again");
+                    tokio::time::sleep(ROOM_RETRY).await;
+                }
+                built => return built?.into_raft(),
+            }
+        }
     }
+}
+
+/// The engine says so only in words, which are the system's.
+fn is_disk_full(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::StorageFull || error.to_string().contains("No space left on device")
 }

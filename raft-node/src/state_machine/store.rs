@@ -252,9 +252,18 @@ impl StateStore {
     }
 
     /// Makes a snapshot while apply goes on. The applied log id and the membership are read from inside the
-    /// checkpoint: the live store may be further by then. Blocks on the disk.
+    /// checkpoint: the live store may be further by then. Blocks on the disk. One that fails leaves nothing there.
     pub fn build_snapshot(&self) -> io::Result<SnapshotFiles> {
         let _one = self.building.lock();
+        self.build_next_snapshot().inspect_err(|_| {
+            // It is removed before the next one, too; but what failed may have failed for want of room.
+            if let Err(error) = self.snapshots.building() {
+                tracing::warn!(%error, "an unfinished snapshot could not be removed");
+            }
+        })
+    }
+
+    fn build_next_snapshot(&self) -> io::Result<SnapshotFiles> {
         if failpoints::hit("snapshot-build") {
             return Err(failpoints::injected("snapshot-build"));
         }

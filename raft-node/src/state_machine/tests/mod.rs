@@ -13,4 +13,5 @@ mod limits;
 mod model;
 mod model_store;
 mod published_tables;
+mod snapshots;
 mod staged;

@@ -9,6 +9,7 @@
 //!   log ids twice, and replicas fork for ever.
 //! * No lease reads: a follower that restarts quickly has forgotten the lease it granted.
 
+mod backlog;
 mod figures;
 mod leadership;
 mod lease_keeper;
@@ -22,6 +23,7 @@ mod read;
 mod settings;
 mod types;
 
+pub use backlog::Backlog;
 pub use figures::{RaftFigures, figures};
 pub use leadership::leadership;
 pub use lease_keeper::{KeepAliveError, LeaseKeeper};

@@ -10,7 +10,7 @@ use std::time::Duration;
 use openraft::errors::{ClientWriteError, ForwardReason, ForwardToLeader, RaftError};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{LogClock, LogId, Raft, TypeConfig};
+use super::{Backlog, LogClock, LogId, Raft, TypeConfig};
 use crate::environment::{Clock, SystemClock};
 use crate::failpoints;
 use crate::metrics::Count;
@@ -117,16 +117,31 @@ struct Proposal {
 #[derive(Clone)]
 pub struct Proposer {
     queue: mpsc::Sender<Proposal>,
+    backlog: Backlog,
     counts: Arc<ProposeCounts>,
 }
 
 impl Proposer {
-    /// Starts the packing task. At most `waiting_max` commands wait. `times` are those of the member's log.
-    pub fn start(raft: Raft, clock: Arc<LogClock>, times: Arc<EntryTimes>, waiting_max: usize) -> Self {
+    /// Starts the packing task. At most `waiting_max` commands wait; `backlog` says how many do. `times` are those of the
+    /// member's log.
+    pub fn start(
+        raft: Raft,
+        clock: Arc<LogClock>,
+        times: Arc<EntryTimes>,
+        backlog: Backlog,
+        waiting_max: usize,
+    ) -> Self {
         let (queue, proposals) = mpsc::channel(waiting_max);
         let counts = Arc::<ProposeCounts>::default();
-        tokio::spawn(pack(raft, clock, times, proposals, Arc::clone(&counts)));
-        Self { queue, counts }
+        let packer = Packer {
+            raft,
+            clock,
+            times,
+            backlog: backlog.clone(),
+            counts: Arc::clone(&counts),
+        };
+        tokio::spawn(packer.run(proposals));
+        Self { queue, backlog, counts }
     }
 
     /// What became of the proposals so far.
@@ -137,14 +152,18 @@ impl Proposer {
     /// Proposes `command`; `done` gets the answer, at once if the queue is full.
     pub fn submit(&self, command: Command, done: Completion) {
         self.counts.submitted.increment();
+        // Before it can be taken out again.
+        self.backlog.add();
         match self.queue.try_send(Proposal { command, done }) {
             Ok(()) => {}
             Err(mpsc::error::TrySendError::Full(refused)) => {
+                self.backlog.remove(1);
                 let waiting = self.queue.max_capacity();
                 let refusal = Err(ProposeError::Overloaded { waiting });
                 self.counts.answer(refused.done, refusal, Passage::AtOnce);
             }
             Err(mpsc::error::TrySendError::Closed(refused)) => {
+                self.backlog.remove(1);
                 let refusal = Err(ProposeError::NotLeader { leader: None });
                 self.counts.answer(refused.done, refusal, Passage::AtOnce);
             }
@@ -173,56 +192,85 @@ impl Proposer {
     }
 }
 
-async fn pack(
+/// Makes groups of what was proposed, one at a time.
+struct Packer {
     raft: Raft,
     clock: Arc<LogClock>,
     times: Arc<EntryTimes>,
-    mut proposals: mpsc::Receiver<Proposal>,
+    backlog: Backlog,
     counts: Arc<ProposeCounts>,
-) {
-    let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
-    loop {
-        if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
-            return;
-        }
-        let (group, completions) = build_group(&clock, super::term(&raft), &mut waiting, &counts);
-        if !completions.is_empty() {
-            counts.groups.increment();
-            let proposed = SystemClock.monotonic();
-            let written = write(&raft, group).await;
-            let logged = written.as_ref().ok().map(|(log_id, _)| Logged {
-                index: log_id.index,
-                term: **log_id.committed_leader_id(),
-                moments: times.of(log_id.index),
-            });
-            let passage = Passage::Mutation { proposed, logged };
-            complete(written.map(|(_, replies)| replies), completions, passage, &counts);
-        }
-    }
 }
 
-/// Moves proposals from `waiting` into a group until it is full.
-fn build_group(
-    clock: &LogClock,
-    term: u64,
-    waiting: &mut Vec<Proposal>,
-    counts: &ProposeCounts,
-) -> (Group, Vec<Completion>) {
-    let mut group = Group::builder(clock.log_time(term), clock.wall_ms());
-    let mut completions = Vec::with_capacity(waiting.len());
-    let mut taken = 0;
-    while taken < waiting.len() && group.len_bytes() < GROUP_BYTES {
-        match group.push(&waiting[taken].command) {
-            Ok(()) => taken += 1,
-            Err(error) => {
-                let refused = waiting.remove(taken);
-                let refusal = Err(ProposeError::Encode(error.to_string()));
-                counts.answer(refused.done, refusal, Passage::AtOnce);
+impl Packer {
+    async fn run(self, mut proposals: mpsc::Receiver<Proposal>) {
+        let mut waiting = Vec::with_capacity(GROUP_COMMANDS_MAX);
+        loop {
+            if waiting.is_empty() && proposals.recv_many(&mut waiting, GROUP_COMMANDS_MAX).await == 0 {
+                return;
+            }
+            let (group, completions) = self.build_group(&mut waiting);
+            if !completions.is_empty() {
+                self.counts.groups.increment();
+                let proposed = SystemClock.monotonic();
+                let written = write(&self.raft, group).await;
+                let logged = written.as_ref().ok().map(|(log_id, _)| Logged {
+                    index: log_id.index,
+                    term: **log_id.committed_leader_id(),
+                    moments: self.times.of(log_id.index),
+                });
+                let passage = Passage::Mutation { proposed, logged };
+                self.complete(written.map(|(_, replies)| replies), completions, passage);
             }
         }
     }
-    completions.extend(waiting.drain(..taken).map(|proposal| proposal.done));
-    (group.finish(), completions)
+
+    /// Moves proposals from `waiting` into a group until it is full.
+    fn build_group(&self, waiting: &mut Vec<Proposal>) -> (Group, Vec<Completion>) {
+        let log_time = self.clock.log_time(super::term(&self.raft));
+        let mut group = Group::builder(log_time, self.clock.wall_ms());
+        let mut completions = Vec::with_capacity(waiting.len());
+        let waited = waiting.len();
+        let mut taken = 0;
+        while taken < waiting.len() && group.len_bytes() < GROUP_BYTES {
+            match group.push(&waiting[taken].command) {
+                Ok(()) => taken += 1,
+                Err(error) => {
+                    let refused = waiting.remove(taken);
+                    let refusal = Err(ProposeError::Encode(error.to_string()));
+                    self.counts.answer(refused.done, refusal, Passage::AtOnce);
+                }
+            }
+        }
+        completions.extend(waiting.drain(..taken).map(|proposal| proposal.done));
+        self.backlog.remove(waited - waiting.len());
+        (group.finish(), completions)
+    }
+
+    fn complete(&self, result: Result<Vec<Reply>, ProposeError>, completions: Vec<Completion>, passage: Passage) {
+        match result {
+            Ok(replies) if replies.len() == completions.len() => {
+                for (done, reply) in completions.into_iter().zip(replies) {
+                    self.counts.answer(done, Ok(reply), passage);
+                }
+            }
+            Ok(replies) => {
+                tracing::error!(
+                    replies = replies.len(),
+                    commands = completions.len(),
+                    "a group lacks replies"
+                );
+                for done in completions {
+                    self.counts
+                        .answer(done, Err(ProposeError::Unknown("the reply was lost")), passage);
+                }
+            }
+            Err(error) => {
+                for done in completions {
+                    self.counts.answer(done, Err(error.clone()), passage);
+                }
+            }
+        }
+    }
 }
 
 /// The group's place in the log, and its replies.
@@ -271,35 +319,5 @@ fn refusal(error: RaftError<TypeConfig, ClientWriteError<TypeConfig>>, me: Membe
         RaftError::APIError(
             error @ (ClientWriteError::ChangeMembershipError(_) | ClientWriteError::PreconditionFailed(_)),
         ) => Refusal::Final(ProposeError::Stopped(error.to_string())),
-    }
-}
-
-fn complete(
-    result: Result<Vec<Reply>, ProposeError>,
-    completions: Vec<Completion>,
-    passage: Passage,
-    counts: &ProposeCounts,
-) {
-    match result {
-        Ok(replies) if replies.len() == completions.len() => {
-            for (done, reply) in completions.into_iter().zip(replies) {
-                counts.answer(done, Ok(reply), passage);
-            }
-        }
-        Ok(replies) => {
-            tracing::error!(
-                replies = replies.len(),
-                commands = completions.len(),
-                "a group lacks replies"
-            );
-            for done in completions {
-                counts.answer(done, Err(ProposeError::Unknown("the reply was lost")), passage);
-            }
-        }
-        Err(error) => {
-            for done in completions {
-                counts.answer(done, Err(error.clone()), passage);
-            }
-        }
     }
 }

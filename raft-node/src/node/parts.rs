@@ -18,7 +18,7 @@ use super::founding::{self, FoundingError};
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
 use crate::consensus::{
-    LeaseKeeper, LogClock, Membership, Outlook, Proposer, Raft, ReadGate, decode_membership, raft_config,
+    Backlog, LeaseKeeper, LogClock, Membership, Outlook, Proposer, Raft, ReadGate, decode_membership, raft_config,
 };
 use crate::environment::{Clock, Random, SystemClock, SystemRandom};
 use crate::eventual::{AskPeers, Disk as EntryDisk, EventualOptions, PushService, Replication, Sweep, Tier};
@@ -85,7 +85,8 @@ impl Parts {
             directory: directory.id(),
         };
         let roster = Arc::new(Roster::new(me, directory.cluster_id()));
-        let network = PeerNetwork::new(Arc::clone(&roster), transport);
+        let backlog = Backlog::default();
+        let network = PeerNetwork::new(Arc::clone(&roster), transport, backlog.clone());
         let log = open_log(&config, &mut directory)?;
         let unreadable = watch::Sender::new(None);
         let engines = open_engine(&config, unreadable.clone());
@@ -112,7 +113,7 @@ impl Parts {
         let entries = open_entries(&config, &directory, &tier, store.domains().load()).await?;
         let log_clock = Arc::new(LogClock::new(Arc::clone(&clock), Arc::clone(&store)));
         let waiting_max = usize::try_from(config.limits.calls_outstanding_max).unwrap_or(usize::MAX >> 4);
-        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), log.times(), waiting_max);
+        let proposer = Proposer::start(raft.clone(), Arc::clone(&log_clock), log.times(), backlog, waiting_max);
         let reads = ReadGate::start(
             raft.clone(),
             &store,

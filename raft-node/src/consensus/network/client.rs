@@ -18,9 +18,10 @@ use quorate_proto::internal::raft_client::RaftClient;
 use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 
+use super::commits::with_next_entries;
 use super::lane::Lane;
 use super::{Roster, Transport, snapshot_send, transport, wire};
-use crate::consensus::{Member, TypeConfig, Vote};
+use crate::consensus::{Backlog, Member, TypeConfig, Vote};
 use crate::failpoints;
 use crate::state_machine::{RaftSnapshot, SnapshotFiles};
 use crate::types::{DirectoryId, MemberId};
@@ -45,10 +46,17 @@ pub struct PeerClient {
     address: String,
     heartbeats: bool,
     lane: Option<Lane>,
+    backlog: Backlog,
 }
 
 impl PeerClient {
-    pub(super) fn new(roster: Arc<Roster>, transport: &Arc<dyn Transport>, target: MemberId, member: &Member) -> Self {
+    pub(super) fn new(
+        roster: Arc<Roster>,
+        transport: &Arc<dyn Transport>,
+        backlog: Backlog,
+        target: MemberId,
+        member: &Member,
+    ) -> Self {
         // An address that does not parse was refused when the member was added; should one appear all the same, the
         // peer is unreachable.
         let client = transport::channel(transport, &member.peer_address, target)
@@ -66,6 +74,7 @@ impl PeerClient {
             address: member.peer_address.clone(),
             heartbeats: false,
             lane: None,
+            backlog,
         }
     }
 
@@ -168,7 +177,7 @@ impl PeerClient {
             return Err(unreachable(Status::unavailable("failpoint peer-append-send")));
         }
         // An entry that does not encode was never written to our own log either; end the stream rather than skip it.
-        let requests = input
+        let requests = with_next_entries(input, self.backlog.clone())
             .map(wire::append)
             .take_while(|request| futures::future::ready(request.is_ok()));
         let requests = self.stamp(requests.filter_map(|request| futures::future::ready(request.ok())));

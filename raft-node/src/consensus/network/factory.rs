@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 
 use super::client::MESSAGE_BYTES_MAX;
 use super::{PeerClient, Roster, Transport, transport};
-use crate::consensus::{Member, TypeConfig};
+use crate::consensus::{Backlog, Member, TypeConfig};
 use crate::types::MemberId;
 
 /// Connects to peers. Replication, heartbeats and snapshots each get a connection of their own.
@@ -17,17 +17,28 @@ use crate::types::MemberId;
 pub struct PeerNetwork {
     roster: Arc<Roster>,
     transport: Arc<dyn Transport>,
+    backlog: Backlog,
 }
 
 impl PeerNetwork {
-    /// Nothing is connected yet.
-    pub fn new(roster: Arc<Roster>, transport: Arc<dyn Transport>) -> Self {
-        Self { roster, transport }
+    /// Nothing is connected yet. `backlog` is that of this member's proposer.
+    pub fn new(roster: Arc<Roster>, transport: Arc<dyn Transport>, backlog: Backlog) -> Self {
+        Self {
+            roster,
+            transport,
+            backlog,
+        }
     }
 
     /// A client of its own for `member`.
     pub fn client(&self, target: MemberId, member: &Member) -> PeerClient {
-        PeerClient::new(Arc::clone(&self.roster), &self.transport, target, member)
+        PeerClient::new(
+            Arc::clone(&self.roster),
+            &self.transport,
+            self.backlog.clone(),
+            target,
+            member,
+        )
     }
 
     /// A connection of its own for the eventual tier; none if the member's address is none.

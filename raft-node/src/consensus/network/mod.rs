@@ -10,6 +10,7 @@
 
 mod caller;
 mod client;
+mod commits;
 mod factory;
 mod identity;
 mod lane;

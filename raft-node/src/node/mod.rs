@@ -265,14 +265,13 @@ async fn log_failed(log: &LogStore) -> NodeError {
 
 /// Resolves when consensus has stopped by itself.
 async fn failed(raft: &Raft) -> NodeError {
-    let mut metrics = raft.metrics();
-    loop {
-        if let Err(fatal) = &metrics.borrow_watched().running_state {
-            return NodeError::Consensus(fatal.to_string());
-        }
-        if metrics.changed().await.is_err() {
-            return NodeError::Consensus(String::from("it ended"));
-        }
+    // These change with the term and the members, and end with consensus; those that say why change with every entry,
+    // and whoever waits for them is woken as often.
+    let mut ending = raft.server_metrics();
+    while ending.changed().await.is_ok() {}
+    match &raft.metrics().borrow_watched().running_state {
+        Err(fatal) => NodeError::Consensus(fatal.to_string()),
+        Ok(()) => NodeError::Consensus(String::from("it ended")),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::core::Core;
 use crate::endpoint::CONNECT_TIMEOUT;
 use crate::error::{Error, ErrorKind, Outcome, Result};
 use crate::instruments;
+use crate::members;
 use crate::retry::RetryBudget;
 use crate::routing::{ENDPOINTS_MAX, Routing};
 use crate::tls::Tls;
@@ -34,6 +35,7 @@ pub struct ClientBuilder {
     retry_burst: u32,
     retries_per_second: u32,
     watch_probe: Duration,
+    refresh_members: Duration,
     nearest: Option<String>,
     cache: Option<CacheSettings>,
     tls: Option<Tls>,
@@ -51,6 +53,7 @@ impl Default for ClientBuilder {
             retry_burst: 16_384,
             retries_per_second: 1_024,
             watch_probe: Duration::from_secs(5),
+            refresh_members: members::EVERY,
             nearest: None,
             cache: None,
             tls: None,
@@ -112,6 +115,14 @@ impl ClientBuilder {
     /// answer before the watches go elsewhere, from 10 ms to a day. Default: 5 s.
     pub fn watch_probe(mut self, interval: Duration) -> Self {
         self.watch_probe = interval;
+        self
+    }
+
+    /// How often, about, the client asks who the members are, from 1 s to a day; also a moment after it was made and after a
+    /// member failed. What it learns are endpoints from then on. Zero: never; then it learns of nobody but of leaders, from
+    /// members that are not. Default: 30 s.
+    pub fn refresh_members(mut self, every: Duration) -> Self {
+        self.refresh_members = every;
         self
     }
 
@@ -192,6 +203,9 @@ impl ClientBuilder {
             let owned = Owned::start(&core, settings.clone(), self.watch_probe);
             core.cache.get_or_init(|| owned);
         }
+        if !self.refresh_members.is_zero() {
+            tokio::spawn(members::follow(Arc::downgrade(&core), self.refresh_members));
+        }
         Client::new(core)
     }
 
@@ -208,6 +222,10 @@ impl ClientBuilder {
         }
         let probe_ms = u64::try_from(self.watch_probe.as_millis()).unwrap_or(u64::MAX);
         within("watch_probe", probe_ms, 10, DAY_MS)?;
+        if !self.refresh_members.is_zero() {
+            let refresh_ms = u64::try_from(self.refresh_members.as_millis()).unwrap_or(u64::MAX);
+            within("refresh_members", refresh_ms, 1000, DAY_MS)?;
+        }
         self.cache.as_ref().map_or(Ok(()), CacheSettings::check)
     }
 

@@ -17,6 +17,7 @@ use crate::client::Client;
 use crate::connection::REPLY_BYTES_MAX;
 use crate::endpoint::Endpoint;
 use crate::error::{Error, ErrorKind, Outcome, Result};
+use crate::members;
 use crate::retry::Backoff;
 use crate::routing::Route;
 
@@ -249,13 +250,8 @@ impl Client {
         Ok(changed.await?.leader_id)
     }
 
-    /// An address that cannot be used, or one too many, is left out: the client works without it.
     fn learn_members(&self, members: Vec<v1::Member>) -> Vec<Member> {
-        let addresses = members.iter().map(|member| member.client_address.as_str());
-        let addresses: Vec<&str> = addresses.filter(|address| !address.is_empty()).collect();
-        for error in self.core.routing.learn_all(&addresses) {
-            tracing::debug!(%error, "client address of a member is not used");
-        }
+        members::learn(&self.core, &members);
         members.into_iter().map(Member::from).collect()
     }
 
@@ -360,6 +356,17 @@ where
             Err(Error::new(ErrorKind::DeadlineExceeded, Outcome::Unknown, message))
         }
     }
+}
+
+/// The members, as this one knows them.
+pub(crate) async fn member_list(endpoint: &Endpoint, timeout: Duration) -> Result<Vec<v1::Member>> {
+    let listed = unary(
+        endpoint,
+        timeout,
+        v1::MemberListRequest {},
+        |mut cluster, request| async move { cluster.member_list(request).await },
+    );
+    Ok(listed.await?.members)
 }
 
 pub(crate) fn cluster_of(endpoint: &Endpoint) -> ClusterClient<Channel> {

@@ -63,6 +63,8 @@ pub struct ClientStats {
     pub unknown_outcomes: u64,
     /// Times that a watch was asked for again: its member was lost, refused it, or its consumer had fallen behind.
     pub watch_retries: u64,
+    /// Addresses of members that it knows now, configured and learnt.
+    pub endpoints: u64,
 }
 
 /// A client without its handle.
@@ -249,6 +251,11 @@ impl Core {
         let _ = closed.wait_for(|closed| *closed).await;
     }
 
+    /// Changes when the client is closed, and ends with it.
+    pub(crate) fn closing_signal(&self) -> tokio::sync::watch::Receiver<bool> {
+        self.closed_signal.subscribe()
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Relaxed)
     }
@@ -261,6 +268,7 @@ impl Core {
             reconnects: self.stats.reconnects.read(),
             unknown_outcomes: self.stats.unknown_outcomes.read(),
             watch_retries: self.stats.watch_retries.read(),
+            endpoints: self.routing.endpoints().len() as u64,
         }
     }
 

@@ -99,6 +99,7 @@ mod endpoint;
 mod followed;
 mod identity;
 mod instruments;
+mod members;
 mod pipeline;
 mod retry;
 mod routing;

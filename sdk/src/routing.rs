@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use parking_lot::RwLock;
+use tokio::sync::Notify;
 
 use crate::endpoint::{Endpoint, normal_address};
 use crate::error::{Error, Outcome, Result};
@@ -63,6 +64,8 @@ pub(crate) struct Routing {
     trust: Option<Arc<Trust>>,
     connections: u32,
     outstanding_max: u32,
+    /// An endpoint failed a call.
+    failures: Arc<Notify>,
 }
 
 impl Routing {
@@ -86,6 +89,7 @@ impl Routing {
             trust: trust.map(Arc::new),
             connections,
             outstanding_max,
+            failures: Arc::default(),
         };
         for address in addresses {
             routing.learn(address)?;
@@ -105,6 +109,11 @@ impl Routing {
     fn keep_what_is_known(&self) {
         let mut table = self.table.write();
         table.configured = table.endpoints.len();
+    }
+
+    /// Is notified when an endpoint failed a call.
+    pub(crate) fn failures(&self) -> Arc<Notify> {
+        Arc::clone(&self.failures)
     }
 
     pub(crate) fn nearest(&self) -> Option<&Arc<Endpoint>> {
@@ -184,6 +193,7 @@ impl Routing {
     /// The endpoint failed a call: it is no longer taken for the leader, and the search does not go on with it. Where a hint led
     /// there the search has come further already, and does not go back.
     pub(crate) fn distrust(&self, endpoint: &Arc<Endpoint>) {
+        self.failures.notify_one();
         let mut table = self.table.write();
         let led = table.leader.take_if(|leader| Arc::ptr_eq(leader, endpoint)).is_some();
         let next = table.endpoints.get(table.cursor);

@@ -212,17 +212,18 @@ impl Cluster {
 
     /// A client that knows every member.
     pub async fn client(&self) -> Result<Client, HarnessError> {
-        self.connect(self.endpoints()).await
+        self.connect(self.endpoints(), true).await
     }
 
-    /// A client that knows one member only.
+    /// A client that knows one member only, and of others what that one says when it does not lead.
     pub async fn client_of(&self, id: u64) -> Result<Client, HarnessError> {
-        self.connect(vec![self.member(id)?.client_address().to_owned()]).await
+        let endpoint = self.member(id)?.client_address().to_owned();
+        self.connect(vec![endpoint], false).await
     }
 
-    async fn connect(&self, endpoints: Vec<String>) -> Result<Client, HarnessError> {
+    async fn connect(&self, endpoints: Vec<String>, refreshes: bool) -> Result<Client, HarnessError> {
         let tls = self.settings.certificates.as_ref().map(|made| made.tls("test"));
-        connect(endpoints, CALL_TIMEOUT, tls).await
+        connect(endpoints, CALL_TIMEOUT, refreshes, tls).await
     }
 
     /// SIGKILL: the process has no chance to write anything more.
@@ -420,7 +421,12 @@ impl Drop for Cluster {
 }
 
 /// A client of these endpoints.
-async fn connect(endpoints: Vec<String>, call_timeout: Duration, tls: Option<Tls>) -> Result<Client, HarnessError> {
+async fn connect(
+    endpoints: Vec<String>,
+    call_timeout: Duration,
+    refreshes: bool,
+    tls: Option<Tls>,
+) -> Result<Client, HarnessError> {
     let shown = endpoints.join(", ");
     let mut builder = Client::builder()
         .endpoints(endpoints)
@@ -428,6 +434,9 @@ async fn connect(endpoints: Vec<String>, call_timeout: Duration, tls: Option<Tls
         .call_timeout(call_timeout);
     if let Some(tls) = tls {
         builder = builder.tls(tls);
+    }
+    if !refreshes {
+        builder = builder.refresh_members(Duration::ZERO);
     }
     builder
         .connect()

@@ -1,8 +1,13 @@
 //! Members join, are promoted, replaced and removed; what would lose the quorum is refused.
 
-use quorate::ErrorKind;
+use std::time::Duration;
+
+use quorate::{Client, ErrorKind};
 use quorate_tests::cluster::Cluster;
+use quorate_tests::wait;
 use tokio::net::{TcpListener, TcpStream};
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 #[tokio::test]
 async fn a_learner_catches_up_and_is_promoted() {
@@ -45,6 +50,29 @@ async fn a_member_whose_first_connection_breaks_is_added_all_the_same() {
     let members = client.member_add(4, &address).await.unwrap();
     assert!(members.iter().any(|member| member.id == 4));
     passing.abort();
+}
+
+/// It was told of one member, which leads, so that nobody ever names another.
+#[tokio::test]
+async fn a_client_learns_of_members_that_it_was_not_told_of_and_outlives_the_one_that_it_was() {
+    let mut cluster = Cluster::start(3).await.unwrap();
+    let leader = cluster.wait_for_leader().await.unwrap();
+    let told_of = cluster.member(leader).unwrap().client_address().to_owned();
+    let client = Client::builder().endpoints([told_of]).connect().await.unwrap();
+    client.put("k", "1").await.unwrap();
+    wait::until("the client to know all members", PATIENCE, async || {
+        let known = client.stats().endpoints;
+        if known == 3 {
+            Ok(())
+        } else {
+            Err(format!("it knows {known}"))
+        }
+    })
+    .await
+    .unwrap();
+    cluster.kill9(leader).unwrap();
+    client.put("k", "2").await.unwrap();
+    assert_eq!(client.get("k").await.unwrap().unwrap().value, b"2");
 }
 
 #[tokio::test]

@@ -229,8 +229,8 @@ fn take(
             });
         }
         Work::Read(read) if api.ready_now(&read) => {
-            let engine = api.store.engine();
-            let answer = api.answer(engine.view().as_ref(), &read.query, api.local());
+            let live = api.store.live();
+            let answer = api.answer(&live.moment(), &read.query, api.local());
             send(ready, taken, answer, Passage::AtOnce);
         }
         Work::Read(read) if read.level == ReadLevel::Strong && api.has_applied(read.min_revision) => {
@@ -341,10 +341,10 @@ fn answer_those_with_room(
     let passage = Passage::Read {
         ready: SystemClock.monotonic(),
     };
-    let engine = api.store.engine();
-    let view = engine.view();
+    let live = api.store.live();
+    let moment = live.moment();
     while let Some(Waiting { taken, read }) = waiting.pop_front() {
-        send(ready, taken, api.answer(view.as_ref(), &read.query, promise), passage);
+        send(ready, taken, api.answer(&moment, &read.query, promise), passage);
         if waiting.front().is_some_and(|next| !next.taken.unread.has_room()) {
             return;
         }

@@ -187,9 +187,8 @@ impl Api {
         let answer = match tokio::time::timeout(timeout, self.ready(read.level, read.min_revision)).await {
             Ok(Ok(promise)) => {
                 let ready = SystemClock.monotonic();
-                let engine = self.store.engine();
-                let view = engine.view();
-                let answer = self.answer(view.as_ref(), &read.query, promise);
+                let live = self.store.live();
+                let answer = self.answer(&live.moment(), &read.query, promise);
                 return (answer, Passage::Read { ready });
             }
             Ok(Err(failed)) => error::read(&failed),
@@ -240,8 +239,8 @@ impl Api {
             Err(_) => {}
         }
         // What it sees is as new as when it was ready, or newer.
-        let engine = self.store.engine();
-        self.answer(engine.view().as_ref(), &read.query, promise)
+        let live = self.store.live();
+        self.answer(&live.moment(), &read.query, promise)
     }
 
     /// One call from its request to its reply.

@@ -24,7 +24,7 @@ pub struct Staged<'e> {
     index: Rows,
     items: Rows,
     resident: &'e mut Resident,
-    recent: &'e mut Recent,
+    recent: &'e Recent,
     appended: Vec<(Table, Vec<u8>, Value)>,
     hash: u64,
     writes: u64,
@@ -44,7 +44,7 @@ struct Savepoint {
 
 impl<'e> Staged<'e> {
     /// Nothing written yet, with the hash so far.
-    pub fn new(base: &'e dyn View, resident: &'e mut Resident, recent: &'e mut Recent, hash: u64) -> Self {
+    pub fn new(base: &'e dyn View, resident: &'e mut Resident, recent: &'e Recent, hash: u64) -> Self {
         Self {
             base,
             latest: Rows::new(),
@@ -105,11 +105,11 @@ impl<'e> Staged<'e> {
         }
     }
 
-    /// Everything staged, as one batch.
+    /// Everything staged, as one batch, which is about to be written.
     pub fn into_batch(self) -> Batch {
         let mut batch = Batch::new();
         for (key, value) in &self.latest {
-            self.recent.wrote(key, value.as_ref());
+            self.recent.writes(key, value.as_deref());
         }
         let ordered = [
             (Table::Latest, self.latest),
@@ -188,7 +188,7 @@ impl View for Staged<'_> {
         match self.staged(table, key) {
             Some(value) => Ok(value.clone()),
             None if table == Table::Latest => match self.recent.get(key) {
-                Some(record) => Ok(Some(record.clone())),
+                Some(kept) => Ok(Some(kept.stored.to_vec())),
                 None => self.base.get(table, key),
             },
             None => self.base.get(table, key),

@@ -67,7 +67,7 @@ pub struct State {
     actors: Actors,
     clients: Clients,
     resident: Resident,
-    recent: Recent,
+    recent: Arc<Recent>,
     signals: Vec<Signal>,
     happened: Happened,
     watched: bool,
@@ -92,7 +92,7 @@ impl State {
             published: Published::new(Progress::of(&head, clients.longest_idle())),
             clients,
             resident: Resident::load(&*engine)?,
-            recent: Recent::new(),
+            recent: Arc::default(),
             signals: Vec::new(),
             happened: Happened::default(),
             watched: false,
@@ -114,8 +114,8 @@ impl State {
         let engine = Arc::clone(&self.engine);
         // Lent to the writes of this call; a call that fails leaves the state unusable, so it need not come back then.
         let mut resident = std::mem::take(&mut self.resident);
-        let mut recent = std::mem::take(&mut self.recent);
-        let mut staged = Staged::new(&*engine, &mut resident, &mut recent, self.head.hash);
+        let recent = Arc::clone(&self.recent);
+        let mut staged = Staged::new(&*engine, &mut resident, &recent, self.head.hash);
         let mut replies = Vec::with_capacity(entries.len());
         let mut membership_changed = false;
         for entry in entries {
@@ -140,7 +140,6 @@ impl State {
         self.head.hash = staged.hash();
         let mut batch = staged.into_batch();
         self.resident = resident;
-        self.recent = recent;
         batch.put(Table::Meta, Head::key(), codec::encode(&self.head)?);
         if let Some(bytes) = self.membership.as_ref().filter(|_| membership_changed) {
             let row = codec::encode(&StoredMembership { bytes: bytes.clone() })?;
@@ -471,6 +470,11 @@ impl State {
     /// A handle on how far the state is.
     pub fn published(&self) -> Published {
         self.published.clone()
+    }
+
+    /// The records that were written last.
+    pub(super) fn recent(&self) -> Arc<Recent> {
+        Arc::clone(&self.recent)
     }
 
     /// The engine it lives in.

@@ -24,6 +24,8 @@ use super::counts::StateCounts;
 use super::current;
 use super::head::{Head, StoredMembership};
 use super::known_tables::KnownTables;
+use super::moment::Live;
+use super::recent::Recent;
 use super::snapshot::{Manifest, SnapshotFiles, SnapshotStore, measure, sync_directory};
 use super::state::State;
 use crate::actors::ActorTable;
@@ -100,6 +102,8 @@ pub struct StateStore {
 /// An engine and the directory it lives in.
 struct EngineHandle {
     engine: Arc<dyn Engine>,
+    /// What was written last into this one.
+    recent: Arc<Recent>,
     number: u64,
     tables: KnownTables,
 }
@@ -121,6 +125,7 @@ impl StateStore {
             open,
             engine: ArcSwap::from_pointee(EngineHandle {
                 engine,
+                recent: state.recent(),
                 number,
                 tables: KnownTables::default(),
             }),
@@ -145,6 +150,15 @@ impl StateStore {
     /// The live engine. Hold it only as long as one read takes.
     pub fn engine(&self) -> Arc<dyn Engine> {
         Arc::clone(&self.engine.load().engine)
+    }
+
+    /// The live engine, for reads of single keys.
+    pub fn live(&self) -> Live {
+        let handle = self.engine.load();
+        Live {
+            engine: Arc::clone(&handle.engine),
+            recent: Arc::clone(&handle.recent),
+        }
     }
 
     /// The member's snapshots.
@@ -330,6 +344,7 @@ impl StateStore {
         self.snapshots.keep(snapshot)?;
         self.engine.store(Arc::new(EngineHandle {
             engine,
+            recent: state.recent(),
             number,
             tables: KnownTables::of(&snapshot.manifest),
         }));

@@ -72,7 +72,8 @@ async fn a_client_learns_of_members_that_it_was_not_told_of_and_outlives_the_one
     .unwrap();
     cluster.kill9(leader).unwrap();
     client.put("k", "2").await.unwrap();
-    assert_eq!(client.get("k").await.unwrap().unwrap().value, b"2");
+    let found = client.get("k").await.unwrap();
+    assert_eq!(found.record.unwrap().value, "2");
 }
 
 #[tokio::test]

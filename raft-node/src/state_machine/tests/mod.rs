@@ -12,6 +12,7 @@ mod golden_domains;
 mod limits;
 mod model;
 mod model_store;
+mod moments;
 mod published_tables;
 mod snapshots;
 mod staged;

@@ -19,6 +19,9 @@ pub struct Raft {
     pub snapshot_log_bytes: u64,
     /// Entries kept behind a snapshot, so that a member that was away for a moment needs no snapshot. Default 50,000.
     pub keep_log_entries: u64,
+    /// Threads of consensus and of what members say to one another. Default 0: one on up to two processors, where a second
+    /// would only take turns with the first, otherwise two.
+    pub threads: u64,
 }
 
 impl Default for Raft {
@@ -29,6 +32,7 @@ impl Default for Raft {
             election_max_ms: 200,
             snapshot_log_bytes: 268_435_456,
             keep_log_entries: 50_000,
+            threads: 0,
         }
     }
 }

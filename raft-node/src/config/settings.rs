@@ -166,6 +166,12 @@ pub const SETTINGS: &[Setting] = &[
         100_000_000,
         "log entries kept behind a snapshot",
     ),
+    integer(
+        "raft.threads",
+        0,
+        64,
+        "threads of consensus and of what members say to one another; 0: one on up to two processors, otherwise two",
+    ),
     integer("limits.request_bytes_max", 16 * KIB, 64 * MIB, "bytes of one request"),
     integer("limits.key_bytes_max", 16, 64 * KIB, "bytes of a key"),
     integer("limits.value_bytes_max", KIB, 32 * MIB, "bytes of a value"),

@@ -102,7 +102,7 @@ pub enum NodeError {
 /// Runs a member until `shutdown`, or until it fails.
 pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Result<(), NodeError> {
     let raft_runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(raft_threads(config.raft.threads))
         .thread_name("quorate-raft")
         .enable_all()
         .build()
@@ -111,6 +111,17 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
     let result = serve(config, handle, shutdown).await;
     raft_runtime.shutdown_background();
     result
+}
+
+/// As many as configured; see [`config::Raft::threads`](crate::config::Raft::threads).
+fn raft_threads(configured: u64) -> usize {
+    match usize::try_from(configured) {
+        Ok(0) => {
+            let processors = std::thread::available_parallelism().map_or(1, usize::from);
+            if processors <= 2 { 1 } else { 2 }
+        }
+        configured => configured.unwrap_or(usize::MAX),
+    }
 }
 
 async fn serve(

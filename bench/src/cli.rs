@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cached::{CachedLoad, CachedWay};
+use crate::cost::cli::CostArgs;
 use crate::cpu::Process;
 use crate::eventual::cli::EventualCommand;
 use crate::failover::Failover;
@@ -50,6 +51,8 @@ enum Command {
     Cached(CachedArgs),
     /// What an operation costs the state machine when there is little or much else; in this process.
     Scale(ScaleArgs),
+    /// A fixed piece of work, whose instructions `bench/check-cost` counts.
+    Cost(CostArgs),
     /// Draws what `bench/grow` has measured.
     Plot(PlotArgs),
     #[command(flatten)]
@@ -300,6 +303,7 @@ impl Cli {
             Command::Watchers(args) => watchers(args).await,
             Command::Cached(args) => cached(args).await,
             Command::Scale(args) => scale(args).await,
+            Command::Cost(args) => args.run().await,
             Command::Plot(args) => plot(args),
             Command::Eventual(command) => command.run().await,
             Command::Leader(args) => leader(&args).await,

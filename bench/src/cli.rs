@@ -9,12 +9,10 @@ use crate::cost::cli::CostArgs;
 use crate::cpu::Process;
 use crate::eventual::cli::EventualCommand;
 use crate::failover::Failover;
-use crate::fill::Fill;
+use crate::growth::cli::GrowthCommand;
 use crate::leases::Leases;
 use crate::load::Load;
-use crate::plot::Plot;
 use crate::scale::Scale;
-use crate::served::{ReadKind, Served};
 use crate::target::System;
 use crate::watch::WatchLoad;
 use crate::watchers::IdleWatchers;
@@ -35,10 +33,6 @@ pub struct Cli {
 enum Command {
     /// Throughput and latency of one operation in a closed loop.
     Load(LoadArgs),
-    /// Writes every key once.
-    Fill(FillArgs),
-    /// Waits until a member serves a read.
-    Served(ServedArgs),
     /// The longest pause of writes when the leader is killed.
     Failover(FailoverArgs),
     /// What it costs to keep many leases alive; Quorate only.
@@ -53,8 +47,8 @@ enum Command {
     Scale(ScaleArgs),
     /// A fixed piece of work, whose instructions `bench/check-cost` counts.
     Cost(CostArgs),
-    /// Draws what `bench/grow` has measured.
-    Plot(PlotArgs),
+    #[command(flatten)]
+    Growth(GrowthCommand),
     #[command(flatten)]
     Eventual(EventualCommand),
     /// Waits until there is a leader and prints its endpoint.
@@ -105,53 +99,6 @@ struct LoadArgs {
     /// One line of JSON instead of text.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Args)]
-struct FillArgs {
-    #[command(flatten)]
-    members: Members,
-    /// Keys.
-    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
-    keys: u64,
-    /// Bytes of a value.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(0..=1_048_576))]
-    value_bytes: u32,
-    /// Clients, each with one call at a time.
-    #[arg(long, default_value_t = 256, value_parser = clap::value_parser!(u16).range(1..=4096))]
-    clients: u16,
-    /// Connections that they share.
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
-    connections: u16,
-}
-
-#[derive(Debug, Args)]
-struct ServedArgs {
-    /// The system to talk to.
-    #[arg(long, value_enum)]
-    target: System,
-    /// The member.
-    #[arg(long, value_name = "HOST:PORT")]
-    endpoint: String,
-    /// What the read promises.
-    #[arg(long, value_enum)]
-    read: ReadKind,
-    /// Number of the key that is read; it must have been written.
-    #[arg(long, default_value_t = 0)]
-    key: u64,
-    /// Seconds after which it gives up.
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
-    timeout_seconds: u64,
-}
-
-#[derive(Debug, Args)]
-struct PlotArgs {
-    /// What `bench/grow` wrote.
-    #[arg(long, value_name = "FILE")]
-    json: std::path::PathBuf,
-    /// Where the plots go; it must exist.
-    #[arg(long, value_name = "DIRECTORY")]
-    directory: std::path::PathBuf,
 }
 
 #[derive(Debug, Args)]
@@ -295,8 +242,6 @@ impl Cli {
     pub async fn run(self) -> Result<String, String> {
         match self.command {
             Command::Load(args) => load(args).await,
-            Command::Fill(args) => fill(args).await,
-            Command::Served(args) => served(args).await,
             Command::Failover(args) => failover(args).await,
             Command::Leases(args) => leases(args).await,
             Command::Watch(args) => watch(args).await,
@@ -304,7 +249,7 @@ impl Cli {
             Command::Cached(args) => cached(args).await,
             Command::Scale(args) => scale(args).await,
             Command::Cost(args) => args.run().await,
-            Command::Plot(args) => plot(args),
+            Command::Growth(command) => command.run().await,
             Command::Eventual(command) => command.run().await,
             Command::Leader(args) => leader(&args).await,
         }
@@ -330,37 +275,6 @@ async fn load(args: LoadArgs) -> Result<String, String> {
         true => serde_json::to_string(&report).map_err(|error| error.to_string()),
         false => Ok(report.text()),
     }
-}
-
-async fn fill(args: FillArgs) -> Result<String, String> {
-    let fill = Fill {
-        system: args.members.target,
-        endpoints: args.members.endpoints,
-        keys: args.keys,
-        value_bytes: args.value_bytes as usize,
-        clients: args.clients.into(),
-        connections: args.connections.into(),
-    };
-    serde_json::to_string(&fill.run().await?).map_err(|error| error.to_string())
-}
-
-async fn served(args: ServedArgs) -> Result<String, String> {
-    let served = Served {
-        system: args.target,
-        endpoint: args.endpoint,
-        read: args.read,
-        key: args.key,
-        timeout: Duration::from_secs(args.timeout_seconds),
-    };
-    serde_json::to_string(&served.run().await?).map_err(|error| error.to_string())
-}
-
-fn plot(args: PlotArgs) -> Result<String, String> {
-    let plot = Plot {
-        json: args.json,
-        directory: args.directory,
-    };
-    serde_json::to_string(&plot.run()?).map_err(|error| error.to_string())
 }
 
 async fn failover(args: FailoverArgs) -> Result<String, String> {

@@ -28,20 +28,16 @@ pub mod cpu;
 pub mod eventual;
 // How long writes stop when the leader is killed.
 pub mod failover;
-// Every key once.
-pub mod fill;
 // Latencies and counts of one run.
 pub mod figures;
+// Many keys: filling, serving again, plots.
+pub mod growth;
 // Keeping many leases alive.
 pub mod leases;
 // The closed loop.
 pub mod load;
-// Plots of how it grows.
-pub mod plot;
 // What an operation costs the state machine when there is little or much else.
 pub mod scale;
-// When a member serves a read.
-pub mod served;
 // The systems under load.
 pub mod target;
 // Events to watchers.

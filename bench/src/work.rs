@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use clap::ValueEnum;
 
-use crate::fill::fill;
+use crate::growth::fill::fill;
 use crate::load::Load;
 use crate::target::{Session, Swap, Target, Verb, Verbs};
 

@@ -8,8 +8,11 @@ use bytes::Bytes;
 use serde::Serialize;
 use tokio::task::JoinSet;
 
-use crate::target::{System, Target};
+use crate::target::{Session, System, Target};
 use crate::work::{key, value};
+
+/// Times that a write is tried: writing a key twice does no harm, and a busy machine may take too long for one.
+const ATTEMPTS: u32 = 5;
 
 /// A fill.
 #[derive(Clone, Debug)]
@@ -46,7 +49,7 @@ pub struct FillReport {
 }
 
 impl Fill {
-    /// Runs it. The first write that fails ends it.
+    /// Runs it. A write that fails again and again ends it.
     pub async fn run(&self) -> Result<FillReport, String> {
         let target = Target::connect(self.system, &self.endpoints, self.connections).await?;
         let began = Instant::now();
@@ -76,7 +79,7 @@ pub(crate) async fn fill(target: &Target, keys: u64, value: &Bytes, clients: usi
                 if number >= keys {
                     return Ok(());
                 }
-                session.put(key(number), value.clone()).await?;
+                put(&mut session, number, &value).await?;
             }
         });
     }
@@ -85,4 +88,14 @@ pub(crate) async fn fill(target: &Target, keys: u64, value: &Bytes, clients: usi
         written.map_err(|error| format!("the fill: {error}"))?;
     }
     Ok(())
+}
+
+async fn put(session: &mut Session, number: u64, value: &Bytes) -> Result<(), String> {
+    let mut attempt = 1;
+    loop {
+        match session.put(key(number), value.clone()).await {
+            Err(_) if attempt < ATTEMPTS => attempt += 1,
+            ended => return ended,
+        }
+    }
 }

@@ -6,7 +6,9 @@
 # make jepsen  an hour of every workload under every fault, checked; JEPSEN_FLAGS="--minutes 5 --members 5"
 # make canaries     known bugs are put into the server, and the tests must find each
 # make failpoints a member is made to fail at one place after the other, beside clients that write
-# make bench   Quorate and etcd side by side; BENCH_FLAGS="--etcd /path/to/etcd"
+# make bench   Quorate beside etcd and Redis, every row that has a goal; BENCH_FLAGS="--etcd /path/to/etcd"
+# make grow    throughput and memory by keys, members, values and clients, with plots; GROW_FLAGS=--quick
+# make check-cost   instructions of fixed pieces of work against bench/costs.json; COST_FLAGS=--update writes them
 
 # Outside the working tree: the compiled RocksDB survives a fresh clone.
 export CARGO_TARGET_DIR ?= $(HOME)/.cache/quorate/target
@@ -18,6 +20,8 @@ QUORATE := $(CARGO_TARGET_DIR)/debug/quorate
 
 DEMO_FLAGS ?=
 BENCH_FLAGS ?=
+GROW_FLAGS ?=
+COST_FLAGS ?=
 # Later flags of the same name win.
 JEPSEN_FLAGS ?=
 
@@ -25,7 +29,7 @@ CANARY_FLAGS ?=
 FAILPOINT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench
+.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench grow check-cost
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -82,4 +86,11 @@ failpoints: broken
 	$(CARGO_TARGET_DIR)/debug/quorate-tests failpoints $(FAILPOINT_FLAGS)
 
 bench: build
-	bench/compare $(BENCH_FLAGS)
+	bench/compare --goals --results bench/results $(BENCH_FLAGS)
+
+grow: build
+	bench/grow $(GROW_FLAGS)
+
+# Exit code 2, without a verdict, where valgrind is missing or the build is another than the one that was counted.
+check-cost: build
+	bench/check-cost $(COST_FLAGS)

@@ -5,9 +5,11 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 use crate::cached::{CachedLoad, CachedWay};
+use crate::cost::cli::CostArgs;
 use crate::cpu::Process;
 use crate::eventual::cli::EventualCommand;
 use crate::failover::Failover;
+use crate::growth::cli::GrowthCommand;
 use crate::leases::Leases;
 use crate::load::Load;
 use crate::scale::Scale;
@@ -43,6 +45,10 @@ enum Command {
     Cached(CachedArgs),
     /// What an operation costs the state machine when there is little or much else; in this process.
     Scale(ScaleArgs),
+    /// A fixed piece of work, whose instructions `bench/check-cost` counts.
+    Cost(CostArgs),
+    #[command(flatten)]
+    Growth(GrowthCommand),
     #[command(flatten)]
     Eventual(EventualCommand),
     /// Waits until there is a leader and prints its endpoint.
@@ -78,6 +84,9 @@ struct LoadArgs {
     /// Keys.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u64).range(1..))]
     keys: u64,
+    /// All keys exist; otherwise a run of reads writes each once before it begins.
+    #[arg(long)]
+    filled: bool,
     /// Seconds that are measured.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=3600))]
     seconds: u64,
@@ -239,6 +248,8 @@ impl Cli {
             Command::Watchers(args) => watchers(args).await,
             Command::Cached(args) => cached(args).await,
             Command::Scale(args) => scale(args).await,
+            Command::Cost(args) => args.run().await,
+            Command::Growth(command) => command.run().await,
             Command::Eventual(command) => command.run().await,
             Command::Leader(args) => leader(&args).await,
         }
@@ -254,6 +265,7 @@ async fn load(args: LoadArgs) -> Result<String, String> {
         connections: args.connections.into(),
         value_bytes: args.value_bytes as usize,
         keys: args.keys,
+        filled: args.filled,
         window: Duration::from_secs(args.seconds),
         warmup: Duration::from_secs(args.warmup_seconds),
         servers: args.servers,

@@ -4,7 +4,8 @@
 //! one experiment and no queue builds up in the generator. What a run reports is printed as one line of JSON; nothing
 //! here judges a figure, and no test asserts a time. `bench/compare` starts the peers and sets the runs side by side.
 //!
-//! [`scale`] is apart: it measures the state machine alone, in this process.
+//! [`scale`] and [`cost`] are apart: they measure the state machine, and more of what a member is made of, alone and in
+//! this process.
 //!
 //! Deliberately absent: open-loop load (rates above what the store can take measure the generator's queue), and
 //! anything that speaks to more than the systems in [`target`].
@@ -19,6 +20,8 @@
 pub mod cached;
 // Command line.
 pub mod cli;
+// Instructions of fixed pieces of work.
+pub mod cost;
 // CPU time of processes.
 pub mod cpu;
 // The eventual tier.
@@ -27,6 +30,8 @@ pub mod eventual;
 pub mod failover;
 // Latencies and counts of one run.
 pub mod figures;
+// Many keys: filling, serving again, plots.
+pub mod growth;
 // Keeping many leases alive.
 pub mod leases;
 // The closed loop.

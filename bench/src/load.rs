@@ -32,6 +32,8 @@ pub struct Load {
     pub value_bytes: usize,
     /// Keys.
     pub keys: u64,
+    /// All of them exist: reads write none before.
+    pub filled: bool,
     /// Measured.
     pub window: Duration,
     /// Before that, not measured.

@@ -93,6 +93,7 @@ impl IdleWatchers {
             connections: 1,
             value_bytes: 256,
             keys: 10_000,
+            filled: false,
             window: self.window,
             warmup: Duration::from_secs(1),
             servers: Vec::new(),

@@ -1,17 +1,14 @@
 //! What a client does over and over, and what must be there before it begins.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use bytes::Bytes;
 use clap::ValueEnum;
-use tokio::task::JoinSet;
 
+use crate::growth::fill::fill;
 use crate::load::Load;
 use crate::target::{Session, Swap, Target, Verb, Verbs};
 
 /// Clients that write the keys before a run of reads.
-const PRELOADERS: u64 = 64;
+const PRELOADERS: usize = 64;
 
 /// What every client does over and over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -114,8 +111,8 @@ impl Work {
 impl KeyWork {
     async fn of_all(load: &Load, value: &Bytes) -> Result<Vec<KeyWork>, String> {
         let target = Target::connect(load.system, &load.endpoints, load.connections).await?;
-        if load.op == Op::Get {
-            preload(&target, load.keys, value).await?;
+        if load.op == Op::Get && !load.filled {
+            fill(&target, load.keys, value, PRELOADERS).await?;
         }
         let work = (0..load.clients).map(|number| KeyWork {
             session: target.session(number),
@@ -153,30 +150,6 @@ impl KeyWork {
             _ => self.session.put(random_key(), self.value.clone()).await.map(|()| false),
         }
     }
-}
-
-/// Writes every key once.
-async fn preload(target: &Target, keys: u64, value: &Bytes) -> Result<(), String> {
-    let next = Arc::new(AtomicU64::new(0));
-    let mut writers = JoinSet::new();
-    for writer in 0..PRELOADERS.min(keys) {
-        let mut session = target.session(writer as usize);
-        let (next, value) = (Arc::clone(&next), value.clone());
-        writers.spawn(async move {
-            loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= keys {
-                    return Ok(());
-                }
-                session.put(key(number), value.clone()).await?;
-            }
-        });
-    }
-    while let Some(written) = writers.join_next().await {
-        let written: Result<(), String> = written.map_err(|error| format!("preload stopped: {error}"))?;
-        written.map_err(|error| format!("preload: {error}"))?;
-    }
-    Ok(())
 }
 
 /// Key number `number`.

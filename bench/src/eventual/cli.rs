@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 
 use super::batch::{BatchLoad, Way};
 use super::partition::Partition;
+use super::resolve::ResolveLoad;
 use super::store::StoreLoad;
 use crate::cpu::Process;
 
@@ -19,6 +20,8 @@ pub enum EventualCommand {
     EventualPartition(PartitionArgs),
     /// Writes and reads of the store alone, and bytes an entry; in this process.
     EventualStore(StoreArgs),
+    /// Conflicts that one thread resolves in a second, by strategy; in this process.
+    EventualResolve(ResolveArgs),
 }
 
 /// See [`BatchLoad`].
@@ -62,6 +65,7 @@ impl EventualCommand {
         match self {
             EventualCommand::EventualBatch(args) => line(&args.load().run().await?),
             EventualCommand::EventualPartition(args) => line(&args.partition()?.run().await?),
+            EventualCommand::EventualResolve(args) => line(&args.load().run()?),
             EventualCommand::EventualStore(args) => line(&args.store().run()?),
         }
     }
@@ -122,6 +126,22 @@ pub struct StoreArgs {
     /// Seconds of each measurement.
     #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,
+}
+
+/// See [`ResolveLoad`].
+#[derive(Debug, Args)]
+pub struct ResolveArgs {
+    /// Seconds of each strategy.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+}
+
+impl ResolveArgs {
+    fn load(&self) -> ResolveLoad {
+        ResolveLoad {
+            window: Duration::from_secs(self.seconds),
+        }
+    }
 }
 
 impl PartitionArgs {

@@ -13,5 +13,7 @@ mod nodes;
 pub mod partition;
 // One stream of requests, some under way.
 mod pipe;
+// Conflicts.
+pub mod resolve;
 // The store alone, in this process.
 pub mod store;

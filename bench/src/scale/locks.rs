@@ -15,7 +15,7 @@ use super::{Case, GROUP};
 
 const LOCK: &str = "bench";
 /// Releases with the acquisitions after them that a group holds.
-const PAIRS: u32 = GROUP / 2;
+pub(crate) const PAIRS: u32 = GROUP / 2;
 
 /// The lock.
 pub struct Locks {
@@ -38,7 +38,7 @@ impl Locks {
             store.apply(leases.iter().map(|lease| grant(Some(LeaseId(*lease)))).collect())?;
             // The first of all is granted at the first of these revisions.
             if token == 0 {
-                token = store.revision() + 1;
+                token = store.revision().0 + 1;
             }
             store.apply(leases.iter().map(|lease| acquire(*lease, 1)).collect())?;
             contenders.extend(leases.iter().map(|lease| (*lease, 1)));
@@ -52,10 +52,10 @@ impl Locks {
     }
 
     /// Releases and acquires as often as a group has room for.
-    fn group(&mut self) -> Result<Duration, String> {
+    pub(crate) fn group(&mut self) -> Result<Duration, String> {
         let mut operations = Vec::new();
         // Every operation makes one revision, which is the token of what it grants.
-        let mut revision = self.store.revision();
+        let mut revision = self.store.revision().0;
         for _ in 0..PAIRS {
             let (lease, request) = self.contenders.pop_front().ok_or("a lock without a holder")?;
             operations.push(release(lease, request, self.token));

@@ -6,9 +6,9 @@
 //! a slow phase of the machine meets all of them.
 
 mod leases;
-mod locks;
-mod queues;
-mod store;
+pub(crate) mod locks;
+pub(crate) mod queues;
+pub(crate) mod store;
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use self::locks::Locks;
 use self::queues::Queues;
 
 /// Commands in a group.
-const GROUP: u32 = 64;
+pub(crate) const GROUP: u32 = 64;
 
 /// A measurement.
 #[derive(Clone, Debug)]
@@ -63,7 +63,7 @@ pub struct ScaleFigure {
 }
 
 /// Something to be measured, of a size that stays.
-trait Case {
+pub(crate) trait Case {
     /// Does [`GROUP`] operations and returns how long the state machine took.
     fn step(&mut self) -> Result<Duration, String>;
 }

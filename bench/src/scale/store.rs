@@ -1,5 +1,6 @@
 //! A state machine on disk, to which groups are applied as the log brings them.
 
+use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -40,42 +41,52 @@ impl Store {
         })
     }
 
-    /// The newest revision.
-    pub fn revision(&self) -> u64 {
-        self.state.revision().0
-    }
-
     /// Applies operations, each as a transaction of its own, in one group. Returns their answers, and how long it took.
     pub fn apply(&mut self, operations: Vec<Operation>) -> Result<(Vec<OperationReply>, Duration), String> {
         self.index += 1;
-        let log_time_ms = self.index * STEP_MS;
-        let mut group = Group::builder(LogTimeMs(log_time_ms), WALL_MS + log_time_ms);
-        for operation in operations {
-            let transaction = Transaction {
-                stamp: None,
-                compares: Vec::new(),
-                then: vec![operation],
-                otherwise: Vec::new(),
-            };
-            let command = Command::Transaction(transaction);
-            group.push(&command).map_err(|error| error.to_string())?;
-        }
-        let entry = AppliedEntry {
-            position: LogPosition {
-                term: 1,
-                index: self.index,
-            },
-            payload: EntryPayload::Group(group.finish()),
-        };
-        let began = Instant::now();
-        let applied = self.state.apply(std::slice::from_ref(&entry));
-        let signals = self.state.take_signals();
-        let spent = began.elapsed();
-        drop(signals);
-        let applied = applied.map_err(|error| error.to_string())?;
-        let replies = applied.into_iter().flat_map(|group| group.0).map(only);
-        Ok((replies.collect::<Result<_, _>>()?, spent))
+        apply_operations(&mut self.state, self.index, operations)
     }
+}
+
+impl Deref for Store {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+/// Applies operations, each as a transaction of its own, in one group, which is the entry at `index`. Returns their answers,
+/// and how long it took.
+pub(crate) fn apply_operations(
+    state: &mut State,
+    index: u64,
+    operations: Vec<Operation>,
+) -> Result<(Vec<OperationReply>, Duration), String> {
+    let log_time_ms = index * STEP_MS;
+    let mut group = Group::builder(LogTimeMs(log_time_ms), WALL_MS + log_time_ms);
+    for operation in operations {
+        let transaction = Transaction {
+            stamp: None,
+            compares: Vec::new(),
+            then: vec![operation],
+            otherwise: Vec::new(),
+        };
+        let command = Command::Transaction(transaction);
+        group.push(&command).map_err(|error| error.to_string())?;
+    }
+    let entry = AppliedEntry {
+        position: LogPosition { term: 1, index },
+        payload: EntryPayload::Group(group.finish()),
+    };
+    let began = Instant::now();
+    let applied = state.apply(std::slice::from_ref(&entry));
+    let signals = state.take_signals();
+    let spent = began.elapsed();
+    drop(signals);
+    let applied = applied.map_err(|error| error.to_string())?;
+    let replies = applied.into_iter().flat_map(|group| group.0).map(only);
+    Ok((replies.collect::<Result<_, _>>()?, spent))
 }
 
 /// The answer of a transaction's only operation.

@@ -63,7 +63,10 @@ impl EtcdSession {
     }
 
     pub(super) async fn get(&mut self, key: Bytes) -> Result<u64, String> {
-        let request = api::RangeRequest { key };
+        let request = api::RangeRequest {
+            key,
+            serializable: false,
+        };
         let reply = self.kv.range(request).await.map_err(|error| describe(&error))?;
         revision_of(reply.into_inner().kvs.first())
     }
@@ -85,6 +88,7 @@ impl EtcdSession {
             success: vec![operation(api::request_op::Request::RequestPut(put))],
             failure: vec![operation(api::request_op::Request::RequestRange(api::RangeRequest {
                 key,
+                serializable: false,
             }))],
         };
         let reply = self.kv.txn(request).await.map_err(|error| describe(&error))?;
@@ -99,6 +103,17 @@ impl EtcdSession {
         });
         Ok(Swap::Lost(revision_of(found)?))
     }
+}
+
+/// Whether a key is there; linearizably, or as the member has it.
+pub(crate) async fn range(channel: Channel, key: Bytes, linearizable: bool) -> Result<bool, String> {
+    let request = api::RangeRequest {
+        key,
+        serializable: !linearizable,
+    };
+    let reply = KvClient::new(channel).range(request).await;
+    let reply = reply.map_err(|error| describe(&error))?;
+    Ok(!reply.into_inner().kvs.is_empty())
 }
 
 fn operation(request: api::request_op::Request) -> api::RequestOp {

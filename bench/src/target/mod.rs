@@ -12,6 +12,7 @@ mod unary;
 mod watch;
 
 pub use coordination::{Verb, Verbs};
+pub(crate) use etcd::range as etcd_range;
 pub use session::{Session, Swap, System, Target};
 pub use watch::{Received, Watchers};
 

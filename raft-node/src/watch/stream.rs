@@ -48,7 +48,7 @@ impl WatchStream {
     }
 
     /// Takes a watch in. It gets nothing before [`begin`](Self::begin). The refusals: too many watches, an id in use.
-    pub(crate) fn add(&self, id: u64, spec: WatchSpec) -> Result<WatchKey, Ending> {
+    pub fn add(&self, id: u64, spec: WatchSpec) -> Result<WatchKey, Ending> {
         let mut all = self.hub.watches.lock();
         let watches_max = self.hub.limits.watches_max;
         let watches = all.len() as u64;
@@ -70,7 +70,7 @@ impl WatchStream {
     }
 
     /// The watch gets everything after `position`.
-    pub(crate) fn begin(&self, key: WatchKey, position: Revision) {
+    pub fn begin(&self, key: WatchKey, position: Revision) {
         let mut watches = self.hub.watches.lock();
         let Some(watch) = watches.get(key) else { return };
         let (id, interval) = (watch.id, watch.spec.mark_interval);

@@ -14,7 +14,7 @@ const MESSAGE_BYTES: usize = 1 << 20;
 impl Outbox {
     /// The next message for the stream, as soon as there is something to say; none when the outbox is closed and empty, but
     /// first what broke the stream.
-    pub(crate) async fn take(&self) -> Option<Result<proto::WatchResponse, proto::Error>> {
+    pub async fn take(&self) -> Option<Result<proto::WatchResponse, proto::Error>> {
         loop {
             let filled = self.filled.notified();
             {

@@ -8,6 +8,9 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 /// What every client of HTTP/2 says first, whatever it wants.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
+/// The first byte of a handshake of TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
+
 /// Who was refused may read why for so long, and gets so much read in the meantime.
 const FAREWELL: Duration = Duration::from_millis(200);
 const FAREWELL_BYTES_MAX: usize = 16 << 10;
@@ -21,6 +24,8 @@ const NOT_HTTP2: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\
 pub(super) enum Greeting {
     /// As HTTP/2 does: all of [`PREFACE`] was read, and nothing else.
     Http2,
+    /// As TLS does.
+    Tls,
     /// Otherwise.
     Other,
 }
@@ -36,7 +41,10 @@ pub(super) async fn hear(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Greeti
         }
         bytes += read;
         if heard[..bytes] != PREFACE[..bytes] {
-            return Ok(Greeting::Other);
+            return Ok(match heard[0] {
+                TLS_HANDSHAKE => Greeting::Tls,
+                _ => Greeting::Other,
+            });
         }
     }
     Ok(Greeting::Http2)
@@ -108,10 +116,12 @@ mod tests {
 
     #[tokio::test]
     async fn anything_else_is_known_by_the_first_byte_that_differs() {
-        for other in [&b"GET / HTTP/1.1\r\n"[..], b"POST", b"\x16\x03\x01", b"PRI * HTTP/2.1"] {
+        for other in [&b"GET / HTTP/1.1\r\n"[..], b"POST", b"PRI * HTTP/2.1"] {
             let mut heard = other;
             assert_eq!(hear(&mut heard).await.unwrap(), Greeting::Other);
         }
+        let mut hello = &b"\x16\x03\x01"[..];
+        assert_eq!(hear(&mut hello).await.unwrap(), Greeting::Tls);
         let mut half = &PREFACE[..7];
         assert_eq!(hear(&mut half).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }

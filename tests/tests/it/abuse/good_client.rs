@@ -73,8 +73,19 @@ pub async fn metric(cluster: &Cluster, name: &str, with: &[&str]) -> f64 {
 
 /// Waits until it is so.
 pub async fn until(cluster: &Cluster, name: &str, with: &[&str], so: impl Fn(f64) -> bool) -> f64 {
+    until_within(PATIENCE, cluster, name, with, so).await
+}
+
+/// The same, and that it does not take longer.
+pub async fn until_within(
+    time: Duration,
+    cluster: &Cluster,
+    name: &str,
+    with: &[&str],
+    so: impl Fn(f64) -> bool,
+) -> f64 {
     let what = format!("{name} {with:?}");
-    wait::until(&what, PATIENCE, async || {
+    wait::until(&what, time, async || {
         let value = metric(cluster, name, with).await;
         if so(value) {
             Ok(value)

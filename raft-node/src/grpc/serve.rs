@@ -113,7 +113,7 @@ pub async fn serve_clients(
         .http2_max_header_list_size(narrow(limits.header_bytes_max))
         .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
         .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
-        .layer(CountCalls(Arc::clone(&api.books.rpc)))
+        .layer(CountCalls(Arc::clone(&api.books)))
         .layer(Watch {
             arrivals: Arrivals::new(limits, Arc::clone(&api.cut)),
             unread: Arc::clone(&api.unread),

@@ -13,6 +13,7 @@ use super::asked::WriteAsked;
 use super::stream;
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
+use crate::grpc::followed::Caller;
 use crate::grpc::unread::line_of;
 use crate::grpc::{error, leaving, validate};
 
@@ -64,8 +65,10 @@ impl Eventual for EventualService {
         request: Request<Streaming<proto::EventualCalls>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
         let unread = self.0.unread.on(line_of(&request));
+        let caller = Caller::of(request.metadata());
         Ok(Response::new(Box::pin(stream::open(
             Arc::clone(&self.0),
+            caller,
             request.into_inner(),
             unread,
         ))))

@@ -20,9 +20,11 @@ use crate::grpc::api::Api;
 use crate::grpc::calls::{free_slot, room, unless_pushed_out};
 use crate::grpc::counted::Began;
 use crate::grpc::error::invalid;
+use crate::grpc::followed::{Books, Caller, Followed};
 use crate::grpc::unread::{Unread, Waits};
 use crate::grpc::validate;
-use crate::metrics::{Method, RpcCounts};
+use crate::metrics::Method;
+use crate::request::Passage;
 
 /// Calls of one stream whose replies are not yet on the connection.
 const REPLIES_PER_STREAM_MAX: usize = 4096;
@@ -41,6 +43,7 @@ struct Ready {
 /// Takes calls until the client closes its side or the connection breaks; gives the replies, behind a hello.
 pub(super) fn open(
     api: Arc<Api>,
+    caller: Caller,
     calls: Streaming<EventualCalls>,
     unread: Arc<Unread>,
 ) -> impl Stream<Item = Result<EventualReplies, Status>> + Send {
@@ -49,7 +52,7 @@ pub(super) fn open(
         hello: Some(api.eventual_header()),
         replies: Vec::new(),
     };
-    let receiving = tokio::spawn(receive(api, calls, unread, ready));
+    let receiving = tokio::spawn(receive(api, caller, calls, unread, ready));
     let rest = futures::stream::unfold((replies, Some(receiving)), |(mut replies, receiving)| async move {
         let Some(first) = replies.recv().await else {
             // Whatever came whole was answered before.
@@ -81,6 +84,7 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> EventualR
 /// What is returned ends the stream, behind the replies of what came before.
 async fn receive(
     api: Arc<Api>,
+    caller: Caller,
     mut calls: Streaming<EventualCalls>,
     unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
@@ -107,7 +111,7 @@ async fn receive(
                         Err(_) => unless_pushed_out(stalled(), free_slot(&slots, &ready)).await?,
                     };
                     let Some(slot) = slot else { return Ok(()) };
-                    take(&api, call, slot, &unread, &ready);
+                    take(&api, caller, call, slot, &unread, &ready);
                 }
                 tokio::task::consume_budget().await;
             }
@@ -123,6 +127,7 @@ async fn receive(
 /// Does a call, or begins to wait for what it asked to wait for.
 fn take(
     api: &Arc<Api>,
+    caller: Caller,
     call: EventualCall,
     slot: OwnedSemaphorePermit,
     unread: &Arc<Unread>,
@@ -132,8 +137,8 @@ fn take(
     let id = call.id;
     let reply = Reply {
         id,
-        began: Began::now(method_of(&call)),
-        rpc: Arc::clone(&api.books.rpc),
+        followed: Followed::of(Began::now(method_of(&call)), caller, id),
+        books: Arc::clone(&api.books),
         slot,
         unread: Arc::clone(unread),
         ready: ready.clone(),
@@ -163,8 +168,8 @@ fn take(
 
 struct Reply {
     id: u64,
-    began: Began,
-    rpc: Arc<RpcCounts>,
+    followed: Followed,
+    books: Arc<Books>,
     slot: OwnedSemaphorePermit,
     unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
@@ -177,7 +182,7 @@ impl Reply {
             eventual_reply::Response::Error(refused) => Some(refused),
             _ => None,
         };
-        self.began.answered(&self.rpc, refused);
+        self.followed.answered(&self.books, refused, Passage::AtOnce);
         let reply = EventualReply {
             id: self.id,
             response: Some(response),

@@ -230,6 +230,7 @@ impl Parts {
             self.reads.clone(),
             Arc::clone(&self.space),
             self.tier.store.id(),
+            self.config.cache.lease_ms,
             Arc::new(identify),
         )
     }

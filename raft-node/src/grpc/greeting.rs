@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use quorate_tls::farewell;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What every client of HTTP/2 says first, whatever it wants.
@@ -11,9 +12,8 @@ pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// The first byte of a handshake of TLS.
 const TLS_HANDSHAKE: u8 = 0x16;
 
-/// Who was refused may read why for so long, and gets so much read in the meantime.
-const FAREWELL: Duration = Duration::from_millis(200);
-const FAREWELL_BYTES_MAX: usize = 16 << 10;
+/// It fits into the buffers of any connection.
+const SAYING: Duration = Duration::from_millis(200);
 
 /// To whoever speaks HTTP/1, TLS where there is none, or anything else: the last two see that this is not what they expect.
 const NOT_HTTP2: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
@@ -75,23 +75,12 @@ fn go_away(reason: &str) -> Vec<u8> {
     bytes
 }
 
-/// A connection that is closed while something is unread is reset, and what was said may be lost with it.
 async fn say(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) {
-    let farewell = async {
-        io.write_all(bytes).await?;
-        io.shutdown().await?;
-        let mut ignored = [0; 1024];
-        let mut bytes = 0;
-        while bytes < FAREWELL_BYTES_MAX {
-            match io.read(&mut ignored).await? {
-                0 => break,
-                read => bytes += read,
-            }
-        }
-        Ok::<(), io::Error>(())
-    };
     // Whether it listened is its own affair.
-    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    let said = tokio::time::timeout(SAYING, io.write_all(bytes)).await;
+    if matches!(said, Ok(Ok(()))) {
+        farewell(io).await;
+    }
 }
 
 #[cfg(test)]

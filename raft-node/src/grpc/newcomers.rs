@@ -1,11 +1,9 @@
 //! Those who have come to a door and are not inside yet.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 
 use tokio::task::AbortHandle;
-
-use super::places::most_common;
 
 /// There is room for few of them. Beyond it somebody goes: of those who came from the address that most came from, the one who
 /// came first. It has had the longest time, so a flood that says nothing only pushes itself out, however fast it comes; who
@@ -13,6 +11,8 @@ use super::places::most_common;
 pub(super) struct Newcomers {
     room: usize,
     here: VecDeque<Newcomer>,
+    /// How many of these came from where: in a flood each that comes is looked at.
+    crowds: HashMap<Option<IpAddr>, usize>,
 }
 
 struct Newcomer {
@@ -26,21 +26,33 @@ impl Newcomers {
         Self {
             room,
             here: VecDeque::new(),
+            crowds: HashMap::new(),
         }
     }
 
     /// Makes room for one more. Says whether somebody had to go for it.
     pub(super) fn make_room(&mut self) -> bool {
         if self.here.len() >= self.room {
-            self.here.retain(|one| !one.task.is_finished());
+            let crowds = &mut self.crowds;
+            self.here.retain(|one| {
+                let stays = !one.task.is_finished();
+                if !stays {
+                    leave(crowds, one.from);
+                }
+                stays
+            });
         }
         if self.here.len() < self.room {
             return false;
         }
-        let crowd = most_common(self.here.iter().map(|one| one.from));
-        let first = self.here.iter().position(|one| Some(one.from) == crowd);
+        let largest = self.crowds.iter().max_by_key(|(_, count)| **count);
+        let Some(from) = largest.map(|(from, _)| *from) else {
+            return false;
+        };
+        let first = self.here.iter().position(|one| one.from == from);
         if let Some(first) = first.and_then(|at| self.here.remove(at)) {
             first.task.abort();
+            leave(&mut self.crowds, from);
         }
         true
     }
@@ -48,6 +60,16 @@ impl Newcomers {
     /// One whom `task` listens to.
     pub(super) fn add(&mut self, from: Option<IpAddr>, task: AbortHandle) {
         self.here.push_back(Newcomer { from, task });
+        *self.crowds.entry(from).or_default() += 1;
+    }
+}
+
+fn leave(crowds: &mut HashMap<Option<IpAddr>, usize>, from: Option<IpAddr>) {
+    if let Some(count) = crowds.get_mut(&from) {
+        *count -= 1;
+        if *count == 0 {
+            crowds.remove(&from);
+        }
     }
 }
 
@@ -86,6 +108,7 @@ mod tests {
             gone.push(was_sent_away(task).await);
         }
         assert_eq!(gone, [false, true, false]);
+        assert_eq!(newcomers.crowds, HashMap::from([(alone, 1), (crowd, 1)]));
     }
 
     #[tokio::test]
@@ -95,5 +118,6 @@ mod tests {
         newcomers.add(None, task.abort_handle());
         task.await.unwrap();
         assert!(!newcomers.make_room());
+        assert!(newcomers.crowds.is_empty());
     }
 }

@@ -121,7 +121,7 @@ impl Drop for Place {
 }
 
 /// Where most came from.
-pub(super) fn most_common(froms: impl Iterator<Item = Option<IpAddr>>) -> Option<Option<IpAddr>> {
+fn most_common(froms: impl Iterator<Item = Option<IpAddr>>) -> Option<Option<IpAddr>> {
     let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
     for from in froms {
         *counts.entry(from).or_default() += 1;

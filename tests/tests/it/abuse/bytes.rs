@@ -6,15 +6,16 @@ use h2::client::Builder;
 use prost::Message;
 use quorate_proto::v1;
 use quorate_proto::v1::kv_client::KvClient;
-use quorate_tests::cluster::{Cluster, MetricsPage, Settings};
+use quorate_tests::cluster::{MetricsPage, Settings};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tonic::transport::Endpoint;
 
-use super::good_client::{GoodClient, metric, one_member, until};
+use super::good_client::{GoodClient, metric, one_member, until, with_long_time_outs};
 use super::slow::{MIB, batch, begin, connect, end_of, fill, pages, refusal};
 
 const BYTES: &str = "quorate_requests_bytes";
+const UNREAD: &str = "quorate_answers_unread_bytes";
 
 fn put(bytes: usize) -> v1::PutRequest {
     v1::PutRequest {
@@ -29,7 +30,7 @@ async fn requests_that_wait_for_their_turn_have_no_more_bytes_than_the_limit() {
     const LIMIT: usize = 8 * MIB;
     let mut settings = Settings::of(3);
     settings.more_toml = format!("[limits]\nrequests_bytes_max = {LIMIT}\n");
-    let mut cluster = Cluster::start_with(settings).await.unwrap();
+    let mut cluster = with_long_time_outs(settings);
     let leader = cluster.wait_for_leader().await.unwrap();
     let member = cluster.member(leader).unwrap();
     let (address, http) = (member.client_address().to_owned(), member.http_address().to_owned());
@@ -102,7 +103,7 @@ async fn answers_that_nobody_reads_take_nobodys_place_among_the_calls() {
     let counted = ["method=\"Kv/Get\""];
     until(&cluster, "quorate_rpc_total", &counted, |calls| calls >= CALLS as f64).await;
     until(&cluster, "quorate_rpc_in_flight", &[], |calls| calls < 100.0).await;
-    assert!(metric(&cluster, "quorate_answers_unread_bytes", &[]).await > (CALLS * 100) as f64);
+    assert!(metric(&cluster, UNREAD, &[]).await > (CALLS * 100) as f64);
     cluster.client().await.unwrap().put("k", "1").await.unwrap();
     good.ends("answers that nobody reads").await;
 }
@@ -115,14 +116,15 @@ async fn of_requests_that_cannot_be_looked_at_the_oldest_are_given_up() {
     fill(&cluster).await;
     let good = GoodClient::start(&cluster).await;
     let mut deaf = Vec::new();
-    for number in 1..=6 {
+    for number in 1..=6_usize {
         let mut requests = connect(&cluster).await;
         let (answer, mut body) = begin(&mut requests, "/quorate.v1.Calls/Open").await;
         let range = || v1::call::Request::Range(pages());
-        body.send_data(batch((0..5).map(|_| range())), false).unwrap();
-        // As much as there is room for on one stream.
-        let much = (number * 8 * MIB) as f64;
-        until(&cluster, "quorate_answers_unread_bytes", &[], |bytes| bytes >= much).await;
+        let before = metric(&cluster, UNREAD, &[]).await;
+        body.send_data(batch((0..10).map(|_| range())), false).unwrap();
+        // One page is on its way, and there is room for two more on a stream.
+        let much = before + 2.95 * (4 * MIB) as f64;
+        until(&cluster, UNREAD, &[], |bytes| bytes >= much).await;
         let puts = (0..3).map(|_| v1::call::Request::Put(put(MIB - 100)));
         body.send_data(batch(puts), false).unwrap();
         let there = (number.min(2) * 3 * (MIB - 100)) as f64;

@@ -16,6 +16,8 @@
 set -euo pipefail
 
 readonly WAIT_SECONDS=${WAIT_SECONDS:-180}
+# An election may be under way when it is begun.
+readonly BEGIN_SECONDS=30
 # Entries that a member may be behind and count as well: what a busy cluster writes between two questions.
 readonly LAG_ENTRIES_MAX=1000
 quorate=${QUORATE_BIN:-quorate}
@@ -134,8 +136,12 @@ upgrade_one() {
 }
 
 done_so_far="members"
-reason=$(trouble)
-[[ ! $reason ]] || fail "not begun: $reason"
+# What passes within seconds, such as an election, is no reason not to begin.
+deadline=$((SECONDS + BEGIN_SECONDS))
+while reason=$(trouble) && [[ $reason ]]; do
+    ((SECONDS < deadline)) || fail "not begun: $reason"
+    sleep 0.5
+done
 # What `trouble` saw stayed in the shell that it ran in.
 look
 

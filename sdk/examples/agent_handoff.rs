@@ -5,7 +5,14 @@ use quorate::{CausalToken, Consistency, Memory, Result};
 use serde_json::{Value, json};
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let mut members = std::env::args().skip(1);
     let one = members.next().unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let other = members.next().unwrap_or_else(|| one.clone());

@@ -8,7 +8,14 @@ use quorate::{Keys, Memory, MemoryEvent, Result, Source};
 const TASKS: usize = 500;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let prefix = format!("examples/batch/{}/", std::process::id());
     let memory = Memory::builder()

@@ -13,7 +13,14 @@ const KEYS: usize = 1_000;
 const BOUND: Duration = Duration::from_millis(200);
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let mut endpoints: Vec<String> = std::env::args().skip(1).collect();
     if endpoints.is_empty() {
         endpoints.push("127.0.0.1:7401".to_owned());

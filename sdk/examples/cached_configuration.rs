@@ -10,7 +10,14 @@ const FRESH: Duration = Duration::from_millis(200);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let admin = Client::builder().endpoints([&member]).name("admin").connect().await?;
     let reader = Client::builder()

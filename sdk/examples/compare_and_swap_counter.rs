@@ -8,7 +8,14 @@ const TASKS: u64 = 8;
 const INCREMENTS: u64 = 125;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let mut endpoints: Vec<String> = std::env::args().skip(1).collect();
     if endpoints.is_empty() {
         endpoints.push("127.0.0.1:7401".to_owned());

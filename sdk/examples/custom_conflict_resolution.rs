@@ -6,7 +6,14 @@ use std::collections::BTreeSet;
 use quorate::{ClockOrder, ConflictEntry, Memory, MemoryEvent, Resolution, Result, VectorClock};
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let (one, other) = (memory("worker-1").await?, memory("worker-2").await?);
 
     // Neither has seen what the other one writes: both values are kept, and the next read asks the rule.

@@ -6,7 +6,14 @@ const MANY: usize = 100;
 const FEW: usize = 3;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let client = Client::builder()
         .endpoints([member])

@@ -11,7 +11,14 @@ use serde_json::{Value, json};
 type Board = Arc<Mutex<std::collections::BTreeMap<String, Value>>>;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let (dashboard, worker) = (memory("dashboard").await?, memory("worker-1").await?);
     let board = Board::default();
     let subscriptions = follow(&dashboard, &board).await?;

@@ -15,7 +15,14 @@ struct Agent {
 }
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let coordinator = memory("coordinator").await?;
     let roles = ["coder", "tester", "reviewer"];
     let agents = tokio::spawn(async move {

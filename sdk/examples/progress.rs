@@ -9,7 +9,14 @@ const WORKERS: u64 = 4;
 const STEPS: u64 = 50;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let mut endpoints: Vec<String> = std::env::args().skip(1).collect();
     if endpoints.is_empty() {
         endpoints.push("127.0.0.1:7401".to_owned());

@@ -7,7 +7,14 @@ use quorate::{ErrorKind, Memory, QueueState, Result};
 const TASKS: usize = 40;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     // Four workers take from one queue. Each task is done once.
     let memory = memory("producer").await?;
     for number in 0..TASKS {

@@ -3,7 +3,14 @@
 use quorate::{Client, Consistency, Keys};
 
 #[tokio::main]
-async fn main() -> quorate::Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> quorate::Result<()> {
     let mut endpoints: Vec<String> = std::env::args().skip(1).collect();
     if endpoints.is_empty() {
         endpoints.push("127.0.0.1:7401".to_owned());

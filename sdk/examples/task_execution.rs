@@ -9,7 +9,14 @@ use serde_json::{Value, json};
 const TTL: Duration = Duration::from_secs(30);
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let (first, second) = (memory("worker-1").await?, memory("worker-2").await?);
 
     // Both want the task, one gets it.

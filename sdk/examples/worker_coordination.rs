@@ -7,7 +7,14 @@ use serde_json::json;
 use tokio::sync::mpsc;
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() {
+    if let Err(error) = run().await {
+        eprintln!("error: {error}");
+        std::process::exit(1);
+    }
+}
+
+async fn run() -> Result<()> {
     let run = std::process::id();
     let names = [format!("worker-1-{run}"), format!("worker-2-{run}")];
     let coordinator = memory("coordinator").await?;

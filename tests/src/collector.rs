@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::SystemTime;
 
@@ -15,6 +16,7 @@ use quorate_proto::RequestId;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic::{Request, Response, Status};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
@@ -79,13 +81,27 @@ pub struct Collector {
 impl Collector {
     /// Listens at `host:port`.
     pub async fn listen(address: &str) -> Result<Collector, HarnessError> {
+        Collector::serve(address, Server::builder()).await
+    }
+
+    /// The same with TLS, and this certificate and key.
+    pub async fn listen_with_tls(address: &str, certificate: &Path, key: &Path) -> Result<Collector, HarnessError> {
+        let read = |path: &Path| std::fs::read(path).map_err(HarnessError::io(format!("read {}", path.display())));
+        let tls = ServerTlsConfig::new().identity(Identity::from_pem(read(certificate)?, read(key)?));
+        let server = Server::builder().tls_config(tls);
+        let server = server.map_err(|error| HarnessError::Broken(error.to_string()))?;
+        Collector::serve(address, server).await
+    }
+
+    async fn serve(address: &str, mut server: Server) -> Result<Collector, HarnessError> {
         let listener = TcpListener::bind(address)
             .await
             .map_err(HarnessError::io(format!("listen on {address}")))?;
         let spans = Spans::default();
         let service = TraceServiceServer::new(Service(spans.clone()));
-        let server = tonic::transport::Server::builder().add_service(service);
-        let served = server.serve_with_incoming(TcpListenerStream::new(listener));
+        let served = server
+            .add_service(service)
+            .serve_with_incoming(TcpListenerStream::new(listener));
         let server = tokio::spawn(async move { drop(served.await) });
         Ok(Collector { spans, server })
     }

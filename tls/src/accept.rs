@@ -66,14 +66,15 @@ where
         Ok(stream) => Ok(Explained::new(stream, context)),
         Err((error, io)) => {
             let refusal = context.refusal(&error);
-            say_farewell(io).await;
+            farewell(io).await;
             Err(refusal)
         }
     }
 }
 
-/// A connection that is closed while something is unread is reset, and the alert that says why may be lost with it.
-async fn say_farewell(mut io: impl AsyncRead + AsyncWrite + Unpin) {
+/// Closes a connection on which was said why. One that is closed while something is unread is reset, and what was said may be
+/// lost with it: so a little is read, for a moment.
+pub async fn farewell(mut io: impl AsyncRead + AsyncWrite + Unpin) {
     let farewell = async {
         io.shutdown().await?;
         let mut ignored = [0; 1024];

@@ -30,7 +30,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 
-pub use accept::{AcceptSettings, accept};
+pub use accept::{AcceptSettings, accept, farewell};
 pub use certificate::{Certificate, Validity, member_name};
 pub use credentials::{Authorities, Credentials, Files, Pair, PairFiles};
 pub use date::date;

@@ -9,7 +9,7 @@ use super::exit::Failure;
 use crate::config::{self, ConfigError, Layer, Loaded};
 
 /// Flags of `server` and `config print`. Each goes over the environment (`QUORATE_...`), that over the file.
-#[derive(Args, Debug, Default)]
+#[derive(Args, Clone, Debug, Default)]
 pub struct SettingFlags {
     /// TOML file; every key of it is listed by `quorate config print`
     #[arg(long, env = "QUORATE_CONFIG", value_name = "FILE")]
@@ -63,6 +63,21 @@ impl SettingFlags {
         let utf8 = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
         let environment = Layer::environment(std::env::vars_os().filter_map(utf8));
         config::load(vec![file, environment, self.layer()?]).map_err(failure)
+    }
+
+    /// The same for a member that founds nothing and waits for nobody, since it is a cluster of one already: where no founding
+    /// members are named it needs none. Says whether that is so; then it starts with `--join`.
+    pub fn load_alone(&self) -> Result<(Loaded, bool), Failure> {
+        let named = match self.load() {
+            Ok(loaded) => return Ok((loaded, false)),
+            Err(failure) => failure,
+        };
+        let joining = Self {
+            join: true,
+            ..self.clone()
+        };
+        // Whatever else is wrong is wrong with it, too.
+        joining.load().map(|loaded| (loaded, true)).map_err(|_| named)
     }
 
     /// The flags alone.

@@ -166,6 +166,8 @@ fn wrong_usage_is_refused() {
         "quorate worker list --state idle",
         "quorate domain create d --level eventual",
         "quorate domain create d --strategy newest",
+        "quorate domain create d --bytes-max 2MB",
+        "quorate domain change d --bytes-max 2MB",
         "quorate domain create d --policy lru",
         "quorate domain change d",
         "quorate get k --strong --local",

@@ -44,6 +44,9 @@ pub struct Limits {
     /// Bytes of all requests that are not whole yet, over all clients of a member; beyond it the oldest is given up.
     /// Default 268,435,456 (256 MiB).
     pub arriving_bytes_max: u64,
+    /// Bytes of all requests that are whole and not answered, over all clients of a member; the next is refused as overloaded.
+    /// Default 268,435,456 (256 MiB).
+    pub requests_bytes_max: u64,
     /// Bytes of all answers that wait to be read, over all clients of a member; beyond it the connection is cut whose client
     /// has read nothing for longest. Default 536,870,912 (512 MiB).
     pub answers_unread_bytes_max: u64,
@@ -75,6 +78,7 @@ impl Default for Limits {
             header_bytes_max: 16_384,
             request_arrival_ms_max: 30_000,
             arriving_bytes_max: 256 << 20,
+            requests_bytes_max: 256 << 20,
             answers_unread_bytes_max: 512 << 20,
             clients_max: 65_536,
             watches_max: 10_000,

@@ -223,6 +223,12 @@ pub const SETTINGS: &[Setting] = &[
         "bytes of requests that are not whole yet",
     ),
     integer(
+        "limits.requests_bytes_max",
+        MIB,
+        64 * GIB,
+        "bytes of requests that are whole and not answered",
+    ),
+    integer(
         "limits.answers_unread_bytes_max",
         16 * MIB,
         64 * GIB,

@@ -88,11 +88,13 @@ impl Api {
         let admission = Admission::new(
             limits.calls_outstanding_max,
             "calls are being worked on, which is limits.calls_outstanding_max",
+            limits.requests_bytes_max,
         );
         let unread = UnreadAnswers::new(limits.answers_unread_bytes_max);
         let waits = Admission::new(
             limits.calls_waiting_max,
             "calls wait for something to happen, which is limits.calls_waiting_max",
+            limits.requests_bytes_max,
         );
         let watches = watches(&limits, cache_lease, &store, &raft, &roster, clock);
         let api = Arc::new(Self {
@@ -152,6 +154,11 @@ impl Api {
     /// Calls that are worked on, and calls that wait for something to happen.
     pub fn outstanding(&self) -> (u64, u64) {
         (self.admission.outstanding(), self.waits.outstanding())
+    }
+
+    /// Bytes of the requests that are worked on, wait, or have to be looked at.
+    pub fn requests_bytes(&self) -> u64 {
+        self.admission.bytes()
     }
 
     /// The watches of this member.

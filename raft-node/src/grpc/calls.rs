@@ -3,6 +3,7 @@
 //! Invariants
 //! * A stream has at most [`CALLS_PER_STREAM_MAX`] calls whose replies were not handed to the connection, refused ones
 //!   included, and so many bytes of replies as [`Unread`] allows: a client that does not read is not read from.
+//! * Replies that nobody reads take nothing of what the limits of calls and requests count.
 //! * A call that holds a slot never waits for a call behind it.
 
 use std::collections::VecDeque;
@@ -17,7 +18,7 @@ use quorate_proto::v1::{Call, CallBatch, Error, ErrorCode, Reply, ReplyBatch, ca
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tonic::{Request, Response, Status, Streaming};
 
-use super::admission::Permit;
+use super::admission::{Permit, Stalled};
 use super::api::Api;
 use super::error::{self, invalid};
 use super::followed::{Books, Caller, Followed};
@@ -55,7 +56,6 @@ struct Ready {
     bytes: usize,
     _waits: Waits,
     _slot: OwnedSemaphorePermit,
-    _permit: Option<Permit>,
 }
 
 #[tonic::async_trait]
@@ -66,16 +66,20 @@ impl Calls for CallsService {
         let (ready, replies) = mpsc::unbounded_channel();
         let caller = Caller::of(request.metadata());
         let unread = self.0.unread.on(line_of(&request));
-        tokio::spawn(receive(
+        let receiving = tokio::spawn(receive(
             Arc::clone(&self.0),
             caller,
             request.into_inner(),
             unread,
             ready,
         ));
-        let batches = futures::stream::unfold(replies, |mut replies| async move {
-            let first = replies.recv().await?;
-            Some((Ok(pack(first, &mut replies)), replies))
+        let batches = futures::stream::unfold((replies, Some(receiving)), |(mut replies, receiving)| async move {
+            let Some(first) = replies.recv().await else {
+                // Whatever came whole was answered before.
+                let failed = receiving?.await.ok()?.err()?;
+                return Some((Err(failed), (replies, None)));
+            };
+            Some((Ok(pack(first, &mut replies)), (replies, receiving)))
         });
         Ok(Response::new(Box::pin(batches)))
     }
@@ -95,32 +99,34 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> ReplyBatc
     ReplyBatch { replies: batch }
 }
 
-/// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere.
+/// Ends when the client closes its side or the connection breaks; mutations in work go on, their replies go nowhere. What
+/// is returned ends the stream, behind the replies of what came before.
 async fn receive(
     api: Arc<Api>,
     caller: Caller,
     mut calls: Streaming<CallBatch>,
     unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
-) {
+) -> Result<(), Status> {
     let slots = Arc::new(Semaphore::new(CALLS_PER_STREAM_MAX));
     loop {
         let message = tokio::select! {
             message = calls.message() => message,
-            () = ready.closed() => return,
+            () = ready.closed() => return Ok(()),
         };
         match message {
-            Ok(Some(batch)) => dispatch(&api, caller, batch.calls, &slots, &unread, &ready).await,
-            Ok(None) => return,
+            Ok(Some(batch)) => dispatch(&api, caller, batch.calls, &slots, &unread, &ready).await?,
+            Ok(None) => return Ok(()),
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
-                return;
+                return Err(status);
             }
         }
     }
 }
 
-/// Takes the calls one by one, each when there is a slot for it and room for its reply.
+/// Takes the calls one by one, each when there is a slot for it and room for its reply; gives up the rest when others need
+/// their room.
 async fn dispatch(
     api: &Arc<Api>,
     caller: Caller,
@@ -128,13 +134,18 @@ async fn dispatch(
     slots: &Arc<Semaphore>,
     unread: &Arc<Unread>,
     ready: &mpsc::UnboundedSender<Ready>,
-) {
+) -> Result<(), Status> {
     let mut strong = StrongReads::default();
-    for call in calls {
+    let mut calls = calls.into_iter();
+    while let Some(call) = calls.next() {
+        let stalled = || {
+            let rest = calls.as_slice().iter().map(Message::encoded_len);
+            api.admission.stall(rest.sum::<usize>() + call.encoded_len())
+        };
         if !unread.has_room() {
             strong.start(api, ready);
-            if !room(unread, ready).await {
-                return;
+            if !unless_pushed_out(stalled(), room(unread, ready)).await? {
+                return Ok(());
             }
         }
         let slot = match Arc::clone(slots).try_acquire_owned() {
@@ -142,8 +153,8 @@ async fn dispatch(
             Err(_) => {
                 // The reads gathered so far hold slots, perhaps all of them: they must not wait for this call.
                 strong.start(api, ready);
-                let Some(slot) = free_slot(slots, ready).await else {
-                    return;
+                let Some(slot) = unless_pushed_out(stalled(), free_slot(slots, ready)).await? else {
+                    return Ok(());
                 };
                 slot
             }
@@ -160,10 +171,22 @@ async fn dispatch(
         take(api, call, taken, may_wait, &mut strong, ready);
     }
     strong.start(api, ready);
+    Ok(())
+}
+
+/// What `waiting` comes to, or that others need the room of what is stalled meanwhile.
+pub(super) async fn unless_pushed_out<T>(stalled: Stalled, waiting: impl Future<Output = T>) -> Result<T, Status> {
+    tokio::select! {
+        waited = waiting => Ok(waited),
+        status = stalled.pushed_out() => Err(status),
+    }
 }
 
 /// Waits until the client has read replies; `None` when it is gone.
-async fn free_slot(slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>) -> Option<OwnedSemaphorePermit> {
+pub(super) async fn free_slot<R>(
+    slots: &Arc<Semaphore>,
+    ready: &mpsc::UnboundedSender<R>,
+) -> Option<OwnedSemaphorePermit> {
     tokio::select! {
         slot = Arc::clone(slots).acquire_owned() => slot.ok(),
         () = ready.closed() => None,
@@ -171,7 +194,7 @@ async fn free_slot(slots: &Arc<Semaphore>, ready: &mpsc::UnboundedSender<Ready>)
 }
 
 /// Waits until the client has read enough; false when it is gone.
-async fn room(unread: &Unread, ready: &mpsc::UnboundedSender<Ready>) -> bool {
+pub(super) async fn room<R>(unread: &Unread, ready: &mpsc::UnboundedSender<R>) -> bool {
     tokio::select! {
         () = unread.room() => true,
         () = ready.closed() => false,
@@ -196,8 +219,13 @@ fn take(
     };
     if matches!(work, Work::Await { .. }) {
         // It gives its place among the calls that work to another; what it waits for may be behind it in this stream.
-        taken.permit = match wait_permit(api, may_wait) {
-            Ok(permit) => Some(permit),
+        taken.permit = match taken
+            .permit
+            .take()
+            .map(|permit| wait_permit(api, permit, may_wait))
+            .transpose()
+        {
+            Ok(permit) => permit,
             Err(refused) => return send(ready, taken, reply::Response::Error(refused), Passage::AtOnce),
         };
     }
@@ -243,9 +271,9 @@ fn take(
     }
 }
 
-fn wait_permit(api: &Api, may_wait: bool) -> Result<Permit, Error> {
+fn wait_permit(api: &Api, permit: Permit, may_wait: bool) -> Result<Permit, Error> {
     if may_wait {
-        return api.waits.admit();
+        return permit.to_wait(&api.waits);
     }
     Err(Error {
         limit: (CALLS_PER_STREAM_MAX - CALLS_PER_STREAM_MAX / 4) as u64,
@@ -264,8 +292,9 @@ fn timeout_of(timeout_ms: u64) -> Duration {
 }
 
 fn admit(api: &Api, call: Call) -> Result<(Work, Permit), Error> {
-    let permit = api.admission.admit()?;
-    validate::request_size(&api.limits, call.encoded_len())?;
+    let bytes = call.encoded_len();
+    let permit = api.admission.admit(bytes)?;
+    validate::request_size(&api.limits, bytes)?;
     let request: call::Request = call.request.ok_or_else(|| {
         invalid(
             "request",
@@ -351,7 +380,8 @@ fn answer_those_with_room(
     }
 }
 
-/// The client may be gone; then nobody wants the reply.
+/// The client may be gone; then nobody wants the reply. From now on it counts as unread, with what it takes besides its bytes:
+/// there may be many that are small.
 fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Response, passage: Passage) {
     let refused = match &response {
         reply::Response::Error(refused) => Some(refused),
@@ -366,9 +396,8 @@ fn send(ready: &mpsc::UnboundedSender<Ready>, taken: Taken, response: reply::Res
     let _ = ready.send(Ready {
         reply,
         bytes,
-        _waits: taken.unread.add(bytes as u64),
+        _waits: taken.unread.add((bytes + size_of::<Ready>()) as u64),
         _slot: taken.slot,
-        _permit: taken.permit,
     });
 }
 

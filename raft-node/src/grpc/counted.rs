@@ -1,22 +1,23 @@
-//! Counts calls.
+//! Counts calls, and follows those that nobody else does.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use quorate_proto::v1::call;
 use tonic::Code;
 use tower::{Layer, Service};
 
 use super::error;
+use super::followed::{Books, REQUEST_HEADER};
 use crate::environment::{Clock, SystemClock};
 use crate::metrics::{Method, RpcCounts};
 
 /// Counts every gRPC call of a server.
 #[derive(Clone)]
-pub(super) struct CountCalls(pub(super) Arc<RpcCounts>);
+pub(super) struct CountCalls(pub(super) Arc<Books>);
 
 impl<S> Layer<S> for CountCalls {
     type Service = Counted<S>;
@@ -24,7 +25,7 @@ impl<S> Layer<S> for CountCalls {
     fn layer(&self, inner: S) -> Counted<S> {
         Counted {
             inner,
-            counts: Arc::clone(&self.0),
+            books: Arc::clone(&self.0),
         }
     }
 }
@@ -34,7 +35,7 @@ impl<S> Layer<S> for CountCalls {
 #[derive(Clone)]
 pub(super) struct Counted<S> {
     inner: S,
-    counts: Arc<RpcCounts>,
+    books: Arc<Books>,
 }
 
 impl<S, B, R> Service<Request<B>> for Counted<S>
@@ -51,16 +52,48 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let call = Began::now(Method::of_path(request.uri().path()));
-        let counts = Arc::clone(&self.counts);
+        let method = Method::of_path(request.uri().path());
+        let call = Began::now(method);
+        let books = Arc::clone(&self.books);
+        let followed = (!names_itself(method)).then(|| books.alone_of(call));
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let answer = answer.await;
+            let mut answer = answer.await;
             let code = answer.as_ref().map_or(Code::Internal, code_of);
-            call.ended(&counts, code);
+            let Some(followed) = followed else {
+                call.ended(&books.rpc, code);
+                return answer;
+            };
+            let name = followed.ended(&books, code);
+            if code != Code::Ok
+                && let Ok(answer) = &mut answer
+                && let Ok(id) = HeaderValue::try_from(books.requests.id_of(name).to_string())
+            {
+                answer.headers_mut().insert(REQUEST_HEADER, id);
+            }
             answer
         })
     }
+}
+
+/// Calls that become work of the strong tier are followed by what they ask for, with the way that they went.
+fn names_itself(method: Method) -> bool {
+    matches!(
+        method,
+        Method::Get
+            | Method::Put
+            | Method::Delete
+            | Method::Range
+            | Method::Txn
+            | Method::Compact
+            | Method::RegisterClient
+            | Method::Query
+            | Method::DomainCreate
+            | Method::DomainList
+            | Method::DomainGet
+            | Method::DomainChange
+            | Method::DomainDrop
+    )
 }
 
 /// A call that fails at once says so in its head; the code of every other comes behind its body.
@@ -135,8 +168,9 @@ pub(super) fn method_of(request: Option<&call::Request>) -> Method {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::request::{EntryTimes, Requests};
 
-    async fn called(path: &str, status: Option<&str>) -> Vec<(&'static str, &'static str, u64)> {
+    async fn called(path: &str, status: Option<&str>) -> Vec<(&'static str, &'static str, u64, bool)> {
         let status = status.map(str::to_owned);
         let answering = tower::service_fn(move |_: Request<()>| {
             let mut answer = Response::builder();
@@ -145,24 +179,38 @@ mod tests {
             }
             std::future::ready(answer.body(()))
         });
-        let counts = Arc::<RpcCounts>::default();
-        let mut service = CountCalls(Arc::clone(&counts)).layer(answering);
-        service
-            .call(Request::builder().uri(path).body(()).unwrap())
-            .await
-            .unwrap();
+        let requests = Requests::new(Box::new(|| 1), Arc::<EntryTimes>::default(), 0);
+        let books = Arc::new(Books::new(Arc::new(requests)));
+        let mut service = CountCalls(Arc::clone(&books)).layer(answering);
+        let request = Request::builder().uri(path).body(()).unwrap();
+        let answer = service.call(request).await.unwrap();
         let mut seen = Vec::new();
-        counts.each(|method, code, count| seen.push((method, code, count)));
+        books.rpc.each(|method, code, count| {
+            seen.push((method, code, count, answer.headers().contains_key(REQUEST_HEADER)))
+        });
         seen
     }
 
     #[tokio::test]
     async fn a_call_counts_with_the_code_in_its_head() {
-        assert_eq!(called("/quorate.v1.Kv/Put", None).await, [("Kv/Put", "OK", 1)]);
+        assert_eq!(called("/quorate.v1.Kv/Put", None).await, [("Kv/Put", "OK", 1, false)]);
         assert_eq!(
             called("/quorate.v1.Kv/Put", Some("14")).await,
-            [("Kv/Put", "UNAVAILABLE", 1)]
+            [("Kv/Put", "UNAVAILABLE", 1, false)]
         );
-        assert_eq!(called("/some/Thing", Some("12")).await, [("other", "UNIMPLEMENTED", 1)]);
+        assert_eq!(
+            called("/some/Thing", Some("12")).await,
+            [("other", "UNIMPLEMENTED", 1, true)]
+        );
+    }
+
+    #[tokio::test]
+    async fn an_error_names_its_request_where_the_call_does_not_by_itself() {
+        let path = "/quorate.v1.Cluster/MemberRemove";
+        assert_eq!(
+            called(path, Some("5")).await,
+            [("Cluster/MemberRemove", "NOT_FOUND", 1, true)]
+        );
+        assert_eq!(called(path, None).await, [("Cluster/MemberRemove", "OK", 1, false)]);
     }
 }

@@ -1,30 +1,31 @@
 //! The door of a port: who is let in, before any HTTP/2 is spoken.
 //!
-//! A connection is handed to the server once it has begun as HTTP/2 does. Until then it costs a task and 24 bytes, has a few
-//! seconds, and there are few of them: beyond that the oldest goes, so that a flood of connections that say nothing only pushes
-//! itself out.
+//! A connection counts from the moment at which it is accepted. It is handed to the server once it has begun as HTTP/2 does,
+//! where there are certificates after shaking hands. Until then it has a few seconds, and there are few of them: see
+//! [`Newcomers`].
 //!
 //! Invariants
 //! * Nobody who is slow delays who comes behind.
+//! * Nobody who is one too many costs a handshake, except those who are told why.
 //! * Whoever is refused is told why, as far as that costs little: when too many are being told, the rest is just closed.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use tokio::sync::{Semaphore, mpsc};
-use tokio::task::AbortHandle;
 use tokio_stream::wrappers::ReceiverStream;
 
 use super::connections::OpenIo;
 use super::greeting::{self, Greeting};
-use super::places::Places;
+use super::newcomers::Newcomers;
+use super::places::{Place, Places};
 use crate::consensus::network::{BoxIo, Incoming};
 use crate::metrics::{DoorCounts, OpenOne};
+use crate::tls::{Handshakes, Spoken};
 
-/// A client says its first bytes as soon as it is connected.
+/// A client shakes hands and says its first bytes as soon as it is connected: some milliseconds and a few exchanges.
 pub(super) const GREETING_TIMEOUT: Duration = Duration::from_secs(5);
 /// So many are listened to at a time.
 const GREETINGS_MAX: usize = 512;
@@ -38,7 +39,11 @@ pub(super) enum Full {
     /// Who comes is refused, with this sentence: it can go elsewhere.
     Refuse(String),
     /// Who was quiet for longest makes room: those who belong here talk all the time.
-    PushOut(Arc<Places>),
+    PushOut {
+        places: Arc<Places>,
+        /// So many of them may be taken by those of whom is not known that they belong here.
+        strangers_max: usize,
+    },
 }
 
 /// The door of one port.
@@ -46,7 +51,10 @@ pub(super) struct Door {
     /// Connections that may be open.
     pub(super) connections_max: u64,
     pub(super) full: Full,
-    /// A connection has said its first bytes by then.
+    /// Where TLS is spoken.
+    pub(super) handshakes: Option<Handshakes>,
+    pub(super) spoken: Spoken,
+    /// A connection has shaken hands and said its first bytes by then.
     pub(super) greeting: Duration,
     pub(super) counts: Arc<DoorCounts>,
 }
@@ -65,7 +73,7 @@ pub(super) fn let_in(incoming: Incoming, door: Door) -> impl Stream<Item = io::R
 async fn keep(mut incoming: Incoming, door: Door, ready: mpsc::Sender<io::Result<OpenIo>>) {
     let door = Arc::new(door);
     let farewells = Arc::new(Semaphore::new(FAREWELLS_MAX));
-    let mut under_way: VecDeque<AbortHandle> = VecDeque::new();
+    let mut newcomers = Newcomers::new(GREETINGS_MAX);
     loop {
         let next = tokio::select! {
             () = ready.closed() => return,
@@ -83,52 +91,47 @@ async fn keep(mut incoming: Incoming, door: Door, ready: mpsc::Sender<io::Result
         };
         if let Some(reason) = door.refusal() {
             door.counts.too_many.increment();
-            farewell(&farewells, async move { greeting::refuse_http2(io, &reason).await });
+            farewell(&farewells, refuse(io, reason, Arc::clone(&door)));
             continue;
         }
-        if under_way.len() >= GREETINGS_MAX {
-            under_way.retain(|one| !one.is_finished());
-        }
-        if under_way.len() >= GREETINGS_MAX
-            && let Some(oldest) = under_way.pop_front()
-        {
-            oldest.abort();
+        if newcomers.make_room() {
             door.counts.silent.increment();
         }
+        let from = io.caller().neighbourhood();
         let open = door.counts.open.one();
         let listening = listen(io, open, Arc::clone(&door), Arc::clone(&farewells), ready.clone());
-        under_way.push_back(tokio::spawn(listening).abort_handle());
+        newcomers.add(from, tokio::spawn(listening).abort_handle());
     }
 }
 
 async fn listen(
-    mut io: BoxIo,
+    io: BoxIo,
     open: OpenOne,
     door: Arc<Door>,
     farewells: Arc<Semaphore>,
     ready: mpsc::Sender<io::Result<OpenIo>>,
 ) {
-    match tokio::time::timeout(door.greeting, greeting::hear(&mut io)).await {
-        Ok(Ok(Greeting::Http2)) => {
-            let place = match &door.full {
-                Full::Refuse(_) => None,
-                Full::PushOut(places) => {
-                    if places.taken() as u64 >= door.connections_max && places.push_out_quietest() {
-                        door.counts.pushed_out.increment();
-                    }
-                    Some(places.take(io.caller().line().clone()))
-                }
-            };
+    match tokio::time::timeout(door.greeting, door.hear(io)).await {
+        Ok(Heard::Client(io)) => {
+            let place = door.place(&io);
             // The server has gone if nobody takes it.
             drop(ready.send(Ok(OpenIo::new(io, open, place))).await);
         }
-        Ok(Ok(Greeting::Other)) => {
+        Ok(Heard::Other(io)) => {
             door.counts.not_http2.increment();
             farewell(&farewells, greeting::refuse_other(io));
         }
-        // It went away by itself.
-        Ok(Err(_)) => {}
+        Ok(Heard::NoHandshake) => door.counts.no_handshake.increment(),
+        Ok(Heard::WentAway) => {}
         Err(_) => door.counts.silent.increment(),
+    }
+}
+
+/// For who is one too many.
+async fn refuse(io: BoxIo, reason: String, door: Arc<Door>) {
+    let shaken = tokio::time::timeout(door.greeting, door.shake(io)).await;
+    if let Ok(Some(io)) = shaken {
+        greeting::refuse_http2(io, &reason).await;
     }
 }
 
@@ -142,22 +145,81 @@ fn farewell(farewells: &Arc<Semaphore>, telling: impl Future<Output = ()> + Send
     }
 }
 
+/// How somebody began.
+enum Heard {
+    /// As HTTP/2 does.
+    Client(BoxIo),
+    /// Otherwise.
+    Other(BoxIo),
+    NoHandshake,
+    WentAway,
+}
+
 impl Door {
+    /// Waits for as long as the other side does: bound it.
+    async fn hear(&self, io: BoxIo) -> Heard {
+        let Some(mut io) = self.shake(io).await else {
+            return Heard::NoHandshake;
+        };
+        match greeting::hear(&mut io).await {
+            Ok(Greeting::Http2) => Heard::Client(io),
+            Ok(Greeting::Tls) => {
+                self.speaks_tls(&io);
+                Heard::Other(io)
+            }
+            Ok(Greeting::Other) => Heard::Other(io),
+            Err(_) => Heard::WentAway,
+        }
+    }
+
+    async fn shake(&self, io: BoxIo) -> Option<BoxIo> {
+        match &self.handshakes {
+            Some(handshakes) => handshakes.shake(io).await,
+            None => Some(io),
+        }
+    }
+
+    /// Somebody is configured for TLS, and this member is not, or the other way round.
+    fn speaks_tls(&self, io: &BoxIo) {
+        let reason = "it speaks TLS, which this port does not: let it connect without (a client leaves --ca out), or give this \
+                      member certificates ([tls.client], [tls.peer])";
+        if self.spoken.is_news(reason) {
+            let from = io.caller().shown();
+            tracing::warn!(from, reason, "somebody who connected was refused");
+        }
+    }
+
+    /// Where there is a place for so many only.
+    fn place(&self, io: &BoxIo) -> Option<Place> {
+        let Full::PushOut { places, strangers_max } = &self.full else {
+            return None;
+        };
+        let full = places.taken() as u64 >= self.connections_max || places.taken_by_strangers() >= *strangers_max;
+        if full && places.push_out_quietest() {
+            self.counts.pushed_out.increment();
+        }
+        let caller = io.caller();
+        Some(places.take_from(caller.line().clone(), caller.neighbourhood()))
+    }
+
     /// Why nobody else is let in, if that is so.
     fn refusal(&self) -> Option<String> {
         match &self.full {
             Full::Refuse(reason) if self.counts.open.get() >= self.connections_max => Some(reason.clone()),
-            Full::Refuse(_) | Full::PushOut(_) => None,
+            Full::Refuse(_) | Full::PushOut { .. } => None,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use quorate_tls::{Remote, dial, member_name};
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+    use tonic::transport::server::Connected;
 
     use super::super::greeting::PREFACE;
     use super::*;
+    use crate::tls::testing::Home;
 
     struct Street {
         callers: mpsc::UnboundedSender<io::Result<BoxIo>>,
@@ -166,6 +228,10 @@ mod tests {
     }
 
     fn street(connections_max: u64, full: Full) -> Street {
+        street_with(connections_max, full, None)
+    }
+
+    fn street_with(connections_max: u64, full: Full, handshakes: Option<Handshakes>) -> Street {
         let (callers, incoming) = mpsc::unbounded_channel();
         let incoming = futures::stream::unfold(incoming, |mut incoming| async move {
             let next = incoming.recv().await?;
@@ -175,6 +241,8 @@ mod tests {
         let door = Door {
             connections_max,
             full,
+            handshakes,
+            spoken: Spoken::default(),
             greeting: Duration::from_millis(300),
             counts: Arc::clone(&counts),
         };
@@ -276,7 +344,11 @@ mod tests {
 
     #[tokio::test]
     async fn where_room_is_made_the_quietest_has_to_go() {
-        let mut street = street(2, Full::PushOut(Arc::default()));
+        let full = Full::PushOut {
+            places: Arc::default(),
+            strangers_max: 100,
+        };
+        let mut street = street(2, full);
         let (mut talks, mut talking) = street.enter().await;
         let (_quiet, mut silent) = street.enter().await;
         let mut heard = [0; 25];
@@ -292,5 +364,78 @@ mod tests {
         talks.write_all(b"x").await.unwrap();
         talking.read_exact(&mut heard[..1]).await.unwrap();
         assert_eq!(street.counts.pushed_out.get(), 1);
+    }
+
+    #[tokio::test]
+    async fn strangers_have_some_of_the_places_and_who_belongs_here_the_rest() {
+        let full = Full::PushOut {
+            places: Arc::default(),
+            strangers_max: 2,
+        };
+        let mut street = street(100, full);
+        let (mut outside, mut member) = street.enter().await;
+        member.connect_info().line().know();
+        let mut strangers = Vec::new();
+        for _ in 0..10 {
+            strangers.push(street.enter().await);
+        }
+        assert_eq!(street.counts.pushed_out.get(), 8);
+        outside.write_all(b"x").await.unwrap();
+        let mut heard = [0; 25];
+        member.read_exact(&mut heard).await.unwrap();
+        for (at, (_, stranger)) in strangers.iter_mut().enumerate() {
+            let heard = stranger.read_exact(&mut heard[..24]).await;
+            assert_eq!(heard.is_ok(), at >= 8, "{at}");
+        }
+    }
+
+    #[tokio::test]
+    async fn where_tls_is_spoken_those_who_say_nothing_count_and_keep_nobody_out() {
+        let home = Home::new();
+        home.sign(1, |_| ());
+        let handshakes = Handshakes::new(home.open().unwrap());
+        let mut street = street_with(10_000, refuse(), Some(handshakes));
+        let mut silent: Vec<DuplexStream> = (0..GREETINGS_MAX + 50).map(|_| street.call()).collect();
+        let outside = street.call();
+        let (settings, name) = (home.dialling(), member_name(1));
+        let entering = async {
+            let mut dialled = dial(outside, &name, Remote::Member(1), &settings).await.unwrap();
+            dialled.write_all(PREFACE).await.unwrap();
+            dialled.flush().await.unwrap();
+            dialled
+        };
+        let (_dialled, inside) = tokio::join!(entering, street.inside.next());
+        let inside = inside.unwrap().unwrap();
+        assert_eq!(inside.connect_info().members(), Some(&[1][..]));
+        assert!(street.counts.silent.get() >= 50);
+        assert!(
+            street.counts.open.get() > GREETINGS_MAX as u64 / 2,
+            "they count before they shook hands"
+        );
+        // The oldest were given up, long before their time was over: their connections have ended.
+        assert_eq!(silent[0].read(&mut [0]).await.unwrap(), 0);
+    }
+
+    #[tokio::test]
+    async fn where_tls_is_spoken_one_too_many_is_told_why_behind_the_handshake() {
+        let home = Home::new();
+        home.sign(1, |_| ());
+        let handshakes = Handshakes::new(home.open().unwrap());
+        let mut street = street_with(1, refuse(), Some(handshakes));
+        // It has not shaken hands, and counts all the same.
+        let silent = street.call();
+        let outside = street.call();
+        let (settings, name) = (home.dialling(), member_name(1));
+        let refused = async {
+            let mut dialled = dial(outside, &name, Remote::Member(1), &settings).await.unwrap();
+            let mut said = Vec::new();
+            dialled.read_to_end(&mut said).await.unwrap();
+            said
+        };
+        tokio::select! {
+            said = refused => assert!(said.ends_with(b"there are 1 of 1"), "{said:?}"),
+            _ = street.inside.next() => panic!("it was let in"),
+        }
+        drop(silent);
     }
 }

@@ -18,7 +18,7 @@ use crate::request::{Ended, Passage, RequestName, Requests};
 use crate::types::ClientId;
 
 /// Metadata of an error of a unary call: the request's name.
-const REQUEST_HEADER: &str = "quorate-request";
+pub(super) const REQUEST_HEADER: &str = "quorate-request";
 
 /// Where a member keeps book of its calls.
 pub(super) struct Books {
@@ -42,12 +42,22 @@ impl Books {
 
     /// A call that came alone.
     pub(super) fn alone(&self, request: &call::Request) -> Followed {
-        let number = self.alone.fetch_add(1, Ordering::Relaxed);
+        let (caller, number) = self.next_alone();
+        Followed::new(Some(request), caller, number)
+    }
+
+    /// The same where nothing is known but its method.
+    pub(super) fn alone_of(&self, began: Began) -> Followed {
+        let (caller, number) = self.next_alone();
+        Followed::of(began, caller, number)
+    }
+
+    fn next_alone(&self) -> (Caller, u64) {
         let caller = Caller {
             connection: self.process,
             has_spans: false,
         };
-        Followed::new(Some(request), caller, number)
+        (caller, self.alone.fetch_add(1, Ordering::Relaxed))
     }
 }
 
@@ -92,6 +102,19 @@ impl Followed {
         }
     }
 
+    /// A call that names itself by nothing, neither in the log nor to the client.
+    pub(super) fn of(began: Began, caller: Caller, call: u64) -> Self {
+        Self {
+            name: RequestName::Call {
+                connection: caller.connection,
+                call,
+            },
+            client_has_span: caller.has_spans,
+            began,
+            asked_to_wait: Duration::ZERO,
+        }
+    }
+
     /// A call of a stream was answered, or refused.
     pub(super) fn answered(self, books: &Books, refused: Option<&Error>, passage: Passage) {
         let (at, code) = self.began.answered(&books.rpc, refused);
@@ -113,6 +136,13 @@ impl Followed {
     pub(super) fn refused_alone(self, books: &Books, refused: Error, passage: Passage) -> Status {
         self.tell(books, Some(&refused), passage);
         self.named(books, error::status(refused))
+    }
+
+    /// A call was answered whose head says how; what is returned is its name.
+    pub(super) fn ended(self, books: &Books, code: Code) -> RequestName {
+        let at = self.began.ended(&books.rpc, code);
+        books.requests.ended(&self.end(at, code, Passage::AtOnce));
+        self.name
     }
 
     fn tell(self, books: &Books, refused: Option<&Error>, passage: Passage) {

@@ -3,14 +3,17 @@
 use std::io;
 use std::time::Duration;
 
+use quorate_tls::farewell;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// What every client of HTTP/2 says first, whatever it wants.
 pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// Who was refused may read why for so long, and gets so much read in the meantime.
-const FAREWELL: Duration = Duration::from_millis(200);
-const FAREWELL_BYTES_MAX: usize = 16 << 10;
+/// The first byte of a handshake of TLS.
+const TLS_HANDSHAKE: u8 = 0x16;
+
+/// It fits into the buffers of any connection.
+const SAYING: Duration = Duration::from_millis(200);
 
 /// To whoever speaks HTTP/1, TLS where there is none, or anything else: the last two see that this is not what they expect.
 const NOT_HTTP2: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\n\
@@ -21,6 +24,8 @@ const NOT_HTTP2: &str = "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain\r\
 pub(super) enum Greeting {
     /// As HTTP/2 does: all of [`PREFACE`] was read, and nothing else.
     Http2,
+    /// As TLS does.
+    Tls,
     /// Otherwise.
     Other,
 }
@@ -36,7 +41,10 @@ pub(super) async fn hear(io: &mut (impl AsyncRead + Unpin)) -> io::Result<Greeti
         }
         bytes += read;
         if heard[..bytes] != PREFACE[..bytes] {
-            return Ok(Greeting::Other);
+            return Ok(match heard[0] {
+                TLS_HANDSHAKE => Greeting::Tls,
+                _ => Greeting::Other,
+            });
         }
     }
     Ok(Greeting::Http2)
@@ -67,23 +75,12 @@ fn go_away(reason: &str) -> Vec<u8> {
     bytes
 }
 
-/// A connection that is closed while something is unread is reset, and what was said may be lost with it.
 async fn say(mut io: impl AsyncRead + AsyncWrite + Unpin, bytes: &[u8]) {
-    let farewell = async {
-        io.write_all(bytes).await?;
-        io.shutdown().await?;
-        let mut ignored = [0; 1024];
-        let mut bytes = 0;
-        while bytes < FAREWELL_BYTES_MAX {
-            match io.read(&mut ignored).await? {
-                0 => break,
-                read => bytes += read,
-            }
-        }
-        Ok::<(), io::Error>(())
-    };
     // Whether it listened is its own affair.
-    let _ = tokio::time::timeout(FAREWELL, farewell).await;
+    let said = tokio::time::timeout(SAYING, io.write_all(bytes)).await;
+    if matches!(said, Ok(Ok(()))) {
+        farewell(io).await;
+    }
 }
 
 #[cfg(test)]
@@ -108,10 +105,12 @@ mod tests {
 
     #[tokio::test]
     async fn anything_else_is_known_by_the_first_byte_that_differs() {
-        for other in [&b"GET / HTTP/1.1\r\n"[..], b"POST", b"\x16\x03\x01", b"PRI * HTTP/2.1"] {
+        for other in [&b"GET / HTTP/1.1\r\n"[..], b"POST", b"PRI * HTTP/2.1"] {
             let mut heard = other;
             assert_eq!(hear(&mut heard).await.unwrap(), Greeting::Other);
         }
+        let mut hello = &b"\x16\x03\x01"[..];
+        assert_eq!(hear(&mut hello).await.unwrap(), Greeting::Tls);
         let mut half = &PREFACE[..7];
         assert_eq!(hear(&mut half).await.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
     }

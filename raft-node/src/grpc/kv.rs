@@ -29,11 +29,11 @@ pub(super) async fn unary(
 ) -> Result<reply::Response, Status> {
     let followed = api.books.alone(&call);
     let refused = |refused| followed.refused_alone(&api.books, refused, Passage::AtOnce);
-    let permit = api.admission.admit().map_err(refused)?;
+    let permit = api.admission.admit(bytes).map_err(refused)?;
     validate::request_size(&api.limits, bytes).map_err(refused)?;
     let work = request::work(&api.limits, api.store.domains(), call).map_err(refused)?;
     let _permit = match &work {
-        Work::Await { .. } => api.waits.admit().map_err(refused)?,
+        Work::Await { .. } => permit.to_wait(&api.waits).map_err(refused)?,
         _ => permit,
     };
     let (answer, passage) = api.perform(work, timeout).await;

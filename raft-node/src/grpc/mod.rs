@@ -5,8 +5,8 @@
 //!
 //! Invariants
 //! * Every limit is checked before anything is proposed or read, and each refusal names the limit and the value.
-//! * The number of calls being worked on is bounded; a reply counts until it is handed to the connection, so a client
-//!   that does not read is refused, not buffered for.
+//! * The number of calls being worked on, and the bytes of their requests, are bounded. A reply counts apart until it is handed
+//!   to the connection: a client that does not read is not read from, and takes nobody's place.
 
 mod admission;
 mod api;
@@ -28,6 +28,7 @@ mod kv;
 mod leases;
 mod leaving;
 mod locks;
+mod newcomers;
 mod places;
 mod queues;
 mod reply;

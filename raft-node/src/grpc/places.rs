@@ -1,6 +1,7 @@
 //! Places that who came first gives up to who comes next.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -21,6 +22,7 @@ pub(super) struct Places {
 struct Holder {
     heard: AtomicU64,
     line: Line,
+    from: Option<IpAddr>,
 }
 
 /// A place; free again when it is dropped.
@@ -33,10 +35,16 @@ pub(super) struct Place {
 impl Places {
     /// Takes one more. When it is given to somebody else, `line` is cut.
     pub(super) fn take(self: &Arc<Self>, line: Line) -> Place {
+        self.take_from(line, None)
+    }
+
+    /// The same for somebody who came from there.
+    pub(super) fn take_from(self: &Arc<Self>, line: Line, from: Option<IpAddr>) -> Place {
         let number = self.tick();
         let holder = Arc::new(Holder {
             heard: AtomicU64::new(number),
             line,
+            from,
         });
         self.taken.lock().insert(number, Arc::clone(&holder));
         Place {
@@ -51,6 +59,12 @@ impl Places {
         self.taken.lock().len()
     }
 
+    /// How many are taken by somebody of whom is not known that he belongs here. Looks at all of them.
+    pub(super) fn taken_by_strangers(&self) -> usize {
+        let taken = self.taken.lock();
+        taken.values().filter(|holder| !holder.line.is_known()).count()
+    }
+
     /// Somebody was pushed out and still has what it had: it would be wrong to push out another for it.
     pub(super) fn someone_leaves(&self) -> bool {
         self.leaving.load(Ordering::Acquire) > 0
@@ -62,11 +76,17 @@ impl Places {
         oldest.is_some_and(|(_, holder)| self.push_out(&holder))
     }
 
-    /// Takes the one from its holder that gave no sign of life for longest. Looks at all of them.
+    /// Takes the one from its holder that gave no sign of life for longest. Strangers go before those who belong here, and of
+    /// these those first who came from where most came from. Looks at all of them.
     pub(super) fn push_out_quietest(&self) -> bool {
         let mut taken = self.taken.lock();
+        let has_strangers = taken.values().any(|holder| !holder.line.is_known());
+        let may_go = |holder: &Holder| !(has_strangers && holder.line.is_known());
+        let froms = taken.values().filter(|holder| may_go(holder)).map(|holder| holder.from);
+        let crowd = most_common(froms);
         let quietest = taken
             .iter()
+            .filter(|(_, holder)| may_go(holder) && Some(holder.from) == crowd)
             .min_by_key(|(_, holder)| holder.heard.load(Ordering::Relaxed));
         let Some(number) = quietest.map(|(number, _)| *number) else {
             return false;
@@ -98,6 +118,15 @@ impl Drop for Place {
             self.places.leaving.fetch_sub(1, Ordering::AcqRel);
         }
     }
+}
+
+/// Where most came from.
+fn most_common(froms: impl Iterator<Item = Option<IpAddr>>) -> Option<Option<IpAddr>> {
+    let mut counts: HashMap<Option<IpAddr>, usize> = HashMap::new();
+    for from in froms {
+        *counts.entry(from).or_default() += 1;
+    }
+    counts.into_iter().max_by_key(|(_, count)| *count).map(|(from, _)| from)
 }
 
 #[cfg(test)]
@@ -147,5 +176,33 @@ mod tests {
         drop(take(&places));
         assert_eq!(places.taken(), 0);
         assert!(!places.push_out_oldest() && !places.push_out_quietest());
+    }
+
+    #[test]
+    fn strangers_go_before_those_who_belong_here() {
+        let places = Arc::<Places>::default();
+        let [member, stranger] = [take(&places), take(&places)];
+        member.1.know();
+        stranger.0.heard();
+        assert_eq!(places.taken_by_strangers(), 1);
+        assert!(places.push_out_quietest());
+        assert!(lost(&stranger) && !lost(&member));
+        assert!(places.push_out_quietest());
+        assert!(lost(&member));
+    }
+
+    #[test]
+    fn of_strangers_those_go_first_who_came_from_where_most_came_from() {
+        let places = Arc::<Places>::default();
+        let from = |last: u8| {
+            let line = Line::default();
+            (
+                places.take_from(line.clone(), Some(IpAddr::from([127, 0, 0, last]))),
+                line,
+            )
+        };
+        let [alone, one, another] = [from(1), from(2), from(2)];
+        assert!(places.push_out_quietest());
+        assert!(lost(&one) && !lost(&alone) && !lost(&another));
     }
 }

@@ -30,6 +30,7 @@ use super::{
 use crate::consensus::network::{Incoming, PeerService};
 use crate::eventual::PushService;
 use crate::metrics::DoorCounts;
+use crate::tls::{Handshakes, Side, Spoken};
 
 /// A message may hold many calls, each checked against its own limit; beyond this, or the largest request if that is more,
 /// gRPC refuses it unread.
@@ -51,6 +52,8 @@ const RESETS_PENDING_MAX: usize = 64;
 const ERROR_RESETS_MAX: usize = 1024;
 /// The other members have a handful of connections each.
 const PEER_CONNECTIONS_MAX: u64 = 1024;
+/// Of these, connections on which no member has called yet. Each of a member calls at once.
+const PEER_STRANGERS_MAX: usize = 128;
 /// What can be asked for its health; the empty name is the member as a whole.
 const SERVICES: [&str; 9] = [
     "",
@@ -72,10 +75,12 @@ pub struct ServeError {
     reason: String,
 }
 
-/// Serves clients until `shutdown`. At most `connections_max` of them are let in, or as many as the limits say.
+/// Serves clients until `shutdown`. At most `connections_max` of them are let in, or as many as the limits say; where there is
+/// a `side`, after they shook hands.
 pub async fn serve_clients(
     api: Arc<Api>,
     incoming: Incoming,
+    side: Option<Arc<Side>>,
     connections_max: u64,
     counts: Arc<DoorCounts>,
     ready: watch::Receiver<bool>,
@@ -94,7 +99,10 @@ pub async fn serve_clients(
     let limits = &api.limits;
     let message_bytes_max = MESSAGE_BYTES.max(limits.request_bytes_max.saturating_add(MESSAGE_HEAD_BYTES));
     let message_bytes_max = usize::try_from(message_bytes_max).unwrap_or(usize::MAX);
-    let incoming = door::let_in(incoming, client_door(limits.connections_max, connections_max, counts));
+    let incoming = door::let_in(
+        incoming,
+        client_door(limits.connections_max, connections_max, side, counts),
+    );
     let ended = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -105,7 +113,7 @@ pub async fn serve_clients(
         .http2_max_header_list_size(narrow(limits.header_bytes_max))
         .http2_max_pending_accept_reset_streams(Some(RESETS_PENDING_MAX))
         .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
-        .layer(CountCalls(Arc::clone(&api.books.rpc)))
+        .layer(CountCalls(Arc::clone(&api.books)))
         .layer(Watch {
             arrivals: Arrivals::new(limits, Arc::clone(&api.cut)),
             unread: Arc::clone(&api.unread),
@@ -134,7 +142,7 @@ pub async fn serve_clients(
 }
 
 /// `configured` is what the limits say, `room` how many the process can have.
-fn client_door(configured: u64, room: u64, counts: Arc<DoorCounts>) -> Door {
+fn client_door(configured: u64, room: u64, side: Option<Arc<Side>>, counts: Arc<DoorCounts>) -> Door {
     let connections_max = configured.min(room);
     let why = match configured <= room {
         true => "which is limits.connections_max",
@@ -145,6 +153,8 @@ fn client_door(configured: u64, room: u64, counts: Arc<DoorCounts>) -> Door {
         full: Full::Refuse(format!(
             "this member has {connections_max} connections of clients, {why}: use another member, or try again later"
         )),
+        handshakes: side.map(Handshakes::new),
+        spoken: Spoken::default(),
         greeting: GREETING_TIMEOUT,
         counts,
     }
@@ -171,18 +181,24 @@ async fn follow_readiness(reporter: HealthReporter, mut ready: watch::Receiver<b
     }
 }
 
-/// Serves the other members until `shutdown`.
+/// Serves the other members until `shutdown`; where there is a `side`, after they shook hands.
 pub async fn serve_peers(
     peers: RaftServer<PeerService>,
     eventual: PeerEventualServer<PushService>,
     caches: CachePeers,
     incoming: Incoming,
+    side: Option<Arc<Side>>,
     counts: Arc<DoorCounts>,
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let door = Door {
         connections_max: PEER_CONNECTIONS_MAX,
-        full: Full::PushOut(Arc::default()),
+        full: Full::PushOut {
+            places: Arc::default(),
+            strangers_max: PEER_STRANGERS_MAX,
+        },
+        handshakes: side.map(Handshakes::new),
+        spoken: Spoken::default(),
         greeting: GREETING_TIMEOUT,
         counts,
     };

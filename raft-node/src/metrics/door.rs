@@ -11,6 +11,8 @@ pub struct DoorCounts {
     pub too_many: Count,
     /// Closed, since they said nothing, or not enough, in time.
     pub silent: Count,
+    /// Refused, since they did not shake hands as TLS does, or not with a certificate that will do.
+    pub no_handshake: Count,
     /// Refused, since they began otherwise than HTTP/2 does.
     pub not_http2: Count,
     /// Closed to make room for others, since they had been quiet for longest.
@@ -19,10 +21,11 @@ pub struct DoorCounts {
 
 impl DoorCounts {
     /// What the metric tells apart.
-    pub fn refused(&self) -> [(&'static str, u64); 4] {
+    pub fn refused(&self) -> [(&'static str, u64); 5] {
         [
             ("too_many", self.too_many.get()),
             ("silent", self.silent.get()),
+            ("no_handshake", self.no_handshake.get()),
             ("not_http2", self.not_http2.get()),
             ("pushed_out", self.pushed_out.get()),
         ]

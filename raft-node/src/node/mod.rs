@@ -141,6 +141,7 @@ async fn serve(
         parts.push_service(tokio::runtime::Handle::current()),
         grpc::CachePeers(Arc::clone(&api)),
         parts.take_peers(),
+        parts.sides.peer.clone(),
         Arc::clone(&site.peers),
         told(stopped.clone()),
     ));
@@ -162,6 +163,7 @@ async fn serve(
     let mut clients = tokio::spawn(grpc::serve_clients(
         api,
         parts.take_clients(),
+        parts.sides.client.clone(),
         descriptors::room_for_clients(),
         Arc::clone(&site.clients),
         pages.ready.clone(),

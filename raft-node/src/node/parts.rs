@@ -30,7 +30,7 @@ use crate::request::{Requests, WaitingSpans};
 use crate::space::Space;
 use crate::state_machine::{OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
-use crate::tls::{PlainTransport, SecureTransport, Sides, secure};
+use crate::tls::{PlainTransport, SecureTransport, Sides};
 
 /// A collector, and the spans that wait for it.
 type Export = (Collector, WaitingSpans);
@@ -231,6 +231,7 @@ impl Parts {
             self.reads.clone(),
             Arc::clone(&self.space),
             self.tier.store.id(),
+            self.config.cache.lease_ms,
             Arc::new(identify),
         )
     }
@@ -296,11 +297,7 @@ impl Parts {
 
     /// Connections of clients; empty the second time.
     pub(super) fn take_clients(&self) -> Incoming {
-        let plain = take(&self.clients);
-        match &self.sides.client {
-            Some(side) => secure(plain, Arc::clone(side)),
-            None => plain,
-        }
+        take(&self.clients)
     }
 
     /// Puts on disk what only spares the next start some work.

@@ -11,19 +11,28 @@ use super::background::Background;
 use crate::consensus::network::PeerClient;
 use crate::space;
 use crate::state_machine::HashPoint;
+use crate::tls::Spoken;
 use crate::types::{ActorId, MemberId};
 
 const INTERVAL: Duration = Duration::from_secs(1);
+/// Settings that differ are told of again after this.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
 
 /// Runs until the member ends.
 pub(super) async fn run(background: Background) {
     let mut clients = BTreeMap::new();
+    let spoken = Spoken::new(SAY_AGAIN);
     loop {
         look_at_own_disk(&background);
         let reports = ask(&background, &mut clients).await;
         note_who_answered(&background, &reports);
         refuse_growth_if_quorum_is_full(&background, &reports);
         compare_states(&background, &reports);
+        for warning in unequal_leases(background.config.cache.lease_ms, &reports) {
+            if spoken.is_news(&warning) {
+                tracing::warn!("{warning}");
+            }
+        }
         let processes = reports.iter().map(|(id, report)| (*id, report.process)).collect();
         actor_watch::register(&background, processes).await;
         tokio::time::sleep(INTERVAL).await;
@@ -35,6 +44,7 @@ struct Report {
     low_on_space: bool,
     hash_points: Vec<HashPoint>,
     process: ActorId,
+    cache_lease_ms: u64,
 }
 
 fn look_at_own_disk(background: &Background) {
@@ -71,6 +81,7 @@ async fn ask(background: &Background, clients: &mut BTreeMap<MemberId, PeerClien
                         low_on_space: answer.low_on_space,
                         hash_points,
                         process: ActorId(answer.process),
+                        cache_lease_ms: answer.cache_lease_ms,
                     },
                 );
             }
@@ -107,6 +118,22 @@ fn refuse_growth_if_quorum_is_full(background: &Background, reports: &BTreeMap<M
     if background.space.set_refuses_growth(refuses) {
         tracing::warn!(refuses, with_room, voters = voters.len(), "writes that grow the store");
     }
+}
+
+/// A write of a coherent domain waits for as long as the leader takes the lease of a cache to be, and a cache answers for as long
+/// as its own member does: where the two differ, a cache may answer with what was there before.
+fn unequal_leases(mine: u64, reports: &BTreeMap<MemberId, Report>) -> Vec<String> {
+    let others = reports
+        .iter()
+        .filter(|(_, report)| ![0, mine].contains(&report.cache_lease_ms));
+    let warning = |(id, report): (&MemberId, &Report)| {
+        format!(
+            "cache.lease_ms is {mine} here and {} at member {id}: reads of coherent caches may be old until it is the same at \
+             every member",
+            report.cache_lease_ms
+        )
+    };
+    others.map(warning).collect()
 }
 
 fn compare_states(background: &Background, reports: &BTreeMap<MemberId, Report>) {
@@ -195,6 +222,20 @@ mod tests {
     /// The judge sits in member 1 of that many voters.
     fn judge(mine: &[HashPoint], theirs: &[(MemberId, &[HashPoint])], voters: u64) -> Verdict {
         super::judge((1, mine), theirs, &(1..=voters).collect())
+    }
+
+    #[test]
+    fn a_lease_that_differs_is_told_of_with_both_values() {
+        let report = |cache_lease_ms| Report {
+            low_on_space: false,
+            hash_points: Vec::new(),
+            process: ActorId(1),
+            cache_lease_ms,
+        };
+        let reports = BTreeMap::from([(2, report(1000)), (3, report(5000)), (4, report(0))]);
+        let warnings = unequal_leases(1000, &reports);
+        assert_eq!(warnings.len(), 1);
+        assert!(warnings[0].contains("1000 here and 5000 at member 3"), "{warnings:?}");
     }
 
     #[test]

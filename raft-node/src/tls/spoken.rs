@@ -9,15 +9,25 @@ use crate::environment::{Clock, SystemClock};
 
 const SAID_MAX: usize = 64;
 
+/// The same sentence is said again after this, unless it is told otherwise.
+const SAY_AGAIN: Duration = Duration::from_secs(10);
+
 /// Sentences of late.
 #[derive(Debug)]
-pub(super) struct Spoken {
+pub struct Spoken {
     again_after: Duration,
     said: Mutex<BTreeMap<String, Duration>>,
 }
 
+impl Default for Spoken {
+    fn default() -> Self {
+        Self::new(SAY_AGAIN)
+    }
+}
+
 impl Spoken {
-    pub(super) fn new(again_after: Duration) -> Self {
+    /// The same sentence is news again after so long.
+    pub fn new(again_after: Duration) -> Self {
         Self {
             again_after,
             said: Mutex::default(),
@@ -25,7 +35,7 @@ impl Spoken {
     }
 
     /// Whether it is time to say this. Of more different sentences than are remembered none is said until some are old.
-    pub(super) fn is_news(&self, sentence: &str) -> bool {
+    pub fn is_news(&self, sentence: &str) -> bool {
         self.is_news_at(sentence, SystemClock.monotonic())
     }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures::future::BoxFuture;
 use quorate_tls::{DialSettings, Remote, dial, member_name};
 
+use super::Side;
 use super::spoken::Spoken;
-use super::{Side, secure};
 use crate::consensus::network::{BoxIo, Incoming, Transport};
 use crate::types::MemberId;
 
@@ -61,11 +61,8 @@ impl Transport for SecureTransport {
         })
     }
 
+    /// Who connects is to shake hands at the door.
     fn listen(&self, address: SocketAddr) -> BoxFuture<'static, io::Result<(SocketAddr, Incoming)>> {
-        let (listening, side) = (self.plain.listen(address), Arc::clone(&self.side));
-        Box::pin(async move {
-            let (address, plain) = listening.await?;
-            Ok((address, secure(plain, side)))
-        })
+        self.plain.listen(address)
     }
 }

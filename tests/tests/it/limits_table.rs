@@ -40,6 +40,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("header_bytes_max", "abuse::malformed"),
     ("request_arrival_ms_max", "abuse::slow"),
     ("arriving_bytes_max", "abuse::slow"),
+    ("requests_bytes_max", "abuse::bytes"),
     ("answers_unread_bytes_max", "abuse::slow"),
 ];
 

@@ -5,10 +5,15 @@ use std::process::Command;
 use std::time::Duration;
 
 use quorate::{Client, ErrorKind};
-use quorate_tests::cluster::{Cluster, MetricsPage, Settings, free_ports, server_binary};
+use quorate_proto::v1;
+use quorate_proto::v1::cluster_client::ClusterClient;
+use quorate_proto::v1::eventual_client::EventualClient;
+use quorate_tests::cluster::{Certificates, Cluster, MetricsPage, Settings, free_ports, server_binary};
 use quorate_tests::collector::{Collected, Collector, Spans, follow_clients};
 use quorate_tests::wait;
 use serde_json::Value;
+use tonic::Status;
+use tonic::transport::Endpoint;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -288,4 +293,119 @@ async fn an_error_names_the_request_that_the_member_may_have_met() {
     })
     .await
     .unwrap();
+}
+
+#[tokio::test]
+async fn a_collector_with_tls_gets_spans_and_one_that_another_authority_vouches_for_does_not() {
+    let home = tempfile::tempdir().unwrap();
+    let made = Certificates::make(&home.path().join("own"), 1).unwrap();
+    let strangers = Certificates::make(&home.path().join("strangers"), 1).unwrap();
+    let address = format!("localhost:{}", free_ports(1).unwrap()[0]);
+    let server = |made: &Certificates| ["server.crt", "server.key"].map(|file| made.of_member(1, file));
+    let tracing = format!(
+        "[tracing]\notlp_endpoint = {address:?}\nsample_per_million = 1000000\notlp_ca = {:?}\n",
+        made.of_client("test", "client-ca.crt")
+    );
+    let settings = Settings {
+        more_toml: tracing,
+        ..Settings::of(1)
+    };
+    let [certificate, key] = server(&strangers);
+    let stranger = Collector::listen_with_tls(&address, &certificate, &key).await.unwrap();
+    let mut cluster = Cluster::start_with(settings).await.unwrap();
+    cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    let count = async |result: &str| counted(&cluster, 1, "quorate_trace_spans_total", &[result]).await;
+    wait::until("spans to be dropped", PATIENCE, async || {
+        client.put("k", "v").await.map_err(|error| error.to_string())?;
+        (count("result=\"dropped\"").await > 0.0)
+            .then_some(())
+            .ok_or("none are".to_owned())
+    })
+    .await
+    .unwrap();
+    assert_eq!(count("result=\"exported\"").await, 0.0);
+    assert!(stranger.spans.named("Kv/Put").is_empty());
+    drop(stranger);
+
+    let [certificate, key] = server(&made);
+    let collector = wait::until("the port to be free", PATIENCE, async || {
+        Collector::listen_with_tls(&address, &certificate, &key)
+            .await
+            .map_err(|error| error.to_string())
+    });
+    let collector = collector.await.unwrap();
+    wait::until("spans to be taken", PATIENCE, async || {
+        client.put("k", "v").await.map_err(|error| error.to_string())?;
+        (!collector.spans.named("Kv/Put").is_empty())
+            .then_some(())
+            .ok_or("none are".to_owned())
+    })
+    .await
+    .unwrap();
+    assert!(count("result=\"exported\"").await > 0.0);
+}
+
+#[tokio::test]
+async fn calls_of_the_eventual_tier_of_watches_and_of_operators_have_names() {
+    let settings = Settings {
+        members: 1,
+        ..json_log("")
+    };
+    let mut cluster = Cluster::start_with(settings).await.unwrap();
+    cluster.wait_for_leader().await.unwrap();
+    set_filter(&cluster, "info,quorate_node::request=debug");
+    let told = async |method: &str, code: &str, request: Option<&str>| {
+        wait::until(method, PATIENCE, async || {
+            let lines = lines(&cluster, 1, "a call ended");
+            let so = |line: &&Value| {
+                line["method"] == method
+                    && line["code"] == code
+                    && request.is_none_or(|request| line["request"] == request)
+            };
+            lines.iter().find(so).cloned().ok_or(format!("{lines:?}"))
+        })
+        .await
+        .unwrap()
+    };
+
+    let endpoint = Endpoint::from_shared(format!("http://{}", cluster.endpoints()[0])).unwrap();
+    let channel = endpoint.connect().await.unwrap();
+    let write = v1::EventualWriteRequest {
+        domain: "nowhere".to_owned(),
+        ..Default::default()
+    };
+    let write = EventualClient::new(channel.clone()).write(write).await.map(drop);
+    let remove = v1::MemberRemoveRequest { member_id: 99 };
+    let remove = ClusterClient::new(channel).member_remove(remove).await.map(drop);
+    let mut names = BTreeSet::new();
+    for (method, failed) in [("Eventual/Write", write), ("Cluster/MemberRemove", remove)] {
+        let status: Status = failed.unwrap_err();
+        let name = status.metadata().get("quorate-request").unwrap().to_str().unwrap();
+        let code = told(method, &code_of(&status), Some(name)).await["code"].clone();
+        assert_ne!(code, "OK");
+        names.insert(name.to_owned());
+    }
+    assert_eq!(names.len(), 2);
+
+    let client = cluster.client().await.unwrap();
+    client.eventual().put("seen", "1").await.unwrap();
+    let first = told("Eventual/Write", "OK", None).await["request"].clone();
+    client.eventual().put("seen", "2").await.unwrap();
+    let both = wait::until("the second write", PATIENCE, async || {
+        let lines = lines(&cluster, 1, "a call ended");
+        let writes = lines
+            .iter()
+            .filter(|line| line["method"] == "Eventual/Write" && line["code"] == "OK");
+        let names: BTreeSet<String> = writes.map(|line| line["request"].to_string()).collect();
+        (names.len() == 2).then_some(names).ok_or(format!("{lines:?}"))
+    });
+    assert!(both.await.unwrap().contains(&first.to_string()));
+    let _watch = client.watch("w").await.unwrap();
+    told("Watch/Open", "OK", None).await;
+}
+
+/// As members write it.
+fn code_of(status: &Status) -> String {
+    quorate_node::metrics::code_name(status.code() as i32).to_owned()
 }

@@ -1,17 +1,18 @@
 //! A snapshot that was saved becomes a new cluster.
 
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use quorate::{Client, ErrorKind, Keys, QueueConfig, Watched};
-use quorate_tests::cluster::{Cluster, server_binary};
+use quorate_tests::cluster::{Cluster, free_ports, server_binary};
 use quorate_tests::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `quorate snapshot restore` with the settings of member 1.
 fn restore(cluster: &Cluster, saved: &Path, more: &[&str]) -> Result<String, String> {
-    let output = std::process::Command::new(server_binary().unwrap())
+    let output = Command::new(server_binary().unwrap())
         .args(["-o", "json", "snapshot", "restore"])
         .arg(saved)
         .arg("--config")
@@ -173,4 +174,43 @@ async fn what_is_no_whole_snapshot_is_refused_and_named() {
     let status = cluster.wait_until_ended(1, PATIENCE).await.unwrap();
     assert!(!status.success());
     assert!(cluster.member(1).unwrap().log_tail().contains("CURRENT"));
+}
+
+#[tokio::test]
+async fn a_member_that_is_restored_alone_needs_no_list_of_members() {
+    let mut cluster = Cluster::start(1).await.unwrap();
+    let client = cluster.client().await.unwrap();
+    client.put("k", "kept").await.unwrap();
+    let endpoint = cluster.member(1).unwrap().client_address().to_owned();
+    let root = tempfile::tempdir().unwrap();
+    let saved = root.path().join("saved");
+    client.snapshot_save(&endpoint, &saved, |_| {}).await.unwrap();
+    client.close().await;
+    cluster.stop(1).await.unwrap();
+
+    let ports = free_ports(2).unwrap();
+    let [client_port, peer_port] = [0, 1].map(|at| format!("127.0.0.1:{}", ports[at]));
+    let run = |verb: &[&str]| {
+        let mut command = Command::new(server_binary().unwrap());
+        command.args(verb).args(["--member-id", "1", "--listen-http", "off"]);
+        command.arg("--data-directory").arg(root.path().join("data"));
+        command.args(["--listen-client", &client_port, "--listen-peer", &peer_port]);
+        command
+    };
+    let restored = run(&["snapshot", "restore", saved.to_str().unwrap()]).output().unwrap();
+    let told = String::from_utf8(restored.stdout).unwrap();
+    assert!(
+        restored.status.success(),
+        "{}",
+        String::from_utf8_lossy(&restored.stderr)
+    );
+    assert!(told.contains("the same settings and --join"), "{told}");
+
+    let mut server = run(&["server", "--join"]).stderr(Stdio::null()).spawn().unwrap();
+    let builder = Client::builder().endpoints([client_port]).call_timeout(PATIENCE);
+    let client = builder.connect().await.unwrap();
+    let kept = value(&client, "k").await;
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert_eq!(kept.as_deref(), Some("kept"));
 }

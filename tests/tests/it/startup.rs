@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use quorate_tests::cluster::{Cluster, free_ports, run_to_exit};
+use quorate_tests::cluster::{Cluster, Settings, free_ports, run_to_exit};
+use quorate_tests::wait;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -146,4 +147,31 @@ fn copy_directory(from: &Path, to: &Path) {
             false => drop(std::fs::copy(entry.path(), target).unwrap()),
         }
     }
+}
+
+#[tokio::test]
+async fn members_whose_cache_leases_differ_say_so_with_both_values() {
+    let mut cluster = Cluster::prepare(Settings::of(3)).unwrap();
+    let path = cluster.member(3).unwrap().configuration();
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}\n[cache]\nlease_ms = 4321\n")).unwrap();
+    for id in cluster.ids() {
+        cluster.restart(id).unwrap();
+    }
+    for (id, words) in [
+        (1, "cache.lease_ms is 1000 here and 4321 at member 3"),
+        (3, "cache.lease_ms is 4321 here and 1000 at member 1"),
+    ] {
+        wait::until(words, PATIENCE, async || {
+            let member = cluster.member(id).unwrap();
+            match member.said(words) {
+                Ok(0) => Err(member.log_tail()),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await
+        .unwrap();
+    }
+    assert_eq!(cluster.member(2).unwrap().said("at member 1").unwrap(), 0, "they agree");
 }

@@ -199,6 +199,16 @@ async fn a_client_with_tls_at_a_port_without_is_told() {
     let builder = Client::builder().endpoints(cluster.endpoints()).tls(made.tls("test"));
     let refused = builder.connect().await.map_err(|error| error.to_string());
     says(refused, &["does not speak TLS there", "leave --ca out"]);
+    let member = cluster.member(1).unwrap();
+    wait::until("the member to say it", PATIENCE, async || {
+        match member.said("it speaks TLS, which this port does not") {
+            Ok(0) => Err(member.log_tail()),
+            Ok(_) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    })
+    .await
+    .unwrap();
 }
 
 /// As member `member`, by its certificate, to the port of members.

@@ -69,7 +69,8 @@ async fn save(directory: PathBuf, global: &Global) -> Result<Exit, Failure> {
 }
 
 async fn restore(directory: &Path, flags: &SettingFlags, revision_jump: u64, global: &Global) -> Result<Exit, Failure> {
-    let config = flags.load()?.config;
+    let (loaded, alone) = flags.load_alone()?;
+    let config = loaded.config;
     let bar = progress::bar(None, "restoring ({elapsed})");
     let restored = node::restore(directory, &config, revision_jump).await;
     bar.finish_and_clear();
@@ -84,10 +85,11 @@ async fn restore(directory: &Path, flags: &SettingFlags, revision_jump: u64, glo
         "revision_of_the_snapshot": before,
         "revision": revision,
     });
+    let more = if alone { " and --join" } else { "" };
     global.output.show(&json, || {
         format!(
             "member {} in {}: revision {before} of the snapshot is revision {revision} of the new cluster {cluster}\n\
-             Start it with `quorate server` and the same settings, then add the others: each with an empty data directory \
+             Start it with `quorate server` and the same settings{more}, then add the others: each with an empty data directory \
              and `cluster.join`, by `quorate member add`.",
             config.member_id,
             config.data_directory.display()

@@ -1,6 +1,6 @@
 //! Who is at the other end of an accepted connection.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use super::Line;
@@ -37,6 +37,15 @@ impl Caller {
         &self.line
     }
 
+    /// The machine or the network that it called from, if that is known: whoever has one address of IPv6 has 2^64 of them.
+    pub fn neighbourhood(&self) -> Option<IpAddr> {
+        const FIRST_64: u128 = !(u64::MAX as u128);
+        self.address.map(|address| match address.ip().to_canonical() {
+            IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & FIRST_64)),
+            address => address,
+        })
+    }
+
     /// The members that its certificate is for; none where there is no TLS.
     pub fn members(&self) -> Option<&[MemberId]> {
         self.members.as_deref()
@@ -71,6 +80,20 @@ impl Caller {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_neighbourhood_is_an_address_of_ipv4_or_a_network_of_ipv6() {
+        let of = |address: &str| {
+            Caller::at(address.parse().unwrap())
+                .neighbourhood()
+                .unwrap()
+                .to_string()
+        };
+        assert_eq!(of("10.0.0.7:1"), "10.0.0.7");
+        assert_eq!(of("[::ffff:10.0.0.7]:1"), "10.0.0.7");
+        assert_eq!(of("[2001:db8:1:2:3:4:5:6]:1"), "2001:db8:1:2::");
+        assert_eq!(Caller::default().neighbourhood(), None);
+    }
 
     #[test]
     fn a_certificate_is_good_for_its_members_alone() {

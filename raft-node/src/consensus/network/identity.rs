@@ -121,7 +121,12 @@ impl Roster {
                 "member {from} has directory {}, the call comes from directory {directory}",
                 known.directory
             ))),
-            _ => Ok(from),
+            _ => {
+                if let Some(caller) = request.extensions().get::<Caller>() {
+                    caller.line().know();
+                }
+                Ok(from)
+            }
         }
     }
 }

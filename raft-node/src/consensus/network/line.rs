@@ -14,6 +14,7 @@ pub struct Line(Arc<State>);
 #[derive(Default)]
 struct State {
     cut: AtomicBool,
+    known: AtomicBool,
     waiting: AtomicWaker,
 }
 
@@ -22,6 +23,19 @@ impl Line {
     pub fn cut(&self) {
         self.0.cut.store(true, Ordering::Release);
         self.0.waiting.wake();
+    }
+
+    /// Who called on it is one of those it is for.
+    pub fn know(&self) {
+        // It is known from its first call on, and the other calls need not write.
+        if !self.is_known() {
+            self.0.known.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether somebody called on it whom it is for.
+    pub fn is_known(&self) -> bool {
+        self.0.known.load(Ordering::Relaxed)
     }
 
     /// Whether it was cut; if not, the task is woken when it is. One task waits on a line at a time.

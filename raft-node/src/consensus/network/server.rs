@@ -33,6 +33,7 @@ pub struct PeerService {
     reads: ReadGate,
     space: Arc<Space>,
     process: ActorId,
+    cache_lease_ms: u64,
     identify: Identify,
 }
 
@@ -45,6 +46,7 @@ impl PeerService {
         reads: ReadGate,
         space: Arc<Space>,
         process: ActorId,
+        cache_lease_ms: u64,
         identify: Identify,
     ) -> RaftServer<Self> {
         RaftServer::new(Self {
@@ -54,6 +56,7 @@ impl PeerService {
             reads,
             space,
             process,
+            cache_lease_ms,
             identify,
         })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
@@ -202,6 +205,7 @@ impl RaftRpc for PeerService {
                 })
                 .collect(),
             process: self.process.0,
+            cache_lease_ms: self.cache_lease_ms,
         }))
     }
 

@@ -13,6 +13,7 @@ use super::asked::WriteAsked;
 use super::stream;
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
+use crate::grpc::followed::Caller;
 use crate::grpc::unread::line_of;
 use crate::grpc::{error, leaving, validate};
 
@@ -29,11 +30,9 @@ impl Eventual for EventualService {
     ) -> Result<Response<proto::EventualWriteResponse>, Status> {
         let permit = self.admit(request.get_ref())?;
         // Before it is done, so that a refusal says that nothing was.
-        let waits = (request.get_ref().acks > 1).then(|| self.0.waits.admit());
-        let waits = waits.transpose().map_err(error::status)?;
+        let _permit = self.to_wait(permit, request.get_ref().acks > 1)?;
         let asked = WriteAsked::of(request.get_ref());
         let written = self.0.write(&asked).map_err(error::status)?;
-        let _permit = waits.filter(|_| written.waits()).unwrap_or(permit);
         Ok(Response::new(self.0.acknowledge(written).await))
     }
 
@@ -66,8 +65,10 @@ impl Eventual for EventualService {
         request: Request<Streaming<proto::EventualCalls>>,
     ) -> Result<Response<Self::OpenStream>, Status> {
         let unread = self.0.unread.on(line_of(&request));
+        let caller = Caller::of(request.metadata());
         Ok(Response::new(Box::pin(stream::open(
             Arc::clone(&self.0),
+            caller,
             request.into_inner(),
             unread,
         ))))
@@ -84,30 +85,30 @@ impl Eventual for EventualService {
         &self,
         request: Request<proto::SyncForceRequest>,
     ) -> Result<Response<proto::SyncForceResponse>, Status> {
-        let _permit = self.0.waits.admit().map_err(error::status)?;
+        let _permit = self.0.waits.admit(0).map_err(error::status)?;
         let forced = self.0.sync_force(request.into_inner().timeout_ms).await;
         forced.map(Response::new).map_err(error::status)
     }
 
     async fn memory(&self, request: Request<proto::MemoryRequest>) -> Result<Response<proto::MemoryResponse>, Status> {
-        let _permit = self.0.waits.admit().map_err(error::status)?;
+        let _permit = self.0.waits.admit(0).map_err(error::status)?;
         Ok(Response::new(self.0.memory(request.into_inner().cluster).await))
     }
 }
 
 impl EventualService {
     fn admit(&self, request: &impl Message) -> Result<Permit, Status> {
-        let permit = self.0.admission.admit().map_err(error::status)?;
-        validate::request_size(&self.0.limits, request.encoded_len()).map_err(error::status)?;
+        let bytes = request.encoded_len();
+        let permit = self.0.admission.admit(bytes).map_err(error::status)?;
+        validate::request_size(&self.0.limits, bytes).map_err(error::status)?;
         Ok(permit)
     }
 
     /// A call that waits gives its place among those that work to another.
     fn to_wait(&self, permit: Permit, waits: bool) -> Result<Permit, Status> {
-        if !waits {
-            return Ok(permit);
+        match waits {
+            true => permit.to_wait(&self.0.waits).map_err(error::status),
+            false => Ok(permit),
         }
-        drop(permit);
-        self.0.waits.admit().map_err(error::status)
     }
 }

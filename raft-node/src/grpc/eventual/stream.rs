@@ -17,11 +17,14 @@ use tonic::{Status, Streaming};
 use super::asked::{self, WriteAsked};
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
+use crate::grpc::calls::{free_slot, room, unless_pushed_out};
 use crate::grpc::counted::Began;
 use crate::grpc::error::invalid;
+use crate::grpc::followed::{Books, Caller, Followed};
 use crate::grpc::unread::{Unread, Waits};
 use crate::grpc::validate;
-use crate::metrics::{Method, RpcCounts};
+use crate::metrics::Method;
+use crate::request::Passage;
 
 /// Calls of one stream whose replies are not yet on the connection.
 const REPLIES_PER_STREAM_MAX: usize = 4096;
@@ -35,12 +38,12 @@ struct Ready {
     bytes: usize,
     _waits: Waits,
     _slot: OwnedSemaphorePermit,
-    _permit: Option<Permit>,
 }
 
 /// Takes calls until the client closes its side or the connection breaks; gives the replies, behind a hello.
 pub(super) fn open(
     api: Arc<Api>,
+    caller: Caller,
     calls: Streaming<EventualCalls>,
     unread: Arc<Unread>,
 ) -> impl Stream<Item = Result<EventualReplies, Status>> + Send {
@@ -49,10 +52,14 @@ pub(super) fn open(
         hello: Some(api.eventual_header()),
         replies: Vec::new(),
     };
-    tokio::spawn(receive(api, calls, unread, ready));
-    let rest = futures::stream::unfold(replies, |mut replies| async move {
-        let first = replies.recv().await?;
-        Some((Ok(pack(first, &mut replies)), replies))
+    let receiving = tokio::spawn(receive(api, caller, calls, unread, ready));
+    let rest = futures::stream::unfold((replies, Some(receiving)), |(mut replies, receiving)| async move {
+        let Some(first) = replies.recv().await else {
+            // Whatever came whole was answered before.
+            let failed = receiving?.await.ok()?.err()?;
+            return Some((Err(failed), (replies, None)));
+        };
+        Some((Ok(pack(first, &mut replies)), (replies, receiving)))
     });
     futures::stream::once(futures::future::ready(Ok(hello))).chain(rest)
 }
@@ -74,40 +81,44 @@ fn pack(first: Ready, replies: &mut mpsc::UnboundedReceiver<Ready>) -> EventualR
     }
 }
 
+/// What is returned ends the stream, behind the replies of what came before.
 async fn receive(
     api: Arc<Api>,
+    caller: Caller,
     mut calls: Streaming<EventualCalls>,
     unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
-) {
+) -> Result<(), Status> {
     let slots = Arc::new(Semaphore::new(REPLIES_PER_STREAM_MAX));
     loop {
         let message = tokio::select! {
             message = calls.message() => message,
-            () = ready.closed() => return,
+            () = ready.closed() => return Ok(()),
         };
         match message {
             Ok(Some(batch)) => {
-                for call in batch.calls {
-                    if !unread.has_room() {
-                        tokio::select! {
-                            () = unread.room() => {}
-                            () = ready.closed() => return,
-                        }
-                    }
-                    let slot = tokio::select! {
-                        slot = Arc::clone(&slots).acquire_owned() => slot,
-                        () = ready.closed() => return,
+                let mut calls = batch.calls.into_iter();
+                while let Some(call) = calls.next() {
+                    let stalled = || {
+                        let rest = calls.as_slice().iter().map(Message::encoded_len);
+                        api.admission.stall(rest.sum::<usize>() + call.encoded_len())
                     };
-                    let Ok(slot) = slot else { return };
-                    take(&api, call, slot, &unread, &ready);
+                    if !unread.has_room() && !unless_pushed_out(stalled(), room(&unread, &ready)).await? {
+                        return Ok(());
+                    }
+                    let slot = match Arc::clone(&slots).try_acquire_owned() {
+                        Ok(slot) => Some(slot),
+                        Err(_) => unless_pushed_out(stalled(), free_slot(&slots, &ready)).await?,
+                    };
+                    let Some(slot) = slot else { return Ok(()) };
+                    take(&api, caller, call, slot, &unread, &ready);
                 }
                 tokio::task::consume_budget().await;
             }
-            Ok(None) => return,
+            Ok(None) => return Ok(()),
             Err(status) => {
                 tracing::debug!(%status, "a client's stream ended");
-                return;
+                return Err(status);
             }
         }
     }
@@ -116,6 +127,7 @@ async fn receive(
 /// Does a call, or begins to wait for what it asked to wait for.
 fn take(
     api: &Arc<Api>,
+    caller: Caller,
     call: EventualCall,
     slot: OwnedSemaphorePermit,
     unread: &Arc<Unread>,
@@ -125,51 +137,52 @@ fn take(
     let id = call.id;
     let reply = Reply {
         id,
-        began: Began::now(method_of(&call)),
-        rpc: Arc::clone(&api.books.rpc),
+        followed: Followed::of(Began::now(method_of(&call)), caller, id),
+        books: Arc::clone(&api.books),
         slot,
         unread: Arc::clone(unread),
         ready: ready.clone(),
     };
-    let permit = match api.admission.admit() {
-        Ok(permit) => permit,
-        Err(refused) => return reply.send(Response::Error(refused), None),
-    };
-    match begin(api, call) {
-        Ok(Begun::Done(response)) => reply.send(response, Some(permit)),
-        Ok(Begun::Waits(waits, waiting)) => {
-            // It gives its place among the calls that work to another.
-            drop(permit);
-            let permit = waits;
+    let bytes = call.encoded_len();
+    let begun = api
+        .admission
+        .admit(bytes)
+        .and_then(|permit| begin(api, call, bytes, permit));
+    match begun {
+        Ok(Begun::Done(response)) => reply.send(response),
+        Ok(Begun::Waits(permit, waiting)) => {
             let gone = ready.clone();
             tokio::spawn(async move {
                 tokio::select! {
-                    response = waiting => reply.send(response, Some(permit)),
+                    response = waiting => {
+                        drop(permit);
+                        reply.send(response);
+                    }
                     () = gone.closed() => {}
                 }
             });
         }
-        Err(refused) => reply.send(Response::Error(refused), Some(permit)),
+        Err(refused) => reply.send(Response::Error(refused)),
     }
 }
 
 struct Reply {
     id: u64,
-    began: Began,
-    rpc: Arc<RpcCounts>,
+    followed: Followed,
+    books: Arc<Books>,
     slot: OwnedSemaphorePermit,
     unread: Arc<Unread>,
     ready: mpsc::UnboundedSender<Ready>,
 }
 
 impl Reply {
-    /// The client may be gone; then nobody wants it.
-    fn send(self, response: eventual_reply::Response, permit: Option<Permit>) {
+    /// The client may be gone; then nobody wants it. From now on it counts as unread, with what it takes besides its bytes.
+    fn send(self, response: eventual_reply::Response) {
         let refused = match &response {
             eventual_reply::Response::Error(refused) => Some(refused),
             _ => None,
         };
-        self.began.answered(&self.rpc, refused);
+        self.followed.answered(&self.books, refused, Passage::AtOnce);
         let reply = EventualReply {
             id: self.id,
             response: Some(response),
@@ -178,9 +191,8 @@ impl Reply {
         let _ = self.ready.send(Ready {
             reply,
             bytes,
-            _waits: self.unread.add(bytes as u64),
+            _waits: self.unread.add((bytes + size_of::<Ready>()) as u64),
             _slot: self.slot,
-            _permit: permit,
         });
     }
 }
@@ -204,10 +216,10 @@ enum Begun {
     Waits(Permit, futures::future::BoxFuture<'static, eventual_reply::Response>),
 }
 
-fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
+fn begin(api: &Arc<Api>, call: EventualCall, bytes: usize, permit: Permit) -> Result<Begun, Error> {
     use eventual_call::Request;
     use eventual_reply::Response;
-    validate::request_size(&api.limits, call.encoded_len())?;
+    validate::request_size(&api.limits, bytes)?;
     let request = call.request.ok_or_else(|| {
         invalid(
             "request",
@@ -226,14 +238,17 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
                 }
             };
             // Before it is done, so that a refusal says that nothing was.
-            let waits = (asked.acks > 1).then(|| api.waits.admit()).transpose()?;
+            let permit = match asked.acks > 1 {
+                true => permit.to_wait(&api.waits)?,
+                false => permit,
+            };
             let written = api.write(&asked)?;
-            match waits.filter(|_| written.waits()) {
-                Some(permit) => Begun::Waits(
+            match written.waits() {
+                true => Begun::Waits(
                     permit,
                     Box::pin(async move { Response::Write(later.acknowledge(written).await) }),
                 ),
-                None => Begun::Done(Response::Write(api.answer_write(written, 1, None))),
+                false => Begun::Done(Response::Write(api.answer_write(written, 1, None))),
             }
         }
         Request::Read(request) => {
@@ -244,7 +259,7 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
                     .map(|response| Begun::Done(Response::Read(response)));
             }
             let reading = async move { later.read_keys(read).await.map_or_else(Response::Error, Response::Read) };
-            Begun::Waits(api.waits.admit()?, Box::pin(reading))
+            Begun::Waits(permit.to_wait(&api.waits)?, Box::pin(reading))
         }
         Request::Scan(request) => {
             let scan = api.check_scan(&request)?;
@@ -254,7 +269,7 @@ fn begin(api: &Arc<Api>, call: EventualCall) -> Result<Begun, Error> {
                     .map(|response| Begun::Done(Response::Scan(response)));
             }
             let scanning = async move { later.scan(scan).await.map_or_else(Response::Error, Response::Scan) };
-            Begun::Waits(api.waits.admit()?, Box::pin(scanning))
+            Begun::Waits(permit.to_wait(&api.waits)?, Box::pin(scanning))
         }
     })
 }

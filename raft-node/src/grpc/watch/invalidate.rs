@@ -42,7 +42,7 @@ pub(super) async fn invalidate(
     request: proto::InvalidateRequest,
 ) -> Result<proto::InvalidateResponse, Error> {
     validate::request_size(&api.limits, request.encoded_len())?;
-    let permit = Arc::new(api.waits.admit()?);
+    let permit = Arc::new(api.waits.admit(0)?);
     if request.wait_ms > WAIT_MS_MAX {
         let message = format!(
             "{} ms is too long to wait; the limit is {WAIT_MS_MAX} ms",
@@ -191,7 +191,7 @@ async fn invalidate_here(
     request: peer::CacheInvalidateRequest,
 ) -> Result<peer::CacheInvalidateResponse, Status> {
     let what = CacheSelector::decode(request.what).map_err(|error| Status::invalid_argument(error.to_string()))?;
-    let _permit = api.waits.admit().map_err(error::status)?;
+    let _permit = api.waits.admit(0).map_err(error::status)?;
     let wait = Duration::from_millis(request.wait_ms.min(WAIT_MS_MAX));
     let own = api.watches.invalidate(&what);
     let acknowledged = match wait.is_zero() {

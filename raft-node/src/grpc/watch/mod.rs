@@ -207,7 +207,7 @@ fn create_watch(
         }
         Start::Now => {
             // It counts among the reads that wait: without a quorum, watches could be asked for and given up for ever.
-            let permit = match api.waits.admit() {
+            let permit = match api.waits.admit(0) {
                 Ok(permit) => permit,
                 Err(refused) => {
                     stream.fail(key, refused);

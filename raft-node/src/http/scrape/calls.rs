@@ -21,6 +21,7 @@ pub(super) fn put(page: &mut Page, observed: &Observed) {
         page.number(table::REQUESTS_CUT, &[reason], count);
     }
 
+    page.number(table::REQUESTS_BYTES, &[], api.requests_bytes());
     page.number(table::ANSWERS_UNREAD_BYTES, &[], api.unread_bytes());
     let watches = api.watches().figures();
     page.number(table::WATCHES, &[], watches.watches);

@@ -64,6 +64,22 @@ pub async fn one_member(limits: &str) -> Cluster {
     Cluster::start_with(settings).await.unwrap()
 }
 
+/// Members that miss a leader after seconds: a machine with much to do lets them wait for tenths of one, strangers or not.
+pub fn with_long_time_outs(settings: Settings) -> Cluster {
+    let mut cluster = Cluster::prepare(settings).unwrap();
+    let times = [
+        ("HEARTBEAT_MS", "100"),
+        ("ELECTION_MIN_MS", "2000"),
+        ("ELECTION_MAX_MS", "3000"),
+    ];
+    let times = times.map(|(name, value)| (format!("QUORATE_RAFT_{name}"), value.to_owned()));
+    for id in cluster.ids() {
+        cluster.set_environment(id, times.to_vec()).unwrap();
+        cluster.restart(id).unwrap();
+    }
+    cluster
+}
+
 /// Sum of the samples of member 1 with these labels.
 pub async fn metric(cluster: &Cluster, name: &str, with: &[&str]) -> f64 {
     let address = cluster.member(1).unwrap().http_address();
@@ -73,8 +89,19 @@ pub async fn metric(cluster: &Cluster, name: &str, with: &[&str]) -> f64 {
 
 /// Waits until it is so.
 pub async fn until(cluster: &Cluster, name: &str, with: &[&str], so: impl Fn(f64) -> bool) -> f64 {
+    until_within(PATIENCE, cluster, name, with, so).await
+}
+
+/// The same, and that it does not take longer.
+pub async fn until_within(
+    time: Duration,
+    cluster: &Cluster,
+    name: &str,
+    with: &[&str],
+    so: impl Fn(f64) -> bool,
+) -> f64 {
     let what = format!("{name} {with:?}");
-    wait::until(&what, PATIENCE, async || {
+    wait::until(&what, time, async || {
         let value = metric(cluster, name, with).await;
         if so(value) {
             Ok(value)

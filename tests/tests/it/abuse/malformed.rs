@@ -2,6 +2,7 @@
 
 use std::future::poll_fn;
 
+use bytes::Bytes;
 use rand::rngs::SmallRng;
 use rand::{Rng, RngCore, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,10 +10,9 @@ use tokio::net::TcpStream;
 
 use super::good_client::{GoodClient, metric, one_member, until};
 use super::raw_http2::{
-    CONTINUATION, DATA, END_HEADERS, END_STREAM, Ending, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, call,
-    frame, header,
+    CONTINUATION, DATA, Ending, HEADERS, RST_STREAM, Raw, SETTINGS, WINDOW_UPDATE, call, frame, header,
 };
-use super::slow::connect;
+use super::slow::{begin, connect, headers_of, refusal};
 
 /// What each connection sends behind the preface, and what comes of it.
 async fn ending(address: &str, pieces: Vec<Vec<u8>>, enough: impl Fn(&Ending) -> bool) -> Ending {
@@ -20,12 +20,9 @@ async fn ending(address: &str, pieces: Vec<Vec<u8>>, enough: impl Fn(&Ending) ->
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn headers_that_are_too_large_or_never_end_are_refused() {
+async fn headers_that_are_too_large_are_refused() {
     let cluster = one_member("header_bytes_max = 8192").await;
-    let address = cluster.member(1).unwrap().client_address().to_owned();
     let good = GoodClient::start(&cluster).await;
-    let resident = metric(&cluster, "quorate_process_resident_bytes", &[]).await;
-    let get = || call("/quorate.v1.Kv/Get");
 
     // One that is large, and many that are small: HTTP/2 counts 32 bytes for each besides its own.
     let mut requests = connect(&cluster).await;
@@ -40,11 +37,19 @@ async fn headers_that_are_too_large_or_never_end_are_refused() {
         let answer = answer.await.unwrap();
         assert_eq!(answer.status(), 431, "{count} headers of {value_bytes} bytes");
     }
+    good.ends("headers that are too large").await;
+}
 
-    // Headers that go on and on, in pieces of any size.
+/// They go on and on, in pieces of any size.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_that_never_end_end_the_connection() {
+    let cluster = one_member("header_bytes_max = 8192").await;
+    let address = cluster.member(1).unwrap().client_address().to_owned();
+    let good = GoodClient::start(&cluster).await;
+    let resident = metric(&cluster, "quorate_process_resident_bytes", &[]).await;
     for piece_bytes in [1, 100, 16_384] {
         let piece = header("x", &"y".repeat(16_000));
-        let begin = frame(HEADERS, 0, 1, &get());
+        let begin = frame(HEADERS, 0, 1, &call("/quorate.v1.Kv/Get"));
         let more = piece.chunks(piece_bytes).cycle().take(20_000);
         let more = more.map(|piece| frame(CONTINUATION, 0, 1, piece));
         let pieces: Vec<Vec<u8>> = std::iter::once(begin).chain(more).collect();
@@ -54,7 +59,7 @@ async fn headers_that_are_too_large_or_never_end_are_refused() {
     }
     let left = metric(&cluster, "quorate_process_resident_bytes", &[]).await - resident;
     assert!(left < (64 << 20) as f64, "{left} bytes were left");
-    good.ends("headers").await;
+    good.ends("headers without an end").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -108,13 +113,18 @@ async fn garbage_ends_its_own_connection_and_no_other() {
         }
     }
     // A message that says it is 4 GiB, one that says it is packed, and one that is none.
-    for message in [[0, 255, 255, 255, 255, 1], [1, 0, 0, 0, 1, 1], [0, 0, 0, 0, 1, 255]] {
-        let pieces = vec![
-            frame(HEADERS, END_HEADERS, 1, &call("/quorate.v1.Kv/Put")),
-            frame(DATA, END_STREAM, 1, &message),
-        ];
-        let answer = ending(&address, pieces, |ending| ending.answers > 0).await;
-        assert_eq!(answer.answers, 1, "{answer:?}");
+    for (message, code, why) in [
+        ([0, 255, 255, 255, 255, 1], "11", "too%20large"),
+        ([1, 0, 0, 0, 1, 1], "13", "compressed"),
+        ([0, 0, 0, 0, 1, 255], "13", "decode"),
+    ] {
+        let mut requests = connect(&cluster).await;
+        let (answer, mut body) = begin(&mut requests, "/quorate.v1.Kv/Put").await;
+        // The member need not wait for what is announced and not there.
+        body.send_data(Bytes::copy_from_slice(&message), false).unwrap();
+        let headers = headers_of(answer).await;
+        let (refused, said) = refusal(&headers);
+        assert!(refused == code && said.contains(why), "{message:?}: {headers:?}");
     }
     assert_eq!(cluster.member(1).unwrap().pid(), pid);
     until(&cluster, "quorate_connections", &["side=\"client\""], |open| {

@@ -21,7 +21,6 @@ pub const WINDOW_UPDATE: u8 = 8;
 pub const CONTINUATION: u8 = 9;
 
 pub const ACK: u8 = 1;
-pub const END_STREAM: u8 = 1;
 pub const END_HEADERS: u8 = 4;
 
 pub const ENHANCE_YOUR_CALM: u32 = 11;
@@ -100,6 +99,8 @@ pub struct Ending {
     pub answers: usize,
     /// Settings and pings that it confirmed.
     pub acks: usize,
+    /// What was in the pings that it confirmed, in its order.
+    pub pongs: Vec<u64>,
     /// It closed the connection.
     pub closed: bool,
 }
@@ -149,7 +150,11 @@ impl Raw {
                     }
                     RST_STREAM => ending.resets += 1,
                     HEADERS => ending.answers += 1,
-                    SETTINGS | PING if read.flags & ACK == ACK => ending.acks += 1,
+                    SETTINGS if read.flags & ACK == ACK => ending.acks += 1,
+                    PING if read.flags & ACK == ACK => {
+                        ending.acks += 1;
+                        ending.pongs.push(u64::from_be_bytes(read.payload.try_into().unwrap()));
+                    }
                     _ => {}
                 }
             }

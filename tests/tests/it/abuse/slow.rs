@@ -16,7 +16,7 @@ use super::good_client::{GoodClient, PATIENCE, metric, one_member, until};
 
 const RESIDENT: &str = "quorate_process_resident_bytes";
 const CUT: &str = "quorate_requests_cut_total";
-const MIB: usize = 1 << 20;
+pub const MIB: usize = 1 << 20;
 
 /// A connection that takes 64 KiB, and then as much as is read.
 pub async fn connect(cluster: &Cluster) -> SendRequest<Bytes> {
@@ -30,7 +30,7 @@ pub async fn connect(cluster: &Cluster) -> SendRequest<Bytes> {
     requests
 }
 
-async fn call(requests: &mut SendRequest<Bytes>, path: &str) -> (ResponseFuture, SendStream<Bytes>) {
+pub async fn begin(requests: &mut SendRequest<Bytes>, path: &str) -> (ResponseFuture, SendStream<Bytes>) {
     poll_fn(|task| requests.poll_ready(task)).await.unwrap();
     let request = http::Request::post(format!("http://abuse{path}"))
         .header("content-type", "application/grpc")
@@ -39,7 +39,7 @@ async fn call(requests: &mut SendRequest<Bytes>, path: &str) -> (ResponseFuture,
 }
 
 /// As it is on a stream of gRPC.
-fn framed(message: &impl Message) -> Bytes {
+pub fn framed(message: &impl Message) -> Bytes {
     let mut bytes = BytesMut::from(&[0][..]);
     let length = u32::try_from(message.encoded_len()).unwrap();
     bytes.extend_from_slice(&length.to_be_bytes());
@@ -47,7 +47,7 @@ fn framed(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-fn put(key: &str, value_bytes: usize) -> Bytes {
+pub fn put(key: &str, value_bytes: usize) -> Bytes {
     framed(&v1::PutRequest {
         key: key.to_owned().into(),
         value: vec![7; value_bytes].into(),
@@ -55,13 +55,25 @@ fn put(key: &str, value_bytes: usize) -> Bytes {
     })
 }
 
-async fn headers_of(answer: ResponseFuture) -> HeaderMap {
+pub async fn headers_of(answer: ResponseFuture) -> HeaderMap {
     let answer = tokio::time::timeout(PATIENCE, answer).await.expect("an answer comes");
     answer.unwrap().into_parts().0.headers
 }
 
+/// What a stream of answers says at its end, behind any answers.
+pub async fn end_of(answers: &mut RecvStream) -> HeaderMap {
+    let ending = async {
+        while let Some(data) = answers.data().await {
+            let bytes = data.unwrap().len();
+            answers.flow_control().release_capacity(bytes).unwrap();
+        }
+        answers.trailers().await.unwrap().unwrap()
+    };
+    tokio::time::timeout(PATIENCE, ending).await.expect("the stream ends")
+}
+
 /// The code of gRPC and what was said about it, where the answer is nothing else.
-fn refusal(headers: &HeaderMap) -> (&str, &str) {
+pub fn refusal(headers: &HeaderMap) -> (&str, &str) {
     let text = |name| {
         headers
             .get(name)
@@ -75,7 +87,7 @@ async fn a_request_that_comes_byte_by_byte_is_answered_if_it_is_whole_in_time() 
     let cluster = one_member("").await;
     let good = GoodClient::start(&cluster).await;
     let mut requests = connect(&cluster).await;
-    let (answer, mut body) = call(&mut requests, "/quorate.v1.Kv/Put").await;
+    let (answer, mut body) = begin(&mut requests, "/quorate.v1.Kv/Put").await;
     let bytes = put("slow", 100);
     for at in 0..bytes.len() {
         body.send_data(bytes.slice(at..at + 1), at + 1 == bytes.len()).unwrap();
@@ -101,7 +113,7 @@ async fn a_request_that_is_not_whole_in_time_is_refused_with_the_limit() {
         "/quorate.v1.Cluster/Status",
     ] {
         for begun in [half.clone(), Bytes::new()] {
-            let (answer, mut body) = call(&mut requests, path).await;
+            let (answer, mut body) = begin(&mut requests, path).await;
             body.send_data(begun, false).unwrap();
             open.push((answer, body));
         }
@@ -117,15 +129,47 @@ async fn a_request_that_is_not_whole_in_time_is_refused_with_the_limit() {
         );
     }
     // A stream of calls may say nothing for long, but not stop in the middle.
-    let (answer, mut body) = call(&mut requests, "/quorate.v1.Calls/Open").await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
-    let mut answers = answer.await.unwrap().into_body();
-    body.send_data(half, false).unwrap();
-    let ended = tokio::time::timeout(PATIENCE, answers.trailers()).await.unwrap();
-    println!("a stream of calls with half a message ended: {ended:?}");
+    for path in ["/quorate.v1.Calls/Open", "/quorate.v1.Eventual/Open"] {
+        let (answer, mut body) = begin(&mut requests, path).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let mut answers = answer.await.unwrap().into_body();
+        body.send_data(half.clone(), false).unwrap();
+        let trailers = end_of(&mut answers).await;
+        let (code, said) = refusal(&trailers);
+        assert!(
+            code == "4" && said.contains("limits.request_arrival_ms_max"),
+            "{path}: {trailers:?}"
+        );
+    }
     let slow = until(&cluster, CUT, &["too_slow"], |cut| cut > begun as f64).await;
-    assert_eq!(slow, begun as f64 + 1.0);
+    assert_eq!(slow, begun as f64 + 2.0);
     good.ends("requests without an end").await;
+}
+
+/// It says something all the time, and never enough.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_that_comes_byte_by_byte_for_too_long_is_refused() {
+    let cluster = one_member("request_arrival_ms_max = 500").await;
+    let good = GoodClient::start(&cluster).await;
+    let mut requests = connect(&cluster).await;
+    let (answer, mut body) = begin(&mut requests, "/quorate.v1.Kv/Put").await;
+    let bytes = put("trickles", 1_000);
+    let trickling = tokio::spawn(async move {
+        for at in 0..bytes.len() - 1 {
+            // It may be over.
+            if body.send_data(bytes.slice(at..at + 1), false).is_err() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        body
+    });
+    // All of it would take 20 s.
+    let headers = tokio::time::timeout(Duration::from_secs(10), headers_of(answer)).await;
+    let headers = headers.expect("it is refused while it trickles");
+    assert_eq!(refusal(&headers).0, "4", "{headers:?}");
+    trickling.abort();
+    good.ends("a request that trickles").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -139,7 +183,7 @@ async fn of_many_requests_that_do_not_end_the_oldest_are_given_up() {
     let mut open = Vec::new();
     for _ in 0..HALVES {
         let mut requests = connect(&cluster).await;
-        let (answer, mut body) = call(&mut requests, "/quorate.v1.Kv/Put").await;
+        let (answer, mut body) = begin(&mut requests, "/quorate.v1.Kv/Put").await;
         body.send_data(almost.clone(), false).unwrap();
         open.push((requests, answer, body));
         client.put("whole", vec![1; MIB / 2]).await.unwrap();
@@ -162,14 +206,14 @@ async fn of_many_requests_that_do_not_end_the_oldest_are_given_up() {
 }
 
 /// All records together: 4 MiB, which is a page.
-async fn fill(cluster: &Cluster) {
+pub async fn fill(cluster: &Cluster) {
     let client = cluster.client().await.unwrap();
     for number in 0..5 {
         client.put(format!("page/{number}"), vec![7; MIB - 100]).await.unwrap();
     }
 }
 
-fn pages() -> v1::RangeRequest {
+pub fn pages() -> v1::RangeRequest {
     let kind = Some(v1::key_selector::Kind::Prefix("page/".into()));
     v1::RangeRequest {
         keys: Some(v1::KeySelector { kind }),
@@ -177,16 +221,21 @@ fn pages() -> v1::RangeRequest {
     }
 }
 
-/// Calls on one stream whose answers together would be 8 GiB.
-async fn ask_for_pages(requests: &mut SendRequest<Bytes>) -> (RecvStream, SendStream<Bytes>) {
-    let (answer, mut body) = call(requests, "/quorate.v1.Calls/Open").await;
-    let calls = (0..2_000).map(|id| v1::Call {
+/// One message of a stream of calls.
+pub fn batch(requests: impl Iterator<Item = v1::call::Request>) -> Bytes {
+    let calls = requests.zip(0..).map(|(request, id)| v1::Call {
         id,
         timeout_ms: 0,
-        request: Some(v1::call::Request::Range(pages())),
+        request: Some(request),
     });
-    body.send_data(framed(&v1::CallBatch { calls: calls.collect() }), false)
-        .unwrap();
+    framed(&v1::CallBatch { calls: calls.collect() })
+}
+
+/// Calls on one stream whose answers together would be 8 GiB.
+async fn ask_for_pages(requests: &mut SendRequest<Bytes>) -> (RecvStream, SendStream<Bytes>) {
+    let (answer, mut body) = begin(requests, "/quorate.v1.Calls/Open").await;
+    let request = || v1::call::Request::Range(pages());
+    body.send_data(batch((0..2_000).map(|_| request())), false).unwrap();
     (answer.await.unwrap().into_body(), body)
 }
 
@@ -237,7 +286,7 @@ async fn where_too_much_is_unread_the_connection_goes_whose_client_reads_nothing
         let stream = ask_for_pages(&mut requests).await;
         let mut singles = Vec::new();
         for _ in 0..4 {
-            let (answer, mut body) = call(&mut requests, "/quorate.v1.Kv/Range").await;
+            let (answer, mut body) = begin(&mut requests, "/quorate.v1.Kv/Range").await;
             // The connection may be cut already.
             let _ = body.send_data(framed(&pages()), true);
             singles.push((answer, body));

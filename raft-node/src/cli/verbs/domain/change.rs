@@ -26,7 +26,7 @@ pub struct ChangeArguments {
 #[group(required = true, multiple = true)]
 struct Settings {
     /// What its keys, values and tags may take together; 0: no limit
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = words::bytes)]
     bytes_max: Option<u64>,
     /// How many entries it may hold; 0: no limit; eventual tier only
     #[arg(long, value_name = "NUMBER")]

@@ -22,7 +22,7 @@ pub struct CreateArguments {
     #[arg(long)]
     volatile: bool,
     /// What its keys, values and tags may take together; 0: no limit
-    #[arg(long, value_name = "BYTES", default_value_t = 0)]
+    #[arg(long, value_name = "BYTES", default_value_t = 0, value_parser = words::bytes)]
     bytes_max: u64,
     /// How many entries it may hold; 0: no limit; eventual tier only
     #[arg(long, value_name = "NUMBER", default_value_t = 0)]

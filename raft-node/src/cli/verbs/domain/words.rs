@@ -104,9 +104,26 @@ pub(super) fn strategy(text: &str) -> Result<quorate::Strategy, String> {
     text.parse().map_err(|error: quorate::Error| error.message().to_owned())
 }
 
+/// Digits alone: what the letters of a unit mean differs from tool to tool.
+pub(super) fn bytes(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "write a number of bytes in digits, without a unit, as 2000000, or 0 for no limit".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_digits_and_what_is_not_is_told_so() {
+        assert_eq!(bytes("2000000"), Ok(2_000_000));
+        for wrong in ["", "2MB", "-1", "2_000", "99999999999999999999"] {
+            assert!(
+                bytes(wrong).unwrap_err().contains("in digits, without a unit"),
+                "{wrong:?}"
+            );
+        }
+    }
 
     #[test]
     fn a_level_is_read_as_it_is_shown() {

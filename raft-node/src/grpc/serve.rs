@@ -47,6 +47,9 @@ const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Streams that a client may take back before the server has looked at them. A client that gives up many calls at once takes
 /// back a few; one that wants to keep a server busy, thousands, and its connection is closed.
 const RESETS_PENDING_MAX: usize = 64;
+/// The same for a member, which gives up on calls that took too long: many at once where this one was busy, and a connection
+/// that is closed for it takes the entries along that were on their way.
+const PEER_RESETS_PENDING_MAX: usize = 256;
 /// Streams of one connection that the server had to take back, since the client broke the rules of HTTP/2 on them. A client
 /// that makes no mistakes has none; one that wants the server to drop what it has begun, thousands.
 const ERROR_RESETS_MAX: usize = 1024;
@@ -208,6 +211,7 @@ pub async fn serve_peers(
         .max_frame_size(FRAME_BYTES_MAX)
         .http2_keepalive_interval(Some(Duration::from_secs(1)))
         .http2_keepalive_timeout(Some(Duration::from_secs(2)))
+        .http2_max_pending_accept_reset_streams(Some(PEER_RESETS_PENDING_MAX))
         .http2_max_local_error_reset_streams(Some(ERROR_RESETS_MAX))
         .add_service(peers)
         .add_service(eventual)

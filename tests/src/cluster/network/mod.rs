@@ -35,16 +35,16 @@ const INTERFACE: &str = "eth0";
 /// The interface of a member whose packets go the way round.
 const FAR: &str = "far";
 
-/// Networks of 198.18.0.0/15, which is reserved for tests of networks: the third byte, and the lowest bit of the second.
-const NETWORKS: u16 = 512;
+/// Networks of 198.18.0.0/16 for peers, and as many of 198.19.0.0/16 for clients: both are reserved for tests of networks. The
+/// third byte tells them apart, and the last is the id of the member.
+const NETWORKS: u16 = 256;
+const PEERS: u8 = 18;
+const CLIENTS: u8 = 19;
 
 /// Times that a network is looked for that no other run of this machine has.
 const ATTEMPTS: usize = 50;
 
-/// Peer addresses end with the id, client addresses with this more.
-const CLIENTS_FROM: u64 = 100;
-
-/// This process.
+/// This process; members have ids below.
 const HOST: u64 = 254;
 
 /// In its own namespace every port is free.
@@ -87,8 +87,10 @@ impl Network {
             detoured: BTreeSet::new(),
         };
         let name = interface_of_host(number);
-        let address = network.address(HOST);
-        ip_here(&format!("addr add {address}/24 dev {name}\nlink set {name} up\n"))?;
+        let (peer, client) = (network.address(HOST), network.client_address(HOST));
+        ip_here(&format!(
+            "addr add {peer}/24 dev {name}\naddr add {client}/24 dev {name}\nlink set {name} up\n"
+        ))?;
         Ok(network)
     }
 
@@ -107,12 +109,12 @@ impl Network {
 
     /// Makes the namespace of a member, and returns its addresses, for clients and for peers.
     pub(super) fn add_member(&mut self, id: u64) -> Result<(String, String), HarnessError> {
-        if id >= CLIENTS_FROM || CLIENTS_FROM + id >= HOST {
+        if id >= HOST {
             return Err(HarnessError::Broken(format!(
-                "a network has room for ids below {CLIENTS_FROM}, not for {id}"
+                "a network has room for ids below {HOST}, not for {id}"
             )));
         }
-        let (peer, client) = (self.address(id), self.address(CLIENTS_FROM + id));
+        let (peer, client) = (self.address(id), self.client_address(id));
         let namespace = Namespace::network()?;
         self.hub.ip(&format!(
             "link add m{id} type veth peer name {INTERFACE} netns {}\nlink set m{id} master hub\nlink set m{id} up\n",
@@ -172,7 +174,7 @@ impl Network {
 
     fn begin_detour(&mut self) -> Result<(), HarnessError> {
         if self.detour.is_none() {
-            let addresses = (0..CLIENTS_FROM).map(|id| (id, self.address(id)));
+            let addresses = (0..HOST).map(|id| (id, self.address(id)));
             self.detour = Some(Detour::start(&self.address(HOST), addresses.collect())?);
         }
         Ok(())
@@ -234,8 +236,13 @@ impl Network {
         })
     }
 
+    /// For peers.
     fn address(&self, host: u64) -> String {
-        format!("198.{}.{}.{host}", 18 + self.number / 256, self.number % 256)
+        format!("198.{PEERS}.{}.{host}", self.number)
+    }
+
+    fn client_address(&self, host: u64) -> String {
+        format!("198.{CLIENTS}.{}.{host}", self.number)
     }
 }
 

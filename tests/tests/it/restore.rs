@@ -206,11 +206,15 @@ async fn a_member_that_is_restored_alone_needs_no_list_of_members() {
     );
     assert!(told.contains("the same settings and --join"), "{told}");
 
-    let mut server = run(&["server", "--join"]).stderr(Stdio::null()).spawn().unwrap();
-    let builder = Client::builder().endpoints([client_port]).call_timeout(PATIENCE);
-    let client = builder.connect().await.unwrap();
-    let kept = value(&client, "k").await;
+    let mut started = run(&["server", "--join"]);
+    started.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut server = started.spawn().unwrap();
+    let asking = async {
+        let builder = Client::builder().endpoints([client_port]).call_timeout(PATIENCE);
+        builder.connect().await?.get("k").await
+    };
+    let kept = asking.await;
     server.kill().unwrap();
     server.wait().unwrap();
-    assert_eq!(kept.as_deref(), Some("kept"));
+    assert_eq!(kept.unwrap().record.unwrap().value, "kept");
 }

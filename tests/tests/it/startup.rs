@@ -162,7 +162,7 @@ async fn members_whose_cache_leases_differ_say_so_with_both_values() {
         (1, "cache.lease_ms is 1000 here and 4321 at member 3"),
         (3, "cache.lease_ms is 4321 here and 1000 at member 1"),
     ] {
-        wait::until(words, PATIENCE, async || {
+        wait::until(words, 3 * PATIENCE, async || {
             let member = cluster.member(id).unwrap();
             match member.said(words) {
                 Ok(0) => Err(member.log_tail()),

@@ -167,7 +167,10 @@ impl ClientBuilder {
     pub async fn connect(self) -> Result<Client> {
         self.check()?;
         instruments::begin();
-        let trust = self.tls.as_ref().map(Tls::open).transpose()?;
+        let trust = match &self.tls {
+            Some(tls) => Some(tls.open().await?),
+            None => None,
+        };
         let mut routing = Routing::new(&self.endpoints, trust, self.connections, self.outstanding)?;
         let budget = RetryBudget::new(self.retry_burst, self.retries_per_second, Instant::now());
         if let Some(address) = &self.nearest {

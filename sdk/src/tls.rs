@@ -2,11 +2,16 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
-use quorate_tls::{Credentials, Files, PairFiles, Refreshed, Reloading};
+use quorate_tls::{Credentials, FileError, Files, PairFiles, Refreshed, Reloading};
 
 use crate::error::{Error, Result};
+
+/// How often files are looked at that do not fit, before that is an error: a fifth of a second.
+const LOOKS_MAX: u32 = 11;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 
 /// How a client makes sure of the servers, and they of it. Given to [`ClientBuilder::tls`](crate::ClientBuilder::tls).
 ///
@@ -68,10 +73,17 @@ impl Tls {
         self
     }
 
-    /// Reads the files for the first time.
-    pub(crate) fn open(&self) -> Result<Trust> {
-        let credentials =
-            Reloading::open(self.files.clone()).map_err(|error| Error::invalid("tls", error.to_string()))?;
+    /// Reads the files for the first time. A certificate and its key are two files: where they do not fit they may be on
+    /// their way to being replaced, and are looked at again for a moment.
+    pub(crate) async fn open(&self) -> Result<Trust> {
+        let mut looks = 1;
+        let credentials = loop {
+            match Reloading::open(self.files.clone()) {
+                Err(FileError::KeyMismatch { .. }) if looks < LOOKS_MAX => tokio::time::sleep(BETWEEN_LOOKS).await,
+                opened => break opened.map_err(|error| Error::invalid("tls", error.to_string()))?,
+            }
+            looks += 1;
+        };
         Ok(Trust {
             credentials,
             refused: Mutex::new(None),

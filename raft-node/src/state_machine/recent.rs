@@ -91,7 +91,7 @@ impl Recent {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
 
     use proptest::prelude::*;
 
@@ -140,7 +140,7 @@ mod tests {
         ) {
             const ROOM: u64 = 64 << 10;
             let recent = Recent::with_bytes(ROOM);
-            let mut newest = HashMap::new();
+            let mut newest = BTreeMap::new();
             for (revision, (key, length)) in (2..).zip(writes) {
                 let record = length.map(|length| stored(revision, length));
                 recent.writes(&key.to_be_bytes(), record.as_deref());

@@ -209,11 +209,11 @@ async fn a_member_that_is_restored_alone_needs_no_list_of_members() {
     let mut started = run(&["server", "--join"]);
     started.stdout(Stdio::null()).stderr(Stdio::null());
     let mut server = started.spawn().unwrap();
-    let asking = async {
-        let builder = Client::builder().endpoints([client_port]).call_timeout(PATIENCE);
+    let kept = wait::until("the restored member to answer", PATIENCE, async || {
+        let builder = Client::builder().endpoints([client_port.clone()]);
         builder.connect().await?.get("k").await
-    };
-    let kept = asking.await;
+    })
+    .await;
     server.kill().unwrap();
     server.wait().unwrap();
     assert_eq!(kept.unwrap().record.unwrap().value, "kept");

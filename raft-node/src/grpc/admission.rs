@@ -127,7 +127,7 @@ impl Admission {
 
 impl Permit {
     /// A call that waits gives its place among those that work to another, and keeps its bytes.
-    pub(super) fn to_wait(mut self, waits: &Admission) -> Result<Self, Error> {
+    pub(super) fn into_waiting(mut self, waits: &Admission) -> Result<Self, Error> {
         self._waits = Some(Box::new(waits.admit(0)?));
         self.outstanding.fetch_sub(CALL, Ordering::Relaxed);
         self.held -= CALL;
@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn a_call_that_waits_keeps_its_bytes_and_gives_up_its_place() {
         let (admission, waits) = (admission(1, 100), admission(1, 100));
-        let waiting = admission.admit(60).ok().unwrap().to_wait(&waits).ok().unwrap();
+        let waiting = admission.admit(60).ok().unwrap().into_waiting(&waits).ok().unwrap();
         assert_eq!((admission.outstanding(), admission.bytes()), (0, 60));
         assert_eq!((waits.outstanding(), waits.bytes()), (1, 0));
-        let refused = admission.admit(1).ok().unwrap().to_wait(&waits);
+        let refused = admission.admit(1).ok().unwrap().into_waiting(&waits);
         assert_eq!(refused.err().unwrap().value, 1);
         drop(waiting);
         assert_eq!((admission.outstanding(), admission.bytes()), (0, 0));

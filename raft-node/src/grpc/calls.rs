@@ -273,7 +273,7 @@ fn take(
 
 fn wait_permit(api: &Api, permit: Permit, may_wait: bool) -> Result<Permit, Error> {
     if may_wait {
-        return permit.to_wait(&api.waits);
+        return permit.into_waiting(&api.waits);
     }
     Err(Error {
         limit: (CALLS_PER_STREAM_MAX - CALLS_PER_STREAM_MAX / 4) as u64,

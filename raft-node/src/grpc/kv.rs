@@ -33,7 +33,7 @@ pub(super) async fn unary(
     validate::request_size(&api.limits, bytes).map_err(refused)?;
     let work = request::work(&api.limits, api.store.domains(), call).map_err(refused)?;
     let _permit = match &work {
-        Work::Await { .. } => permit.to_wait(&api.waits).map_err(refused)?,
+        Work::Await { .. } => permit.into_waiting(&api.waits).map_err(refused)?,
         _ => permit,
     };
     let (answer, passage) = api.perform(work, timeout).await;

@@ -39,6 +39,7 @@ pub struct PeerService {
 
 impl PeerService {
     /// The service, ready to be served.
+    #[allow(clippy::too_many_arguments, reason = "called once, where a member is wired together")]
     pub fn server(
         raft: Raft,
         roster: Arc<Roster>,

@@ -107,7 +107,7 @@ impl EventualService {
     /// A call that waits gives its place among those that work to another.
     fn to_wait(&self, permit: Permit, waits: bool) -> Result<Permit, Status> {
         match waits {
-            true => permit.to_wait(&self.0.waits).map_err(error::status),
+            true => permit.into_waiting(&self.0.waits).map_err(error::status),
             false => Ok(permit),
         }
     }

@@ -239,7 +239,7 @@ fn begin(api: &Arc<Api>, call: EventualCall, bytes: usize, permit: Permit) -> Re
             };
             // Before it is done, so that a refusal says that nothing was.
             let permit = match asked.acks > 1 {
-                true => permit.to_wait(&api.waits)?,
+                true => permit.into_waiting(&api.waits)?,
                 false => permit,
             };
             let written = api.write(&asked)?;
@@ -259,7 +259,7 @@ fn begin(api: &Arc<Api>, call: EventualCall, bytes: usize, permit: Permit) -> Re
                     .map(|response| Begun::Done(Response::Read(response)));
             }
             let reading = async move { later.read_keys(read).await.map_or_else(Response::Error, Response::Read) };
-            Begun::Waits(permit.to_wait(&api.waits)?, Box::pin(reading))
+            Begun::Waits(permit.into_waiting(&api.waits)?, Box::pin(reading))
         }
         Request::Scan(request) => {
             let scan = api.check_scan(&request)?;
@@ -269,7 +269,7 @@ fn begin(api: &Arc<Api>, call: EventualCall, bytes: usize, permit: Permit) -> Re
                     .map(|response| Begun::Done(Response::Scan(response)));
             }
             let scanning = async move { later.scan(scan).await.map_or_else(Response::Error, Response::Scan) };
-            Begun::Waits(permit.to_wait(&api.waits)?, Box::pin(scanning))
+            Begun::Waits(permit.into_waiting(&api.waits)?, Box::pin(scanning))
         }
     })
 }

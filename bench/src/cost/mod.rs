@@ -1,6 +1,6 @@
 //! Fixed pieces of work whose instructions are counted: what they cost does not depend on how busy the machine is.
 //!
-//! `bench/check-cost` runs each under valgrind, which counts the instructions inside [`measured`] on the thread that runs
+//! `bench/check-cost` runs each under valgrind, which counts the instructions inside `measured` on the thread that runs
 //! it, and compares them with those of `bench/costs.json`. What comes before, the other threads of this process and the
 //! kernel are not counted. Nothing here looks at a clock or draws a random number, and every piece checks its answers: one
 //! that does nothing would look cheap.
@@ -89,7 +89,7 @@ impl Workload {
         help.unwrap_or_default()
     }
 
-    /// It is asked beside a member, see [`cache`].
+    /// It is asked beside a member, see `cache`.
     pub fn needs_member(self) -> bool {
         self == Workload::CacheGet
     }

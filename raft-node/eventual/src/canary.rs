@@ -1,6 +1,6 @@
 //! Known bugs that a build for tests can be given; see `canary.rs` of the member's crate.
 //!
-//! A build without the feature `canaries` has none: [`is`] is a constant.
+//! A build without the feature `canaries` has none: `is` is a constant.
 
 /// A known bug of the algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@
 //! searched alone.
 //!
 //! * A call of unknown outcome may take effect at any later time, or never.
-//! * It is exponential in what overlaps, so a long history is cut into [windows](self::windows) that share calls. What a
+//! * It is exponential in what overlaps, so a long history is cut into windows (`windows`) that share calls. What a
 //!   window does not see, calls from before it and the state that they left, it takes to be whatever suits it; a window
 //!   never finds fault with a history that is right.
 //! * A window that needs more time or memory than its [`Budget`] is no pass.

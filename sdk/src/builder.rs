@@ -53,7 +53,7 @@ impl Default for ClientBuilder {
             retry_burst: 16_384,
             retries_per_second: 1_024,
             watch_probe: Duration::from_secs(5),
-            refresh_members: members::EVERY,
+            refresh_members: Duration::ZERO,
             nearest: None,
             cache: None,
             tls: None,
@@ -119,8 +119,8 @@ impl ClientBuilder {
     }
 
     /// How often, about, the client asks who the members are, from 1 s to a day; also a moment after it was made and after a
-    /// member failed. What it learns are endpoints from then on. Zero: never; then it learns of nobody but of leaders, from
-    /// members that are not. Default: 30 s.
+    /// member failed. What it learns are endpoints from then on. It takes one connection more. Zero: never; then it learns of
+    /// nobody but of leaders, from members that are not. Default: zero.
     pub fn refresh_members(mut self, every: Duration) -> Self {
         self.refresh_members = every;
         self

@@ -1,9 +1,9 @@
 //! Keeps the addresses that a client knows those of the members, while members come and go.
 //!
 //! Calls learn one address at a time: hints name the leader. A client that is quiet for long, or that has no need of hints,
-//! would know only members of long ago. So it asks for the list of them now and then, and soon after an endpoint failed;
-//! always over a connection that is there, since who has none finds the members when it makes its next call, among
-//! those that it knew last.
+//! would know only members of long ago. So it asks for the list of them now and then, and soon after an endpoint failed, if it
+//! was built to; always a member that it is connected to, since who is connected to none finds the members when it makes its
+//! next call, among those that it knew last.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -16,8 +16,6 @@ use crate::core::Core;
 use crate::endpoint::Endpoint;
 use crate::routing::Route;
 
-/// How often the list is asked for, unless the client was built otherwise.
-pub(crate) const EVERY: Duration = Duration::from_secs(30);
 /// How long after an endpoint failed, about: by then another leads, and knows who is there.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// Nothing waits for the answer.

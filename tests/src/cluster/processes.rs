@@ -212,18 +212,17 @@ impl Cluster {
 
     /// A client that knows every member.
     pub async fn client(&self) -> Result<Client, HarnessError> {
-        self.connect(self.endpoints(), true).await
+        self.connect(self.endpoints()).await
     }
 
-    /// A client that knows one member only, and of others what that one says when it does not lead.
+    /// A client that knows one member only.
     pub async fn client_of(&self, id: u64) -> Result<Client, HarnessError> {
-        let endpoint = self.member(id)?.client_address().to_owned();
-        self.connect(vec![endpoint], false).await
+        self.connect(vec![self.member(id)?.client_address().to_owned()]).await
     }
 
-    async fn connect(&self, endpoints: Vec<String>, refreshes: bool) -> Result<Client, HarnessError> {
+    async fn connect(&self, endpoints: Vec<String>) -> Result<Client, HarnessError> {
         let tls = self.settings.certificates.as_ref().map(|made| made.tls("test"));
-        connect(endpoints, CALL_TIMEOUT, refreshes, tls).await
+        connect(endpoints, CALL_TIMEOUT, tls).await
     }
 
     /// SIGKILL: the process has no chance to write anything more.
@@ -421,12 +420,7 @@ impl Drop for Cluster {
 }
 
 /// A client of these endpoints.
-async fn connect(
-    endpoints: Vec<String>,
-    call_timeout: Duration,
-    refreshes: bool,
-    tls: Option<Tls>,
-) -> Result<Client, HarnessError> {
+async fn connect(endpoints: Vec<String>, call_timeout: Duration, tls: Option<Tls>) -> Result<Client, HarnessError> {
     let shown = endpoints.join(", ");
     let mut builder = Client::builder()
         .endpoints(endpoints)
@@ -434,9 +428,6 @@ async fn connect(
         .call_timeout(call_timeout);
     if let Some(tls) = tls {
         builder = builder.tls(tls);
-    }
-    if !refreshes {
-        builder = builder.refresh_members(Duration::ZERO);
     }
     builder
         .connect()

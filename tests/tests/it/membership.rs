@@ -58,7 +58,8 @@ async fn a_client_learns_of_members_that_it_was_not_told_of_and_outlives_the_one
     let mut cluster = Cluster::start(3).await.unwrap();
     let leader = cluster.wait_for_leader().await.unwrap();
     let told_of = cluster.member(leader).unwrap().client_address().to_owned();
-    let client = Client::builder().endpoints([told_of]).connect().await.unwrap();
+    let builder = Client::builder().endpoints([told_of]);
+    let client = builder.refresh_members(Duration::from_secs(1)).connect().await.unwrap();
     client.put("k", "1").await.unwrap();
     wait::until("the client to know all members", PATIENCE, async || {
         let known = client.stats().endpoints;

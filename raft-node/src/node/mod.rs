@@ -120,7 +120,7 @@ fn raft_threads(configured: u64) -> usize {
             let processors = std::thread::available_parallelism().map_or(1, usize::from);
             if processors <= 2 { 1 } else { 2 }
         }
-        configured => configured.unwrap_or(usize::MAX),
+        configured => configured.unwrap_or(1),
     }
 }
 

@@ -13,6 +13,7 @@ use super::head::LogPosition;
 use super::snapshot::{RaftSnapshot, RaftSnapshotMeta, SnapshotFiles};
 use super::state::{AppliedEntry, EntryPayload as AppliedPayload, State};
 use super::store::{HASH_POINT_ENTRIES, StateStore};
+use crate::blocking::blocking;
 use crate::consensus::{Entry, LogId, StoredMembership, TypeConfig, decode_membership, encode_membership, log_id_of};
 use crate::failpoints;
 use crate::request::{AppliedEntry as LoggedEntry, Requests};
@@ -20,8 +21,15 @@ use crate::request::{AppliedEntry as LoggedEntry, Requests};
 /// Entries applied in one batch: enough to share its cost, few enough that the first reply does not wait long.
 const ENTRIES_PER_BATCH_MAX: usize = 64;
 
+/// More entries than that are no longer what a few clients wrote a moment ago: this member is behind, and what it catches up
+/// with may take longer than an election. They are applied where nobody waits for the thread.
+const ENTRIES_IN_PLACE_MAX: usize = 8;
+
 /// Between two attempts to make a snapshot for which there was no room.
 const ROOM_RETRY: Duration = Duration::from_secs(1);
+
+/// Of so many attempts, the first is written of.
+const ROOM_RETRIES_A_WARNING: u64 = 60;
 
 /// Applies what is committed. The only writer of the state.
 pub struct StateMachine {
@@ -70,7 +78,10 @@ impl StateMachine {
         if let Some(requests) = &self.requests {
             requests.applying(applied.iter().map(|entry| entry.position.index));
         }
-        let applying = || self.state.apply(applied);
+        let applying = || match applied.len() > ENTRIES_IN_PLACE_MAX {
+            true => blocking(|| self.state.apply(applied)),
+            false => self.state.apply(applied),
+        };
         let replies = self.store.counts().apply.time(applying).map_err(io::Error::other)?;
         if failpoints::hit("apply-written") {
             return Err(failpoints::injected("apply-written"));
@@ -211,20 +222,22 @@ pub struct SnapshotBuilder {
 impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
     type SnapshotData = SnapshotFiles;
 
-    /// Waits while there is no room: the member can go on without a new snapshot, and what it makes of the log is all it
-    /// could free by itself.
+    /// Waits while there is no room, however long: the member can go on without a new snapshot.
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
-        loop {
+        for attempt in 0_u64.. {
             let store = Arc::clone(&self.store);
             let built = tokio::task::spawn_blocking(move || store.build_snapshot()).await;
             match built.map_err(io::Error::other)? {
                 Err(error) if is_disk_full(&error) => {
-                    tracing::warn!(%error, "there is no room for a snapshot: trying again");
+                    if attempt.is_multiple_of(ROOM_RETRIES_A_WARNING) {
+                        tracing::warn!(%error, "there is no room for a snapshot: it is made when there is");
+                    }
                     tokio::time::sleep(ROOM_RETRY).await;
                 }
                 built => return built?.into_raft(),
             }
         }
+        Err(io::Error::other("the attempts are used up"))
     }
 }
 

@@ -36,11 +36,15 @@ use crate::feed::Feed;
 use crate::mvcc::{self, DomainTable};
 use crate::rows;
 use crate::signals::Signals;
+use crate::space;
 use crate::storage::{Batch, Durability, Engine, StorageError, Table};
 use crate::types::{LogTimeMs, Revision};
 
 /// Opens the engine whose files are in a directory.
 pub type OpenEngine = Arc<dyn Fn(&Path) -> Result<Arc<dyn Engine>, StorageError> + Send + Sync>;
+
+/// What a snapshot writes beside a flush: the lists of files of the copy, and its manifest.
+const SNAPSHOT_ROOM_BYTES: u64 = 8 << 20;
 
 /// Hashes of the state are kept at indexes that are multiples of this, the same on every member.
 pub const HASH_POINT_ENTRIES: u64 = 256;
@@ -283,6 +287,7 @@ impl StateStore {
         }
         let directory = self.snapshots.building()?;
         let live = self.engine.load_full();
+        room_for_a_flush(&self.root, &*live.engine)?;
         live.engine.checkpoint(&directory).map_err(io::Error::other)?;
         if failpoints::hit("snapshot-checkpoint") {
             return Err(failpoints::injected("snapshot-checkpoint"));
@@ -392,6 +397,19 @@ fn applied_of(state: &State) -> Applied {
         longest_idle_client: state.published().load().longest_idle_client,
         next_timer: state.next_timer(),
     }
+}
+
+/// RocksDB that finds no room for a flush takes no write until it has some: it is not asked for one then.
+fn room_for_a_flush(directory: &Path, engine: &dyn Engine) -> io::Result<()> {
+    let free_bytes = space::free_bytes(directory)?;
+    let needed_bytes = engine.unflushed_bytes() + SNAPSHOT_ROOM_BYTES;
+    if free_bytes >= needed_bytes {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::StorageFull,
+        format!("a snapshot needs {needed_bytes} bytes, and {free_bytes} are free"),
+    ))
 }
 
 /// Only a canary loses any.

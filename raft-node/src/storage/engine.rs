@@ -78,6 +78,11 @@ pub trait Engine: View + Send + Sync + 'static {
     /// Bytes on disk, approximately.
     fn disk_bytes(&self) -> u64;
 
+    /// Bytes that the next flush writes, at most; nothing where there is no disk.
+    fn unflushed_bytes(&self) -> u64 {
+        0
+    }
+
     /// Where reads found what they were after since the store was opened; nothing where there is no such cache.
     fn block_reads(&self) -> BlockReads {
         BlockReads::default()

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rocksdb::checkpoint::Checkpoint;
-use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE};
+use rocksdb::properties::{CUR_SIZE_ALL_MEM_TABLES, LIVE_SST_FILES_SIZE, PropName};
 use rocksdb::statistics::Ticker;
 use rocksdb::{ColumnFamily, DB, Options, ReadOptions, SnapshotWithThreadMode, WriteBatch, WriteOptions};
 
@@ -160,6 +160,15 @@ impl RocksEngine {
         error
     }
 
+    /// Sum of a property over all tables; a table that does not tell counts as nothing.
+    fn bytes_of(&self, property: &PropName) -> u64 {
+        let of = |table| {
+            let column_family = self.column_family(table).ok()?;
+            self.db.property_int_value_cf(column_family, property).ok().flatten()
+        };
+        Table::ALL.into_iter().filter_map(of).sum()
+    }
+
     fn encode(&self, batch: Batch) -> Result<WriteBatch, StorageError> {
         let mut encoded = WriteBatch::default();
         // A column family is found by its name: once for each table here, not for each row.
@@ -251,12 +260,11 @@ impl Engine for RocksEngine {
     }
 
     fn disk_bytes(&self) -> u64 {
-        let size_of = |table| -> Option<u64> {
-            let column_family = self.column_family(table).ok()?;
-            let property = |name| self.db.property_int_value_cf(column_family, name).ok().flatten();
-            Some(property(LIVE_SST_FILES_SIZE)? + property(CUR_SIZE_ALL_MEM_TABLES)?)
-        };
-        Table::ALL.into_iter().filter_map(size_of).sum()
+        self.bytes_of(LIVE_SST_FILES_SIZE) + self.unflushed_bytes()
+    }
+
+    fn unflushed_bytes(&self) -> u64 {
+        self.bytes_of(CUR_SIZE_ALL_MEM_TABLES)
     }
 
     fn block_reads(&self) -> BlockReads {

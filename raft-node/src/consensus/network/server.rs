@@ -184,7 +184,7 @@ impl RaftRpc for PeerService {
         let snapshot = RaftSnapshot { meta, snapshot: files };
         let installed = self.raft.install_full_snapshot(vote, snapshot).await;
         // It was moved to its place if it was installed; if the sender no longer leads, nobody wants it.
-        self.store.snapshots().discard(&accepted).map_err(unavailable)?;
+        snapshot_receive::discard(&self.store, accepted).await?;
         let response = installed.map_err(unavailable)?;
         Ok(Response::new(proto::SnapshotInstalled {
             vote: Some(wire::vote(&response.vote)),

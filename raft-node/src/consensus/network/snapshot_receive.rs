@@ -2,7 +2,7 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use quorate_proto::internal as proto;
@@ -51,7 +51,8 @@ pub(super) async fn receive(
         .check()
         .map_err(|error| Status::invalid_argument(error.to_string()))?;
     let manifest = Arc::new(manifest);
-    let directory = Arc::new(state.snapshots().incoming(&manifest).map_err(failed)?);
+    let (store, expected) = (Arc::clone(state), Arc::clone(&manifest));
+    let directory = Arc::new(blocking(move || store.snapshots().incoming(&expected)).await?);
     while let Some(part) = parts.message().await? {
         let (manifest, directory) = (Arc::clone(&manifest), Arc::clone(&directory));
         blocking(move || write_part(&manifest, &directory, &part)).await?;
@@ -64,6 +65,12 @@ pub(super) async fn receive(
     })
     .await
     .map(|files| (vote, files))
+}
+
+/// Deletes a snapshot that was not installed.
+pub(super) async fn discard(state: &Arc<StateStore>, accepted: PathBuf) -> Result<(), Status> {
+    let state = Arc::clone(state);
+    blocking(move || state.snapshots().discard(&accepted)).await
 }
 
 /// The sender tries again; by then the other transfer has ended or gone silent.

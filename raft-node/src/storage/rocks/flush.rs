@@ -43,15 +43,7 @@ impl Flushes {
     pub fn flush(&self, db: &DB) -> Result<(), StorageError> {
         let errors_before = background_errors(db)?;
         let asked = self.mark(db)?;
-        let mut column_families = vec![markers(db)?];
-        for table in Table::ALL {
-            let column_family = db.cf_handle(table.name());
-            column_families.push(column_family.ok_or_else(|| failed(DOING, "a table is missing"))?);
-        }
-        let mut options = FlushOptions::default();
-        options.set_wait(true);
-        db.flush_cfs_opt(&column_families, &options)
-            .map_err(|error| failed(DOING, error))?;
+        flush_all(db)?;
         wait_until_on_disk(db, asked, errors_before)
     }
 
@@ -69,15 +61,31 @@ impl Flushes {
     }
 }
 
-fn wait_until_on_disk(db: &DB, asked: u64, errors_before: u64) -> Result<(), StorageError> {
+/// Asks for a flush of every table; it may return before that is done.
+fn flush_all(db: &DB) -> Result<(), StorageError> {
+    let mut column_families = vec![markers(db)?];
+    for table in Table::ALL {
+        let column_family = db.cf_handle(table.name());
+        column_families.push(column_family.ok_or_else(|| failed(DOING, "a table is missing"))?);
+    }
+    let mut options = FlushOptions::default();
+    options.set_wait(true);
+    db.flush_cfs_opt(&column_families, &options)
+        .map_err(|error| failed(DOING, error))
+}
+
+fn wait_until_on_disk(db: &DB, asked: u64, mut errors_before: u64) -> Result<(), StorageError> {
     let mut files_only = checked_reads();
     files_only.set_read_tier(ReadTier::Persisted);
     for _ in 0..POLLS_MAX {
         if number(db, &files_only)? >= asked {
             return Ok(());
         }
-        if background_errors(db)? > errors_before {
-            return Err(failed(DOING, "writing the files failed in the background"));
+        let errors = background_errors(db)?;
+        if errors > errors_before {
+            // A flush or a compaction failed in the background. Asked once more, RocksDB says why, unless it has got over it.
+            flush_all(db)?;
+            errors_before = errors;
         }
         thread::sleep(POLL_INTERVAL);
     }

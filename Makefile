@@ -8,6 +8,7 @@
 # make failpoints a member is made to fail at one place after the other, beside clients that write
 # make bench   Quorate beside etcd and Redis, every row that has a goal; BENCH_FLAGS="--etcd /path/to/etcd"
 # make grow    throughput and memory by keys, members, values and clients, with plots; GROW_FLAGS=--quick
+# make micro   how long fixed pieces of work take, by criterion; MICRO_FLAGS=resolve chooses
 # make check-cost   instructions of fixed pieces of work against bench/costs.json; COST_FLAGS=--update writes them
 
 # Outside the working tree: the compiled RocksDB survives a fresh clone.
@@ -22,6 +23,7 @@ DEMO_FLAGS ?=
 BENCH_FLAGS ?=
 GROW_FLAGS ?=
 COST_FLAGS ?=
+MICRO_FLAGS ?=
 # Later flags of the same name win.
 JEPSEN_FLAGS ?=
 
@@ -29,7 +31,7 @@ CANARY_FLAGS ?=
 FAILPOINT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench grow check-cost
+.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench grow micro check-cost
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -90,6 +92,10 @@ bench: build
 
 grow: build
 	bench/grow $(GROW_FLAGS)
+
+# In the profile of everything else: that of `cargo bench` would compile RocksDB once more.
+micro: setup
+	cargo bench --workspace --profile dev --bench pieces -- $(MICRO_FLAGS)
 
 # Exit code 2, without a verdict, where valgrind is missing or the build is another than the one that was counted.
 check-cost: build

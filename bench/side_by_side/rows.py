@@ -29,6 +29,15 @@ ROWS = {
 SIZE_ROW = "million-keys"
 SIZE_KEYS = 1_000_000
 SIZE_VALUE_BYTES = 16
+# Puts that begin when it is their time, at half the rate that is the peer's best in the same run.
+OPEN_ROW = "put-open"
+# The same for minutes, while snapshots are made and history is compacted.
+LONG_ROW = "put-open-long"
+OPEN_ROWS = (OPEN_ROW, LONG_ROW)
+PEAK_ROWS = ("put-c64", "put-c256")
+OPEN_SHARE = 0.5
+OPEN_CONNECTIONS = 16
+LONG_SETTINGS = {"raft": {"snapshot_log_bytes": 64 << 20}, "compaction": {"keep_ms": 10_000}}
 # What needs no server: one process, one core.
 ALONE_ROWS = ("eventual-store", "eventual-resolve")
 FAILOVER_ROW = "fail-over"
@@ -59,6 +68,10 @@ def systems_of(row, systems):
     """Those of the systems that do this row."""
     if row in ALONE_ROWS:
         return [system for system in systems if system == "quorate"]
+    if row == LONG_ROW:
+        return [system for system in systems if system == "quorate"]
+    if row == OPEN_ROW:
+        return [system for system in systems if system in ("etcd", "quorate")]
     if row == SIZE_ROW:
         return [system for system in systems if system in ("etcd", "quorate")]
     if row.startswith("watch"):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 from . import goals, growth, results, turns
 from .figures import compare, summary
+from .options import complete
 from .rows import SIZE_ROW
 
 
@@ -69,6 +70,18 @@ class Order(unittest.TestCase):
     def test_the_systems_take_turns(self):
         options = SimpleNamespace(rows=["put-c1"], systems=["etcd", "quorate"], rounds=2, failover_trials=0, size_rounds=1)
         self.assertEqual([turn.system for turn in turns.planned(options)], ["etcd", "quorate", "etcd", "quorate"])
+
+    def test_half_of_the_best_is_that_of_the_peer_and_of_medians(self):
+        rates = [("put-c64", "etcd", 100), ("put-c256", "etcd", 150), ("put-c256", "etcd", 900), ("put-c256", "etcd", 160)]
+        reports = [report(*each) for each in [*rates, ("put-c256", "quorate", 5_000), ("get-c64", "etcd", 7_000)]]
+        self.assertEqual(turns.peak(reports), 160)
+
+    def test_what_needs_the_rate_of_other_rows_comes_after_them(self):
+        options = SimpleNamespace(
+            rows=["put-open", "put-c64"], goals=False, rounds=1, failover_trials=0, etcd="etcd", redis="", redis_benchmark=""
+        )
+        complete(options)
+        self.assertEqual(options.rows, ["put-c64", "put-open"])
 
     def test_one_thing_becomes_larger_and_all_else_stays(self):
         for axis in growth.axes(quick=False):

@@ -1,6 +1,7 @@
 """What is done, in which order: for every row the systems take turns."""
 
 import json
+import statistics
 import sys
 import time
 from dataclasses import dataclass
@@ -9,7 +10,9 @@ from . import size_rows
 from .cluster import Cluster
 from .figures import summary
 from .process import run
-from .rows import ALONE_ROWS, FAILOVER_ROW, SIZE_ROW, systems_of
+from .rows import (
+    ALONE_ROWS, FAILOVER_ROW, LONG_ROW, LONG_SETTINGS, OPEN_ROWS, OPEN_SHARE, PEAK_ROWS, SIZE_ROW, systems_of,
+)  # fmt: skip
 
 ALONE_SECONDS = 300
 ALONE_ARGUMENTS = {"eventual-store": ("--threads", "1"), "eventual-resolve": ()}
@@ -52,7 +55,7 @@ class Progress:
 
 def planned(options):
     """Every turn, in its order."""
-    rounds = {FAILOVER_ROW: options.failover_trials, SIZE_ROW: options.size_rounds}
+    rounds = {FAILOVER_ROW: options.failover_trials, SIZE_ROW: options.size_rounds, LONG_ROW: 1}
     rows = options.rows + [FAILOVER_ROW] * bool(options.failover_trials)
     return [
         Turn(row, number, rounds.get(row, options.rounds), system)
@@ -69,7 +72,7 @@ def measure(options):
     for turn in turns:
         name = f"{turn.row} round {turn.round + 1} of {turn.rounds} {turn.system}"
         progress.running(name)
-        found = alone(turn, options) if turn.row in ALONE_ROWS else [beside(turn, options)]
+        found = alone(turn, options) if turn.row in ALONE_ROWS else [beside(turn, options, reports)]
         for report in found:
             report.setdefault("row", turn.row)
             report["round"] = turn.round
@@ -78,14 +81,27 @@ def measure(options):
     return reports
 
 
-def beside(turn, options):
+def beside(turn, options, reports):
     """On a fresh cluster."""
-    with Cluster(turn.system, options) as cluster:
+    settings = LONG_SETTINGS if turn.row == LONG_ROW else {}
+    with Cluster(turn.system, options, settings=settings) as cluster:
         if turn.row == FAILOVER_ROW:
             return cluster.failover()
         if turn.row == SIZE_ROW:
             return size_rows.measure(cluster, options.size_keys)
+        if turn.row in OPEN_ROWS:
+            rate = options.open_rate or round(OPEN_SHARE * peak(reports))
+            return cluster.open_load(rate, options.long_minutes * 60 if turn.row == LONG_ROW else options.seconds)
         return cluster.load(turn.row)
+
+
+def peak(reports):
+    """The best rate of etcd's puts: of each row the median of its rounds."""
+    rates = {}
+    for report in reports:
+        if report["target"] == "etcd" and report["row"] in PEAK_ROWS:
+            rates.setdefault(report["row"], []).append(report["ops_per_second"])
+    return max(statistics.median(each) for each in rates.values())
 
 
 def alone(turn, options):

@@ -12,6 +12,7 @@ use crate::failover::Failover;
 use crate::growth::cli::GrowthCommand;
 use crate::leases::Leases;
 use crate::load::Load;
+use crate::open::Pace;
 use crate::scale::Scale;
 use crate::target::System;
 use crate::watch::WatchLoad;
@@ -31,7 +32,7 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Throughput and latency of one operation in a closed loop.
+    /// Throughput and latency of one operation, in a closed loop or, with `--rate`, in an open one.
     Load(LoadArgs),
     /// The longest pause of writes when the leader is killed.
     Failover(FailoverArgs),
@@ -75,6 +76,13 @@ struct LoadArgs {
     /// Clients, each with one call at a time.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=4096))]
     clients: u16,
+    /// Calls a second that begin when it is their time, whether earlier ones have been answered or not: an open loop. Puts and
+    /// gets only.
+    #[arg(long, conflicts_with = "clients", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: Option<u32>,
+    /// Milliseconds without an answer, while calls wait, that count as a stall of an open loop.
+    #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    stall_ms: u64,
     /// Connections that they share.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
@@ -257,11 +265,22 @@ impl Cli {
 }
 
 async fn load(args: LoadArgs) -> Result<String, String> {
+    if args.rate.is_some() && !matches!(args.op, Op::Put | Op::Get | Op::EventualPut) {
+        return Err(format!(
+            "--rate: {} is measured in a closed loop only; an open one takes put, get or eventual-put",
+            args.op.name()
+        ));
+    }
+    let pace = args.rate.map(|rate| Pace {
+        rate,
+        stall: Duration::from_millis(args.stall_ms),
+    });
     let load = Load {
         system: args.members.target,
         endpoints: args.members.endpoints,
         op: args.op,
-        clients: args.clients.into(),
+        pace,
+        clients: if pace.is_some() { args.connections } else { args.clients }.into(),
         connections: args.connections.into(),
         value_bytes: args.value_bytes as usize,
         keys: args.keys,

@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::cpu::ProcessCost;
+use crate::open::OpenFigures;
 
 /// Latencies above this count as this much; a call gives up long before.
 const LATENCY_NS_MAX: u64 = 120_000_000_000;
@@ -140,6 +141,9 @@ pub struct Report {
     pub first_error: Option<String>,
     /// Compare-and-swaps that lost.
     pub conflicts: u64,
+    /// Of an open loop, whose latencies count from when a call was due.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub open: Option<OpenFigures>,
     /// Latencies of the answered calls.
     pub latency_us: LatencyUs,
     /// CPU time of each process.
@@ -167,6 +171,12 @@ impl Report {
             l.max,
             self.errors
         );
+        if let Some(open) = &self.open {
+            text += &format!(
+                "\n  {} were due a second; longest silence {:.1} ms, {} above {:.0} ms",
+                open.rate, open.longest_stall_ms, open.stalls, open.stall_ms
+            );
+        }
         for process in &self.cpu {
             text += &format!(
                 "\n  {:<10} {:>6.1} us/op user {:>6.1} us/op system",

@@ -1,14 +1,14 @@
 //! Measures Quorate, and etcd and Redis beside it with the same client loop.
 //!
-//! A run is a closed loop: every client awaits its call before it makes the next, so throughput and latency come from
-//! one experiment and no queue builds up in the generator. What a run reports is printed as one line of JSON; nothing
-//! here judges a figure, and no test asserts a time. `bench/compare` starts the peers and sets the runs side by side.
+//! A run is a closed loop, unless it says otherwise: every client awaits its call before it makes the next, so throughput and
+//! latency come from one experiment and no queue builds up in the generator. What a run reports is printed as one line of
+//! JSON; nothing here judges a figure, and no test asserts a time. `bench/compare` starts the peers and sets the runs side by
+//! side.
 //!
 //! [`scale`] and [`cost`] are apart: they measure the state machine, and more of what a member is made of, alone and in
 //! this process.
 //!
-//! Deliberately absent: open-loop load (rates above what the store can take measure the generator's queue), and
-//! anything that speaks to more than the systems in [`target`].
+//! Deliberately absent: anything that speaks to more than the systems in [`target`].
 
 #![allow(
     clippy::disallowed_methods,
@@ -36,6 +36,8 @@ pub mod growth;
 pub mod leases;
 // The closed loop.
 pub mod load;
+// The open loop: calls begin when it is their time.
+pub mod open;
 // What an operation costs the state machine when there is little or much else.
 pub mod scale;
 // The systems under load.

@@ -1,6 +1,7 @@
-//! The closed loop: every client awaits its call before it makes the next.
+//! One operation over and over, in a closed loop, where every client awaits its call before it makes the next, or in an open one.
 //!
-//! Only calls that begin and end inside the measured window count. CPU time is read at both ends of the same window.
+//! Of a closed loop only calls that begin and end inside the measured window count. CPU time is read at both ends of the same
+//! window.
 
 use std::time::{Duration, Instant};
 
@@ -9,8 +10,9 @@ use tokio::task::JoinSet;
 use crate::cpu::{CpuTime, CpuWindow, Process, ProcessCost};
 use crate::eventual::batch::until_even;
 use crate::figures::{Report, Tally};
+use crate::open::{self, OpenFigures, Pace};
 use crate::target::System;
-use crate::work::{Op, Work};
+use crate::work::{KeyWork, Op, Work};
 
 /// After a failed call a client waits this long, so that a dead server is not hammered with errors.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(10);
@@ -24,7 +26,9 @@ pub struct Load {
     pub endpoints: Vec<String>,
     /// What the clients do.
     pub op: Op,
-    /// Clients, each with one call at a time.
+    /// Calls begin at this pace, whoever waits for an answer. None: a client begins one when it has the answer to its last.
+    pub pace: Option<Pace>,
+    /// Clients, each with one call at a time; where there is a pace, sessions that take turns.
     pub clients: usize,
     /// Connections that they share.
     pub connections: usize,
@@ -52,24 +56,19 @@ pub(crate) struct Window {
 impl Load {
     /// Runs it.
     pub async fn run(&self) -> Result<Report, String> {
-        let work = Work::of_all(self).await?;
+        let clients = Clients::of(self).await?;
         let opens = Instant::now() + self.warmup;
         let window = Window {
             opens,
             closes: opens + self.window,
         };
-        let mut clients = JoinSet::new();
-        for work in work {
-            clients.spawn(run_client(work, window));
-        }
+        let calls = tokio::spawn(clients.run(window));
         tokio::time::sleep_until(window.opens.into()).await;
         let cpu = CpuWindow::open(&self.servers)?;
         tokio::time::sleep_until(window.closes.into()).await;
         let spent = cpu.close()?;
-        let mut total = Tally::default();
-        while let Some(tally) = clients.join_next().await {
-            total.add(tally.map_err(|error| format!("a client stopped: {error}"))?);
-        }
+        let calls = calls.await.map_err(|error| format!("the clients stopped: {error}"))?;
+        let (total, open) = calls?;
         let lag = match (self.op, self.endpoints.first()) {
             (Op::EventualPut, Some(first)) => {
                 until_even(first).await?;
@@ -77,7 +76,9 @@ impl Load {
             }
             _ => None,
         };
-        Ok(self.report(&total, spent, lag))
+        let mut report = self.report(&total, spent, lag);
+        report.open = open;
+        Ok(report)
     }
 
     fn report(&self, total: &Tally, spent: Vec<(Process, CpuTime)>, lag: Option<Duration>) -> Report {
@@ -104,12 +105,50 @@ impl Load {
             errors: total.errors,
             first_error: total.first_error.clone(),
             conflicts: total.conflicts,
+            open: None,
             latency_us: total.latency(),
             cpu,
             cpu_us_per_op: all_us / operations.max(1) as f64,
             cores_busy: all_us / 1e6 / seconds,
         }
     }
+}
+
+/// Who makes the calls.
+enum Clients {
+    Closed(Vec<Work>),
+    Open(Vec<KeyWork>, Pace),
+}
+
+impl Clients {
+    async fn of(load: &Load) -> Result<Clients, String> {
+        Ok(match load.pace {
+            None => Clients::Closed(Work::of_all(load).await?),
+            Some(pace) => Clients::Open(KeyWork::of_all(load).await?, pace),
+        })
+    }
+
+    async fn run(self, window: Window) -> Result<(Tally, Option<OpenFigures>), String> {
+        match self {
+            Clients::Closed(work) => Ok((run_closed(work, window).await?, None)),
+            Clients::Open(work, pace) => {
+                let (total, open) = open::run(work, pace, window).await?;
+                Ok((total, Some(open)))
+            }
+        }
+    }
+}
+
+async fn run_closed(work: Vec<Work>, window: Window) -> Result<Tally, String> {
+    let mut clients = JoinSet::new();
+    for work in work {
+        clients.spawn(run_client(work, window));
+    }
+    let mut total = Tally::default();
+    while let Some(tally) = clients.join_next().await {
+        total.add(tally.map_err(|error| format!("a client stopped: {error}"))?);
+    }
+    Ok(total)
 }
 
 /// One client of the closed loop.

@@ -89,6 +89,7 @@ impl IdleWatchers {
             system: System::Quorate,
             endpoints: self.endpoints.clone(),
             op: Op::Put,
+            pace: None,
             clients: CLIENTS,
             connections: 1,
             value_bytes: 256,

@@ -69,6 +69,7 @@ pub(crate) enum Work {
 }
 
 /// Work on keys.
+#[derive(Clone)]
 pub(crate) struct KeyWork {
     session: Session,
     own_key: Bytes,
@@ -81,11 +82,11 @@ pub(crate) struct KeyWork {
 impl Work {
     /// That of every client.
     pub(crate) async fn of_all(load: &Load) -> Result<Vec<Work>, String> {
-        let value = Bytes::from(value(load.value_bytes));
         let Some(verb) = load.op.verb() else {
-            let keys = KeyWork::of_all(load, &value).await?;
+            let keys = KeyWork::of_all(load).await?;
             return Ok(keys.into_iter().map(Box::new).map(Work::Keys).collect());
         };
+        let value = Bytes::from(value(load.value_bytes));
         let verbs = Verbs::connect(load.system, &load.endpoints, load.connections, load.clients, verb).await?;
         let work = verbs.into_iter().enumerate().map(|(number, verbs)| match load.op {
             Op::Contended => Work::Lock(verbs, "bench/everybody".to_owned()),
@@ -109,10 +110,12 @@ impl Work {
 }
 
 impl KeyWork {
-    async fn of_all(load: &Load, value: &Bytes) -> Result<Vec<KeyWork>, String> {
+    /// That of every client.
+    pub(crate) async fn of_all(load: &Load) -> Result<Vec<KeyWork>, String> {
+        let value = Bytes::from(value(load.value_bytes));
         let target = Target::connect(load.system, &load.endpoints, load.connections).await?;
         if load.op == Op::Get && !load.filled {
-            fill(&target, load.keys, value, PRELOADERS).await?;
+            fill(&target, load.keys, &value, PRELOADERS).await?;
         }
         let work = (0..load.clients).map(|number| KeyWork {
             session: target.session(number),
@@ -125,7 +128,8 @@ impl KeyWork {
         Ok(work.collect())
     }
 
-    async fn once(&mut self) -> Result<bool, String> {
+    /// Does it once; true when it was a compare-and-swap that lost.
+    pub(crate) async fn once(&mut self) -> Result<bool, String> {
         let random_key = || key(rand::random_range(0..self.keys));
         match self.op {
             Op::Get => match self.session.get(random_key()).await? {

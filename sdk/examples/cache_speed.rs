@@ -1,5 +1,5 @@
 //! What a look-up in the cache costs, with 1,000 keys that a member keeps true:
-//! `cargo run -p quorate --config 'profile.dev.package.quorate.opt-level=3' --example cache_speed [HOST:PORT ...]`.
+//! `cargo run -p quorate --example cache_speed [HOST:PORT ...]`.
 //!
 //! Every answer is at most 200 ms old, and it is proved: the cache asks for a new proof several times a second meanwhile.
 

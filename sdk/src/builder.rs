@@ -120,7 +120,7 @@ impl ClientBuilder {
 
     /// How often, about, the client asks who the members are, from 1 s to a day; also a moment after it was made and after a
     /// member failed. What it learns are endpoints from then on. It takes one connection more. Zero: never; then it learns of
-    /// nobody but of leaders, from members that are not. Default: zero.
+    /// leaders, from members that are not, and of all members when the program lists or changes them. Default: zero.
     pub fn refresh_members(mut self, every: Duration) -> Self {
         self.refresh_members = every;
         self

@@ -49,10 +49,6 @@
 //! Dropping the future of a call stops waiting for it. A mutation dropped like that may still be applied.
 //!
 //! [`Memory`] is all of it for a fleet of workers: tasks, locks, workers, agents, a queue and metrics, each in its place.
-//!
-//! # What it lacks
-//!
-//! TLS.
 
 #![allow(
     clippy::disallowed_methods,

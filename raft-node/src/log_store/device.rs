@@ -29,8 +29,12 @@ pub trait LogDevice: Send + 'static {
     /// the next [`sync`](Self::sync).
     fn write(&mut self, records: &[LogRecord]) -> Result<u64, LogError>;
 
-    /// Makes everything written durable, then reclaims what was purged.
+    /// Makes everything written durable.
     fn sync(&mut self) -> Result<(), LogError>;
+
+    /// Gives back some space of what was purged, as much as takes milliseconds; true if there may be more. Nothing is given
+    /// back for a purge that is not durable.
+    fn reclaim(&mut self) -> Result<bool, LogError>;
 
     /// Reads entries, beside the writer.
     fn reader(&self) -> std::sync::Arc<dyn EntryReader>;

@@ -1,9 +1,11 @@
-//! The one thread that writes: it takes everything that waits, writes it, syncs once, and then acknowledges.
+//! The one thread that writes: it takes everything that waits, writes it, syncs once, and then acknowledges. What was purged
+//! gives its space back between two groups, a little at a time, so that nobody waits long for that.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use openraft::storage::IOFlushed;
+use tokio::sync::mpsc::error::TryRecvError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 
 use super::device::LogDevice;
@@ -109,7 +111,7 @@ impl Drop for Alarm {
 }
 
 fn run<D: LogDevice>(mut writer: Writer<D>, mut receiver: mpsc::Receiver<Operation>) {
-    while let Some(first) = receiver.blocking_recv() {
+    while let Some(first) = writer.next(&mut receiver) {
         let mut group = collect(first, &mut receiver, &writer.shared);
         let outcome = writer.write(&group);
         // Newest first: openraft then ignores the older ones as old news. Told in the other order it takes the second
@@ -200,6 +202,44 @@ impl Group {
 }
 
 impl<D: LogDevice> Writer<D> {
+    /// The next operation; space is given back while there is none, and once before each. None when nobody can send any more.
+    fn next(&mut self, receiver: &mut mpsc::Receiver<Operation>) -> Option<Operation> {
+        loop {
+            let may_have_more = self.reclaim();
+            match receiver.try_recv() {
+                Ok(operation) => return Some(operation),
+                Err(TryRecvError::Empty) if may_have_more => {}
+                Err(TryRecvError::Empty) => return receiver.blocking_recv(),
+                Err(TryRecvError::Disconnected) => return None,
+            }
+        }
+    }
+
+    /// True if there may be more to give back.
+    fn reclaim(&mut self) -> bool {
+        if self.shared.check().is_err() {
+            return false;
+        }
+        match self.device.reclaim() {
+            Ok(more) => {
+                if more {
+                    self.count_disk_bytes();
+                }
+                more
+            }
+            Err(error) => {
+                tracing::error!(%error, "the log failed, and this node with it");
+                self.shared.fail(&error);
+                false
+            }
+        }
+    }
+
+    fn count_disk_bytes(&self) {
+        let bytes = self.device.disk_bytes();
+        self.shared.metrics.disk_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     /// Writes a group and syncs it if anybody waits. After the first failure nothing is tried again: what a failed
     /// sync left behind cannot be known.
     fn write(&mut self, group: &Group) -> Result<(), LogError> {
@@ -237,18 +277,20 @@ impl<D: LogDevice> Writer<D> {
                 }
             }
         }
-        metrics.disk_bytes.store(self.device.disk_bytes(), Ordering::Relaxed);
+        self.count_disk_bytes();
         let mut state = self.shared.state.lock();
         state.tail.evict(self.shared.options.tail_bytes, group.last_operation);
         Ok(())
     }
 
     /// Makes everything durable, and writes one more record behind it: its word that what is before it was durable
-    /// lets damage to the last group be told from a torn tail.
+    /// lets damage to the last group be told from a torn tail. What was purged is given back.
     fn close(&mut self) -> Result<(), LogError> {
         let committed = self.shared.state.lock().committed;
         self.device.sync()?;
         self.device.write(&[LogRecord::Committed(committed)])?;
-        self.device.sync()
+        self.device.sync()?;
+        while self.device.reclaim()? {}
+        Ok(())
     }
 }

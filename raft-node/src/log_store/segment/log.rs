@@ -28,8 +28,10 @@ pub struct SegmentLog {
     sequence: u64,
     /// The newest sequence known to be durable.
     synced: u64,
-    /// A purge was written, and its segments are still there.
-    purge_pending: bool,
+    /// A purge was written since the last sync.
+    purge_written: bool,
+    /// A purge is durable, and its segments may still be there.
+    purge_durable: bool,
     buffer: Vec<u8>,
     /// Where the records in the buffer end.
     ends: Vec<usize>,
@@ -47,7 +49,8 @@ impl SegmentLog {
             current: None,
             sequence: 1,
             synced: 0,
-            purge_pending: false,
+            purge_written: false,
+            purge_durable: false,
             buffer: Vec::new(),
             ends: Vec::new(),
         }
@@ -111,7 +114,7 @@ impl SegmentLog {
                 found: wrong.found,
                 expected: wrong.expected,
             })?;
-            self.purge_pending |= matches!(record, LogRecord::Purge(_));
+            self.purge_written |= matches!(record, LogRecord::Purge(_));
             start = end;
         }
         current.offset += bytes;
@@ -125,6 +128,7 @@ impl SegmentLog {
         let synced = current.file.sync();
         synced.map_err(|error| LogError::io("sync", &current.name(), 0, error))?;
         self.synced = self.sequence - 1;
+        self.purge_durable |= std::mem::take(&mut self.purge_written);
         Ok(())
     }
 
@@ -169,28 +173,16 @@ impl SegmentLog {
         Ok(bytes)
     }
 
-    /// Deletes the oldest segments, as long as they hold only purged entries.
-    fn reclaim(&mut self) -> Result<(), LogError> {
+    /// The oldest segment, if it holds only purged entries.
+    fn reclaimable(&self) -> Result<Option<(u32, String)>, LogError> {
         let current = self.current()?.number;
-        self.purge_pending = false;
         let Some(purged) = self.replay.head.purged.map(|purged| purged.index) else {
-            return Ok(());
+            return Ok(None);
         };
-        loop {
-            let index = self.index.read();
-            let Some((&number, segment)) = index.segments.first_key_value() else {
-                break;
-            };
-            if number == current || segment.index_max > Some(purged) {
-                break;
-            }
-            let name = segment.name.clone();
-            drop(index);
-            let deleted = self.disk.delete(&name).and_then(|()| self.disk.sync_directory());
-            deleted.map_err(|error| LogError::io("delete", &name, 0, error))?;
-            self.index.write().segments.remove(&number);
-        }
-        Ok(())
+        let index = self.index.read();
+        let oldest = index.segments.first_key_value();
+        let gone = oldest.filter(|(number, segment)| **number != current && segment.index_max <= Some(purged));
+        Ok(gone.map(|(number, segment)| (*number, segment.name.clone())))
     }
 }
 
@@ -203,13 +195,14 @@ impl LogDevice for SegmentLog {
         self.sequence = found.sequence;
         self.synced = found.sequence - 1;
         self.current = found.current;
-        self.purge_pending = true;
+        self.purge_written = true;
         if self.current.is_none() {
             self.replay.apply_new_head();
             self.start_segment(1)?;
         }
         // What was read may be in the page cache only.
         self.sync()?;
+        while self.reclaim()? {}
         Ok(found.recovered)
     }
 
@@ -232,11 +225,22 @@ impl LogDevice for SegmentLog {
     }
 
     fn sync(&mut self) -> Result<(), LogError> {
-        self.sync_current()?;
-        if self.purge_pending {
-            self.reclaim()?;
+        self.sync_current()
+    }
+
+    /// Deletes one segment: the oldest first, each durably before the next, so that what is left has no gap.
+    fn reclaim(&mut self) -> Result<bool, LogError> {
+        if !self.purge_durable {
+            return Ok(false);
         }
-        Ok(())
+        let Some((number, name)) = self.reclaimable()? else {
+            self.purge_durable = false;
+            return Ok(false);
+        };
+        let deleted = self.disk.delete(&name).and_then(|()| self.disk.sync_directory());
+        deleted.map_err(|error| LogError::io("delete", &name, 0, error))?;
+        self.index.write().segments.remove(&number);
+        Ok(true)
     }
 
     fn reader(&self) -> Arc<dyn EntryReader> {

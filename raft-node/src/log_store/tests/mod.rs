@@ -5,6 +5,7 @@ mod damage;
 mod faults;
 mod model;
 mod reading;
+mod reclaim;
 mod suite;
 
 use bytes::Bytes;

@@ -8,6 +8,7 @@
 # make failpoints a member is made to fail at one place after the other, beside clients that write
 # make bench   Quorate beside etcd and Redis, every row that has a goal; BENCH_FLAGS="--etcd /path/to/etcd"
 # make grow    throughput and memory by keys, members, values and clients, with plots; GROW_FLAGS=--quick
+# make stages  where the processor time and the bytes of a put go, by process and thread
 # make micro   how long fixed pieces of work take, by criterion; MICRO_FLAGS=resolve chooses
 # make check-cost   instructions of fixed pieces of work against bench/costs.json; COST_FLAGS=--update writes them
 
@@ -31,7 +32,7 @@ CANARY_FLAGS ?=
 FAILPOINT_FLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench grow micro check-cost
+.PHONY: help setup build demo up down test check jepsen broken canaries failpoints bench grow stages micro check-cost
 
 help:
 	@sed -n 's/^# make /make /p' $(firstword $(MAKEFILE_LIST))
@@ -92,6 +93,9 @@ bench: build
 
 grow: build
 	bench/grow $(GROW_FLAGS)
+
+stages: build
+	bench/stages
 
 # In the profile of everything else: that of `cargo bench` would compile RocksDB once more.
 micro: setup

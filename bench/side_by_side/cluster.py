@@ -18,12 +18,14 @@ WITHOUT_TARGET = ("eventual-batch", "cached")
 class Cluster:
     """The nodes of one system on loopback, ended and erased when the block is left."""
 
-    def __init__(self, system, options, members=NODES, settings=None):
+    def __init__(self, system, options, members=NODES, settings=None, http=False):
         # Settings of Quorate that are not its defaults, by section.
         self.system, self.options, self.settings = system, options, settings or {}
         self.directory = Path(tempfile.mkdtemp(prefix="quorate-bench-", dir=options.directory))
-        ports = free_ports(2 * members)
-        clients, peers = ports[:members], ports[members:]
+        ports = free_ports(3 * members)
+        clients, peers, self.http_ports = ports[:members], ports[members : 2 * members], ports[2 * members :]
+        # Whether members of Quorate serve their metrics; a scrape costs a little.
+        self.serves_http = http
         makers = {
             "etcd": self.etcd_node, SDK_PEER: self.etcd_node, "redis": self.redis_node,
             eventual_rows.PEER: self.redis_replica,
@@ -66,12 +68,13 @@ class Cluster:
     def quorate_node(self, number, clients, peers):
         name = f"n{number + 1}"
         config = self.directory / f"{name}.toml"
+        http = f"127.0.0.1:{self.http_ports[number]}" if self.serves_http else "off"
         text = (
             f"member_id = {number + 1}\n"
             f"data_directory = {json.dumps(str(self.directory / name))}\n"
             f'listen_client = "127.0.0.1:{clients[number]}"\n'
             f'listen_peer = "127.0.0.1:{peers[number]}"\n'
-            'listen_http = "off"\n'
+            f'listen_http = "{http}"\n'
         )
         for section, values in self.settings.items():
             text += f"[{section}]\n" + "".join(f"{name} = {json.dumps(value)}\n" for name, value in values.items())
@@ -79,7 +82,7 @@ class Cluster:
             text += f'[[cluster.members]]\nid = {i + 1}\npeer = "127.0.0.1:{port}"\n'
         config.write_text(text)
         command = [self.options.quorate, "server", "--config", str(config)]
-        return Node(command, f"127.0.0.1:{clients[number]}", self.directory / f"{name}.log")
+        return Node(command, f"127.0.0.1:{clients[number]}", self.directory / f"{name}.log", http)
 
     def __enter__(self):
         try:

@@ -45,8 +45,8 @@ def free_ports(count):
 class Node:
     """One server process."""
 
-    def __init__(self, command, client, log):
-        self.command, self.client, self.log, self.process = command, client, log, None
+    def __init__(self, command, client, log, http=None):
+        self.command, self.client, self.log, self.http, self.process = command, client, log, http, None
 
     def start(self):
         with open(self.log, "ab") as log:

@@ -69,6 +69,9 @@ pub mod feed;
 // What the process writes about itself.
 pub mod logging;
 
+// What was said already is not said again at once.
+mod spoken;
+
 // Follows single requests: names, times, lines, spans.
 pub mod request;
 

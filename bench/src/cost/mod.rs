@@ -2,7 +2,7 @@
 //!
 //! `bench/check-cost` runs each under valgrind, which counts the instructions inside `measured` on the thread that runs
 //! it, and compares them with those of `bench/costs.json`. What comes before, the other threads of this process and the
-//! kernel are not counted. Nothing here looks at a clock or draws a random number, and every piece checks its answers: one
+//! kernel are not counted. What is counted looks at no clock, and draws no random number but the seed of a hash table; every piece checks its answers: one
 //! that does nothing would look cheap.
 //!
 //! Invariant: the work of a step is the same however often it was done before, so that the count of one operation is the

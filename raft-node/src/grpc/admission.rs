@@ -32,8 +32,8 @@ pub(super) struct Admission {
 pub(super) struct Permit {
     outstanding: Arc<AtomicU64>,
     held: u64,
-    /// Of a call that waits: its place among those that do.
-    _waits: Option<Box<Permit>>,
+    /// Of a call that waits: its place among those that do, given back with this.
+    waiting_place: Option<Box<Permit>>,
 }
 
 /// Requests that came and are not looked at, since the client has to read first.
@@ -109,7 +109,7 @@ impl Admission {
         let permit = Permit {
             outstanding: Arc::clone(&self.outstanding),
             held,
-            _waits: None,
+            waiting_place: None,
         };
         (before, permit)
     }
@@ -128,7 +128,7 @@ impl Admission {
 impl Permit {
     /// A call that waits gives its place among those that work to another, and keeps its bytes.
     pub(super) fn into_waiting(mut self, waits: &Admission) -> Result<Self, Error> {
-        self._waits = Some(Box::new(waits.admit(0)?));
+        self.waiting_place = Some(Box::new(waits.admit(0)?));
         self.outstanding.fetch_sub(CALL, Ordering::Relaxed);
         self.held -= CALL;
         Ok(self)

@@ -91,10 +91,11 @@ impl Api {
             limits.requests_bytes_max,
         );
         let unread = UnreadAnswers::new(limits.answers_unread_bytes_max);
+        // Their bytes are counted where they were admitted first.
         let waits = Admission::new(
             limits.calls_waiting_max,
             "calls wait for something to happen, which is limits.calls_waiting_max",
-            limits.requests_bytes_max,
+            u64::MAX,
         );
         let watches = watches(&limits, cache_lease, &store, &raft, &roster, clock);
         let api = Arc::new(Self {

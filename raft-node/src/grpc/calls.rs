@@ -16,6 +16,7 @@ use prost::Message;
 use quorate_proto::v1::calls_server::Calls;
 use quorate_proto::v1::{Call, CallBatch, Error, ErrorCode, Reply, ReplyBatch, call, reply};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::task::JoinHandle;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::admission::{Permit, Stalled};
@@ -39,7 +40,7 @@ const CALLS_PER_STREAM_MAX: usize = 4096;
 /// The stream service.
 pub struct CallsService(pub Arc<Api>);
 
-/// A call that was taken: what goes with its reply until that is handed to the connection.
+/// A call that was taken, until its reply is made. Its slot goes on with the reply.
 struct Taken {
     id: u64,
     followed: Followed,
@@ -73,16 +74,27 @@ impl Calls for CallsService {
             unread,
             ready,
         ));
-        let batches = futures::stream::unfold((replies, Some(receiving)), |(mut replies, receiving)| async move {
-            let Some(first) = replies.recv().await else {
-                // Whatever came whole was answered before.
-                let failed = receiving?.await.ok()?.err()?;
-                return Some((Err(failed), (replies, None)));
-            };
-            Some((Ok(pack(first, &mut replies)), (replies, receiving)))
-        });
-        Ok(Response::new(Box::pin(batches)))
+        Ok(Response::new(Box::pin(packed(replies, receiving, pack))))
     }
+}
+
+/// What is ready, by `pack` in messages; at the end how `receiving` ended, if it failed.
+pub(super) fn packed<R, B>(
+    replies: mpsc::UnboundedReceiver<R>,
+    receiving: JoinHandle<Result<(), Status>>,
+    pack: impl Fn(R, &mut mpsc::UnboundedReceiver<R>) -> B + Copy + Send,
+) -> impl Stream<Item = Result<B, Status>> + Send
+where
+    R: Send,
+{
+    futures::stream::unfold((replies, Some(receiving)), move |(mut replies, receiving)| async move {
+        let Some(first) = replies.recv().await else {
+            // Whatever came whole was answered before.
+            let failed = receiving?.await.ok()?.err()?;
+            return Some((Err(failed), (replies, None)));
+        };
+        Some((Ok(pack(first, &mut replies)), (replies, receiving)))
+    })
 }
 
 /// Takes what is ready, without waiting for more.

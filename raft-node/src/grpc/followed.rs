@@ -102,7 +102,7 @@ impl Followed {
         }
     }
 
-    /// A call that names itself by nothing, neither in the log nor to the client.
+    /// A call without a stamp: its connection and its number name it.
     pub(super) fn of(began: Began, caller: Caller, call: u64) -> Self {
         Self {
             name: RequestName::Call {

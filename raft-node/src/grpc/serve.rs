@@ -30,7 +30,8 @@ use super::{
 use crate::consensus::network::{Incoming, PeerService};
 use crate::eventual::PushService;
 use crate::metrics::DoorCounts;
-use crate::tls::{Handshakes, Side, Spoken};
+use crate::spoken::Spoken;
+use crate::tls::{Handshakes, Side};
 
 /// A message may hold many calls, each checked against its own limit; beyond this, or the largest request if that is more,
 /// gRPC refuses it unread.

@@ -9,13 +9,13 @@ pub struct DoorCounts {
     pub open: Open,
     /// Refused, since there were as many as there may be.
     pub too_many: Count,
-    /// Closed, since they said nothing, or not enough, in time.
+    /// Closed, since they said nothing, or not enough, in time or before others needed the room.
     pub silent: Count,
     /// Refused, since they did not shake hands as TLS does, or not with a certificate that will do.
     pub no_handshake: Count,
     /// Refused, since they began otherwise than HTTP/2 does.
     pub not_http2: Count,
-    /// Closed to make room for others, since they had been quiet for longest.
+    /// Closed to make room for others: strangers first, from where most came, the quietest of them.
     pub pushed_out: Count,
 }
 

@@ -200,13 +200,13 @@ table! {
     RPC_SECONDS "quorate_rpc_seconds" Histogram Seconds ["method"] "Time from the arrival of a call to its reply; of a call that streams, to the beginning of its answer.";
     RPC_IN_FLIGHT "quorate_rpc_in_flight" Gauge Count [] "Calls that this member works on.";
     RPC_WAITING "quorate_rpc_waiting" Gauge Count [] "Calls that wait for something to happen, such as a claim of an empty queue.";
-    SLOW_CALLS "quorate_slow_calls_total" Counter Count [] "Calls that took longer than log.slow_call_ms, not counting what they asked to wait.";
+    SLOW_CALLS "quorate_slow_calls_total" Counter Count [] "Calls that took log.slow_call_ms or longer, not counting what they asked to wait.";
     TRACE_SPANS "quorate_trace_spans_total" Counter Count ["result"] "Spans for tracing.otlp_endpoint: exported, or dropped because the collector did not take them in time.";
     CONNECTIONS "quorate_connections" Gauge Count ["side"] "Open connections: client, peer, http.";
     CONNECTIONS_REFUSED "quorate_connections_refused_total" Counter Count ["side" "reason"] "Connections that this member closed by itself: too_many beyond the limit, silent ones, no_handshake where TLS is spoken, not_http2, pushed_out to make room.";
     REQUESTS_CUT "quorate_requests_cut_total" Counter Count ["reason"] "Requests of clients that were given up before they were there: too_slow, pushed_out to make room.";
     REQUESTS_BYTES "quorate_requests_bytes" Gauge Bytes [] "Requests of clients that are whole and not answered; limits.requests_bytes_max bounds them.";
-    ANSWERS_UNREAD_BYTES "quorate_answers_unread_bytes" Gauge Bytes [] "Answers that wait on streams of calls for clients to read them.";
+    ANSWERS_UNREAD_BYTES "quorate_answers_unread_bytes" Gauge Bytes [] "Answers that wait for clients to read them; limits.answers_unread_bytes_max bounds them.";
     TLS_CERTIFICATE_EXPIRY "quorate_tls_certificate_expiry_timestamp_seconds" Gauge UnixSeconds ["side"] "When the certificate of this member that ends first is over: client, peer.";
     TLS_RELOADS "quorate_tls_reloads_total" Counter Count ["result"] "Times that certificates were read again: ok, failed.";
 

@@ -10,8 +10,8 @@ use super::actor_watch;
 use super::background::Background;
 use crate::consensus::network::PeerClient;
 use crate::space;
+use crate::spoken::Spoken;
 use crate::state_machine::HashPoint;
-use crate::tls::Spoken;
 use crate::types::{ActorId, MemberId};
 
 const INTERVAL: Duration = Duration::from_secs(1);

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quorate_tls::{AcceptSettings, accept};
 
 use super::Side;
-use super::spoken::Spoken;
 use crate::consensus::network::BoxIo;
+use crate::spoken::Spoken;
 
 /// The handshakes of one port.
 #[derive(Debug)]

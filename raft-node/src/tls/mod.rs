@@ -15,7 +15,6 @@ mod follow;
 mod handshakes;
 mod plain;
 mod side;
-mod spoken;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -27,5 +26,4 @@ pub use follow::follow;
 pub use handshakes::Handshakes;
 pub use plain::PlainTransport;
 pub use side::{Side, Sides};
-pub use spoken::Spoken;
 pub use transport::SecureTransport;

@@ -9,8 +9,8 @@ use futures::future::BoxFuture;
 use quorate_tls::{DialSettings, Remote, dial, member_name};
 
 use super::Side;
-use super::spoken::Spoken;
 use crate::consensus::network::{BoxIo, Incoming, Transport};
+use crate::spoken::Spoken;
 use crate::types::MemberId;
 
 /// With the connection itself this is what a peer may take to be connected.

@@ -17,7 +17,7 @@ use tonic::{Status, Streaming};
 use super::asked::{self, WriteAsked};
 use crate::grpc::admission::Permit;
 use crate::grpc::api::Api;
-use crate::grpc::calls::{free_slot, room, unless_pushed_out};
+use crate::grpc::calls::{free_slot, packed, room, unless_pushed_out};
 use crate::grpc::counted::Began;
 use crate::grpc::error::invalid;
 use crate::grpc::followed::{Books, Caller, Followed};
@@ -53,15 +53,7 @@ pub(super) fn open(
         replies: Vec::new(),
     };
     let receiving = tokio::spawn(receive(api, caller, calls, unread, ready));
-    let rest = futures::stream::unfold((replies, Some(receiving)), |(mut replies, receiving)| async move {
-        let Some(first) = replies.recv().await else {
-            // Whatever came whole was answered before.
-            let failed = receiving?.await.ok()?.err()?;
-            return Some((Err(failed), (replies, None)));
-        };
-        Some((Ok(pack(first, &mut replies)), (replies, receiving)))
-    });
-    futures::stream::once(futures::future::ready(Ok(hello))).chain(rest)
+    futures::stream::once(futures::future::ready(Ok(hello))).chain(packed(replies, receiving, pack))
 }
 
 /// Takes what is ready, without waiting for more.

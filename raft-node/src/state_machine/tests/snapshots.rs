@@ -10,12 +10,12 @@ use crate::state_machine::testing::{self, put, put_command};
 use crate::state_machine::{EntryPayload, OpenEngine, StateMachine, StateStore};
 use crate::storage::StorageError;
 
-/// A store with one entry, whose checkpoints fail to open with these words so often.
-fn store(directory: &std::path::Path, words: &'static str, failures: u32) -> (Arc<StateStore>, StateMachine) {
+/// A store with one entry, whose first checkpoint fails to open with these words.
+fn store(directory: &std::path::Path, words: &'static str) -> (Arc<StateStore>, StateMachine) {
     let (engines, opened) = (memory_engines(), AtomicU32::new(0));
     let open: OpenEngine = Arc::new(move |path| {
-        // The first is the live one.
-        if (1..=failures).contains(&opened.fetch_add(1, Ordering::Relaxed)) {
+        // The first one opened is the live one.
+        if opened.fetch_add(1, Ordering::Relaxed) == 1 {
             return Err(StorageError {
                 doing: "open the store",
                 reason: words.to_owned(),
@@ -40,7 +40,7 @@ fn made(directory: &std::path::Path) -> Vec<String> {
 async fn a_snapshot_that_finds_no_room_is_made_when_there_is() {
     let directory = tempfile::tempdir().unwrap();
     let words = "IO error: No space left on device: While appending to file: 000000.dbtmp";
-    let (_store, mut machine) = store(directory.path(), words, 1);
+    let (_store, mut machine) = store(directory.path(), words);
     let mut builder = machine.get_snapshot_builder().await;
     let built = builder.build_snapshot().await.unwrap();
     assert_eq!(built.meta.last_log_id.unwrap().index, 1);
@@ -50,7 +50,7 @@ async fn a_snapshot_that_finds_no_room_is_made_when_there_is() {
 #[tokio::test]
 async fn a_snapshot_that_fails_otherwise_is_an_error_and_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
-    let (_store, mut machine) = store(directory.path(), "IO error: Input/output error", 1);
+    let (_store, mut machine) = store(directory.path(), "IO error: Input/output error");
     let mut builder = machine.get_snapshot_builder().await;
     let error = builder.build_snapshot().await.map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("Input/output error"), "{error}");

@@ -122,7 +122,8 @@ async fn pings_and_settings_are_confirmed_one_by_one_and_not_kept() {
         .collect();
     let settings = frame(SETTINGS, 0, 0, &[]).repeat(FRAMES);
     // Each connection begins with settings of its own.
-    for (all, acks) in [(pings, FRAMES + 1), (settings, FRAMES + 1)] {
+    let acks = FRAMES + 1;
+    for all in [pings, settings] {
         let pieces = || all.chunks(64 << 10).map(<[u8]>::to_vec).collect();
         let confirmed = |ending: &Ending| ending.acks >= acks;
         let endings = flood("frames to confirm", 3, pieces, confirmed).await;

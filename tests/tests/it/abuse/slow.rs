@@ -39,7 +39,7 @@ pub async fn begin(requests: &mut SendRequest<Bytes>, path: &str) -> (ResponseFu
 }
 
 /// As it is on a stream of gRPC.
-pub fn framed(message: &impl Message) -> Bytes {
+fn framed(message: &impl Message) -> Bytes {
     let mut bytes = BytesMut::from(&[0][..]);
     let length = u32::try_from(message.encoded_len()).unwrap();
     bytes.extend_from_slice(&length.to_be_bytes());
@@ -47,7 +47,7 @@ pub fn framed(message: &impl Message) -> Bytes {
     bytes.freeze()
 }
 
-pub fn put(key: &str, value_bytes: usize) -> Bytes {
+fn put(key: &str, value_bytes: usize) -> Bytes {
     framed(&v1::PutRequest {
         key: key.to_owned().into(),
         value: vec![7; value_bytes].into(),

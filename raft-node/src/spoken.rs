@@ -1,4 +1,4 @@
-//! What was said already: whoever cannot connect tries again many times a second.
+//! What was said already, so that what happens many times a second is not written as often.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -23,6 +23,9 @@ const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 /// Some clients give up before a new leader is there: what became of their calls they do not learn.
 const IMPATIENT_TIMEOUT: Duration = Duration::from_millis(500);
 
+/// How often clients ask who the members are, who are all replaced in time.
+pub(super) const REFRESH_MEMBERS: Duration = Duration::from_secs(2);
+
 /// Between two attempts to connect while nobody answers.
 const RECONNECT_PAUSE: Duration = Duration::from_millis(200);
 
@@ -215,6 +218,7 @@ impl Ground {
 
 async fn connect(endpoints: Vec<String>, call_timeout: Duration) -> Result<Client, HarnessError> {
     let builder = Client::builder().endpoints(endpoints).name("campaign");
-    let client = builder.call_timeout(call_timeout).connect().await;
+    let lasting = builder.refresh_members(REFRESH_MEMBERS);
+    let client = lasting.call_timeout(call_timeout).connect().await;
     client.map_err(HarnessError::call("connect a client of a workload"))
 }

@@ -13,6 +13,7 @@ use crate::HarnessError;
 use crate::cache_check::{Asked, Coherence, Seen, ask, look_up};
 use crate::journal::Text;
 use crate::workloads::Ground;
+use crate::workloads::ground::REFRESH_MEMBERS;
 
 /// Of relaxed caches.
 const TTL: Duration = Duration::from_millis(300);
@@ -77,7 +78,9 @@ async fn connect(ground: &Ground, number: u64, coherence: Coherence) -> Result<C
         Coherence::Strong => Some(settings.coherence_of(COHERENT, quorate::Coherence::Strong)),
         Coherence::Relaxed { ttl } => Some(settings.coherence(quorate::Coherence::Relaxed).ttl(ttl)),
     };
-    let mut builder = Client::builder().endpoints(ground.endpoints_from(number));
+    let mut builder = Client::builder()
+        .endpoints(ground.endpoints_from(number))
+        .refresh_members(REFRESH_MEMBERS);
     if let Some(settings) = settings {
         builder = builder.cache(settings);
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Number, Value};
 
+use super::json::Fields;
 use crate::Strategy;
 
 /// Why a value cannot be written with a strategy.
@@ -48,8 +49,8 @@ pub(super) fn array(value: &[u8]) -> Option<Vec<Value>> {
     serde_json::from_slice(value).ok()
 }
 
-/// The fields, if the value is an object. Of a field that is there twice, the last.
-pub(super) fn object(value: &[u8]) -> Option<serde_json::Map<String, Value>> {
+/// The fields, if the value is an object.
+pub(super) fn object(value: &[u8]) -> Option<Fields<'_>> {
     serde_json::from_slice(value).ok()
 }
 

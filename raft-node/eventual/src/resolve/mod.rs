@@ -9,6 +9,7 @@
 //! replace.rs      what a write puts in the place of what is there
 //! resolution.rs   what a read sees of several candidates
 //! union.rs, merge.rs, extreme.rs, number.rs      the strategies, and the exact order of JSON numbers
+//! json.rs         JSON that is looked at and not kept
 //! counter.rs      the share of one process in a counter
 //! ```
 //!
@@ -37,6 +38,7 @@ mod candidate;
 mod check;
 pub mod counter;
 mod extreme;
+mod json;
 mod merge;
 mod number;
 mod replace;

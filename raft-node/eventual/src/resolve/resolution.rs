@@ -61,9 +61,7 @@ pub(super) fn combine<'a>(strategy: Strategy, candidates: &[Candidate<'a>], plac
             let (elements, others) = Elements::of(candidates, places);
             elements.map(|elements| (Cow::Owned(elements.into_bytes()), others))
         }
-        Strategy::Merge => {
-            merge::merge(candidates, places).map(|(fields, others)| (Cow::Owned(merge::into_bytes(fields)), others))
-        }
+        Strategy::Merge => merge::merge(candidates, places).map(|(object, others)| (Cow::Owned(object), others)),
         Strategy::Max => extreme(Extreme::Greatest, candidates, places),
         Strategy::Min => extreme(Extreme::Least, candidates, places),
     };

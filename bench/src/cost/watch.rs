@@ -30,7 +30,7 @@ const LIMITS: HubLimits = HubLimits {
 pub(super) fn dispatch(directory: &Path) -> Result<Piece, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| format!("cannot start a runtime: {error}"))?;
-    let open: OpenEngine = Arc::new(|_: &Path| Ok(Arc::new(MemoryEngine::new()) as Arc<dyn Engine>));
+    let open: OpenEngine = Arc::new(|_: &Path, _| Ok(Arc::new(MemoryEngine::new()) as Arc<dyn Engine>));
     let (store, mut state) = StateStore::open(directory, open).map_err(|error| error.to_string())?;
     state.set_watched(true);
     let first = state.revision();

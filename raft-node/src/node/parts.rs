@@ -28,7 +28,7 @@ use crate::log_store::{Disk, FileDisk, LogOptions, LogStore};
 use crate::mvcc::DomainTable;
 use crate::request::{Requests, WaitingSpans};
 use crate::space::Space;
-use crate::state_machine::{OpenEngine, StateMachine, StateStore};
+use crate::state_machine::{EngineUse, OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
 use crate::tls::{PlainTransport, SecureTransport, Sides};
 
@@ -417,10 +417,15 @@ pub(super) fn open_engine(config: &NodeConfig, unreadable: watch::Sender<Option<
             first
         });
     });
-    Arc::new(move |directory: &Path| -> Result<Arc<dyn Engine>, StorageError> {
-        let engine = RocksEngine::open(directory, options.clone())?;
-        Ok(Arc::new(engine.telling(Arc::clone(&on_read_failure))))
-    })
+    Arc::new(
+        move |directory: &Path, usage| -> Result<Arc<dyn Engine>, StorageError> {
+            let engine = match usage {
+                EngineUse::Live => RocksEngine::open(directory, options.clone())?,
+                EngineUse::Look => RocksEngine::open_read_only(directory)?,
+            };
+            Ok(Arc::new(engine.telling(Arc::clone(&on_read_failure))))
+        },
+    )
 }
 
 /// Says who this member is. It takes the cluster id that it is offered if it has none, and if the one who offers is a

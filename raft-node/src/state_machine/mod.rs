@@ -57,4 +57,4 @@ pub use resident::{ROW_KINDS, RowCounts};
 pub use restored::{RestoredState, Restoring};
 pub use snapshot::{Manifest, ManifestFile, RaftSnapshot, SnapshotFiles, SnapshotStore, measure};
 pub use state::{AppliedEntry, EntryPayload, GROUP_COMMANDS_MAX, State};
-pub use store::{Applied, HASH_POINT_ENTRIES, HashPoint, OpenEngine, StateStore};
+pub use store::{Applied, EngineUse, HASH_POINT_ENTRIES, HashPoint, OpenEngine, StateStore};

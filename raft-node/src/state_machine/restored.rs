@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::head::{Head, LogPosition, StoredMembership};
 use super::snapshot::{ManifestFile, measure, sync_directory};
-use super::store::OpenEngine;
+use super::store::{EngineUse, OpenEngine};
 use super::{current, store};
 use crate::codec;
 use crate::storage::{Batch, Durability, Engine, Table};
@@ -48,7 +48,7 @@ impl<'a> Restoring<'a> {
             copy(saved, &directory, file)?;
         }
         sync_directory(&directory)?;
-        let engine = open(&directory).map_err(io::Error::other)?;
+        let engine = open(&directory, EngineUse::Live).map_err(io::Error::other)?;
         let head = Head::load(engine.as_ref()).map_err(io::Error::other)?;
         let head = head.filter(|head| head.applied.is_some());
         let head = head.ok_or_else(|| io::Error::other("the snapshot is of an empty store"))?;

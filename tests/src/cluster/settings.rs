@@ -44,8 +44,9 @@ const SMALL_SEGMENT_BYTES: u64 = 4 << 20;
 const SMALL_DISK_BYTES: u64 = 512 << 20;
 const SMALL_BUFFER_BYTES: u64 = 4 << 20;
 
-/// Below that much free space members with a small disk want no writes that grow the store.
-pub const SMALL_RESERVE_BYTES: u64 = 32 << 20;
+/// Below that much free space members with a small disk want no writes that grow the store. Half of it has to be enough for
+/// what goes on all the same: segments of the log, a flush of every buffer, a compaction.
+pub const SMALL_RESERVE_BYTES: u64 = 64 << 20;
 
 /// More than any run writes.
 const ALL_ENTRIES: u64 = 100_000_000;

@@ -164,7 +164,7 @@ fn small_segments() -> LogOptions {
 
 /// Engines in memory; a directory that holds a checkpoint is opened from it.
 pub(crate) fn memory_engines() -> OpenEngine {
-    Arc::new(|directory: &Path| {
+    Arc::new(|directory: &Path, _| {
         let holds_files = std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_some());
         let engine = if holds_files {
             MemoryEngine::open_checkpoint(directory)?

@@ -30,7 +30,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnDisk {
     async fn build(&self) -> Result<(TempDir, LogStore, StateMachine), StorageError<TypeConfig>> {
         let directory = tempfile::tempdir().unwrap();
         let disk = FileDisk::open(directory.path().join("log")).unwrap();
-        let engines: OpenEngine = Arc::new(|directory| {
+        let engines: OpenEngine = Arc::new(|directory, _| {
             Ok(Arc::new(RocksEngine::open(directory, RocksOptions::default())?) as Arc<dyn Engine>)
         });
         Ok(open(disk, engines, directory))

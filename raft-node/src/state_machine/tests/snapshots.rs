@@ -7,21 +7,27 @@ use openraft::storage::{RaftSnapshotBuilder, RaftStateMachine};
 
 use crate::consensus::tests::memory_engines;
 use crate::state_machine::testing::{self, put, put_command};
-use crate::state_machine::{EntryPayload, OpenEngine, StateMachine, StateStore};
+use crate::state_machine::{EngineUse, EntryPayload, OpenEngine, StateMachine, StateStore};
 use crate::storage::StorageError;
 
 /// A store with one entry, whose first checkpoint fails to open with these words.
 fn store(directory: &std::path::Path, words: &'static str) -> (Arc<StateStore>, StateMachine) {
     let (engines, opened) = (memory_engines(), AtomicU32::new(0));
-    let open: OpenEngine = Arc::new(move |path| {
+    let open: OpenEngine = Arc::new(move |path, usage| {
         // The first one opened is the live one.
-        if opened.fetch_add(1, Ordering::Relaxed) == 1 {
+        let before = opened.fetch_add(1, Ordering::Relaxed);
+        let wanted = if before == 0 { EngineUse::Live } else { EngineUse::Look };
+        assert_eq!(
+            usage, wanted,
+            "a checkpoint that can be written to would compact, and take room"
+        );
+        if before == 1 {
             return Err(StorageError {
                 doing: "open the store",
                 reason: words.to_owned(),
             });
         }
-        engines(path)
+        engines(path, usage)
     });
     let (store, mut state) = StateStore::open(directory, open).unwrap();
     let payload = EntryPayload::Group(testing::group(0, &[put_command(put("a", "1"))]));

@@ -35,7 +35,7 @@ impl Member {
     fn new(limits: HubLimits) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let engine = MemoryEngine::new();
-        let open = move |_: &Path| Ok(Arc::new(engine.clone()) as Arc<dyn Engine>);
+        let open = move |_: &Path, _| Ok(Arc::new(engine.clone()) as Arc<dyn Engine>);
         let (store, _) = StateStore::open(directory.path(), Arc::new(open)).unwrap();
         let tier = Tier::new(ActorId(1), EventualOptions::default(), Arc::new(SystemClock));
         let header = Box::new(|_: Revision| ResponseHeader::default());

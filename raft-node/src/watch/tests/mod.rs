@@ -39,7 +39,7 @@ impl Member {
         let directory = tempfile::tempdir().unwrap();
         let engine = MemoryEngine::new();
         let opened = engine.clone();
-        let open = move |_: &Path| Ok(Arc::new(opened.clone()) as Arc<dyn Engine>);
+        let open = move |_: &Path, _| Ok(Arc::new(opened.clone()) as Arc<dyn Engine>);
         let (store, state) = StateStore::open(directory.path(), Arc::new(open)).unwrap();
         let header = |revision: Revision| ResponseHeader {
             revision: revision.0,

@@ -343,7 +343,13 @@ async fn a_collector_with_tls_gets_spans_and_one_that_another_authority_vouches_
     })
     .await
     .unwrap();
-    assert!(count("result=\"exported\"").await > 0.0);
+    // They are counted when the collector has said that it has them.
+    wait::until("spans to be counted", PATIENCE, async || {
+        let exported = count("result=\"exported\"").await;
+        (exported > 0.0).then_some(()).ok_or("none are".to_owned())
+    })
+    .await
+    .unwrap();
 }
 
 #[tokio::test]

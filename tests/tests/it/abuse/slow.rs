@@ -301,7 +301,9 @@ async fn where_too_much_is_unread_the_connection_goes_whose_client_reads_nothing
     .await;
     let grown = metric(&cluster, RESIDENT, &[]).await - before;
     println!("{unread} bytes are unread, memory grew by {grown}");
-    assert!(grown < (400 * MIB) as f64, "memory grew by {grown}");
+    // What is kept for forty connections is little; what answers took while they were made goes back a moment later.
+    assert!(grown < (1024 * MIB) as f64, "memory grew by {grown}");
+    until(&cluster, RESIDENT, &[], |bytes| bytes - before < (400 * MIB) as f64).await;
     let open = metric(&cluster, "quorate_connections", &["side=\"client\""]).await;
     assert!(open < 30.0, "{open} connections are open");
     good.ends("clients that read nothing").await;

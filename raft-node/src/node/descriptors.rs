@@ -2,12 +2,13 @@
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// Kept for files of the stores, connections of members, and visitors of the pages; half of all where that is less.
-const KEPT: u64 = 4096;
+/// Kept for files of the stores (512 of the state, twice as many while a snapshot is installed, and those of the eventual tier),
+/// connections of members, and visitors of the pages; half of all where that is less.
+const KEPT: u64 = 2048;
 
-/// How many connections of clients there are descriptors for. Raises the limit of the process as far as it may: the lower one
-/// that shells and containers start with is there for programs that still use `select`.
-pub(super) fn room_for_clients() -> u64 {
+/// How many connections of clients there are descriptors for, of the `wanted` ones. Raises the limit of the process as far as it
+/// may: the lower one that shells and containers start with is there for programs that still use `select`.
+pub(super) fn room_for_clients(wanted: u64) -> u64 {
     let before = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: before.maximum,
@@ -18,7 +19,17 @@ pub(super) fn room_for_clients() -> u64 {
     {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
-    room(getrlimit(Resource::Nofile).current)
+    let most = getrlimit(Resource::Nofile).current;
+    let room = room(most);
+    if room < wanted {
+        tracing::warn!(
+            open_files = most,
+            connections = room,
+            "fewer connections of clients than limits.connections_max ({wanted}) are let in: raise the limit of open files \
+             (ulimit -Hn, LimitNOFILE), or lower that limit"
+        );
+    }
+    room
 }
 
 fn room(descriptors: Option<u64>) -> u64 {
@@ -38,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_limit_is_as_high_as_it_may_be() {
-        room_for_clients();
+        room_for_clients(1);
         let limits = getrlimit(Resource::Nofile);
         assert_eq!(limits.current, limits.maximum);
     }

@@ -164,7 +164,7 @@ async fn serve(
         api,
         parts.take_clients(),
         parts.sides.client.clone(),
-        descriptors::room_for_clients(),
+        descriptors::room_for_clients(config.limits.connections_max),
         Arc::clone(&site.clients),
         pages.ready.clone(),
         told(stopped.clone()),

@@ -322,6 +322,9 @@ fn sync_parent(directory: &Path, doing: &'static str) -> Result<(), StorageError
         .map_err(|error| failed(doing, at(parent, error)))
 }
 
+/// What RocksDB says of the list of tables also when it was one of the tables that could not be read.
+const LIST_SUSPECTED: &str = "may be corrupted";
+
 /// RocksDB reports a taken lock as an I/O error like any other; only its words tell which.
 fn open_failure(directory: &Path, error: &rocksdb::Error) -> String {
     let said = error.to_string();
@@ -330,6 +333,8 @@ fn open_failure(directory: &Path, error: &rocksdb::Error) -> String {
         format!("{directory} is already open in this process")
     } else if said.contains("While lock file") {
         format!("{directory} is used by another process ({said})")
+    } else if said.contains("MANIFEST") && said.contains(LIST_SUSPECTED) {
+        format!("{directory}: {said} (or one of the tables that it lists, {directory}/*.sst)")
     } else {
         format!("{directory}: {said}")
     }

@@ -51,3 +51,31 @@ fn a_read_that_meets_damage_names_the_file_and_tells_whoever_asked_to_be_told() 
     assert!(engine.get(Table::History, b"absent").unwrap().is_none());
     assert_eq!(told.lock().len(), 2, "what does not fail is not told");
 }
+
+/// Its properties and the places of its parts are at its end; RocksDB reads them when it opens the store, and may take the list
+/// of tables for what is damaged.
+#[test]
+fn a_store_that_cannot_be_opened_for_a_damaged_table_says_that_it_may_be_a_table() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = RocksEngine::open(directory.path(), small()).unwrap();
+    let mut batch = Batch::new();
+    batch.put(Table::Latest, b"key".to_vec(), b"value".to_vec());
+    engine.write(batch, Durability::Synced).unwrap();
+    drop(engine);
+    let table = table_of(directory.path());
+    let name = table.file_name().unwrap().to_str().unwrap();
+    let tables = format!("{}/*.sst", directory.path().display());
+    let intact = fs::read(&table).unwrap();
+    let mut refused = 0;
+    for byte in (0..intact.len()).step_by(4) {
+        let mut damaged = intact.clone();
+        damaged[byte] ^= 1;
+        fs::write(&table, damaged).unwrap();
+        if let Err(error) = RocksEngine::open_read_only(directory.path()) {
+            let said = error.to_string();
+            assert!(said.contains(name) || said.contains(&tables), "byte {byte}: {said}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 0);
+}

@@ -50,12 +50,14 @@ pub(super) struct Damage {
 }
 
 impl Damage {
-    /// What whoever finds it may call the file. Of identities there is one in a data directory, which is named; and of a
-    /// pointer that names what is not there, the directory of the store is.
+    /// What whoever finds it may call the file. Of identities there is one in a data directory, which is named; of a pointer
+    /// that names what is not there, the directory of the store is; and of a table that cannot be opened, that it is one of
+    /// those of its store.
     pub(super) fn names(&self) -> Vec<String> {
         let name = self.file.file_name().map(|name| name.to_string_lossy().into_owned());
         let other = match self.place {
             Place::Identity => Some("its identity is damaged".to_owned()),
+            Place::Table => self.file.parent().map(|store| format!("{}/*.sst", store.display())),
             Place::Pointer => self.file.parent().map(|store| format!("{}: ", store.display())),
             _ => None,
         };

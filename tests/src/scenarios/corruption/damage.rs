@@ -47,6 +47,10 @@ pub(super) struct Damage {
     /// Within the data directory.
     pub file: PathBuf,
     what: String,
+    /// Where it is.
+    path: PathBuf,
+    before: Vec<u8>,
+    after: Vec<u8>,
 }
 
 impl Damage {
@@ -84,26 +88,40 @@ impl Damage {
         if after == before {
             return Ok(None);
         }
-        let write = || {
-            let opened = OpenOptions::new().write(true).open(file)?;
-            if after.len() < before.len() {
-                return opened.set_len(after.len() as u64);
-            }
-            let changed = (0..after.len())
-                .step_by(PAGE_BYTES)
-                .map(|at| at..after.len().min(at + PAGE_BYTES));
-            for page in changed.filter(|page| after[page.clone()] != before[page.clone()]) {
-                opened.write_all_at(&after[page.clone()], page.start as u64)?;
-            }
-            Ok(())
-        };
-        write().map_err(HarnessError::io(doing()))?;
+        rewrite(file, &before, &after).map_err(HarnessError::io(doing()))?;
         Ok(Some(Damage {
             place,
             file: file.strip_prefix(data).unwrap_or(file).to_owned(),
             what,
+            path: file.to_owned(),
+            before,
+            after,
         }))
     }
+
+    /// Takes back what nobody has noticed, if the file still is what was made of it: somebody may come to it later, when another
+    /// member is damaged.
+    pub(super) fn undo(&self) -> Result<(), HarnessError> {
+        let undo = || match std::fs::read(&self.path) {
+            Ok(bytes) if bytes == self.after => rewrite(&self.path, &self.after, &self.before),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        };
+        undo().map_err(HarnessError::io(format!("undo the damage of {}", self.path.display())))
+    }
+}
+
+/// Makes `before` into `after` in place, page by page.
+fn rewrite(file: &Path, before: &[u8], after: &[u8]) -> std::io::Result<()> {
+    let opened = OpenOptions::new().write(true).open(file)?;
+    opened.set_len(after.len() as u64)?;
+    let pages = (0..after.len())
+        .step_by(PAGE_BYTES)
+        .map(|at| at..after.len().min(at + PAGE_BYTES));
+    for page in pages.filter(|page| before.get(page.clone()) != Some(&after[page.clone()])) {
+        opened.write_all_at(&after[page.clone()], page.start as u64)?;
+    }
+    Ok(())
 }
 
 /// Nine times of ten where something was written; files are made longer than what is in them.

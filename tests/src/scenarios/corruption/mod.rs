@@ -129,7 +129,11 @@ impl Rounds {
             Outcome::Refused | Outcome::Stopped => {
                 format!(", replaced by {}", self.replace(victim).await?)
             }
-            Outcome::Repaired | Outcome::Unnoticed => String::new(),
+            Outcome::Repaired => String::new(),
+            Outcome::Unnoticed => {
+                damage.undo()?;
+                String::new()
+            }
         };
         let revision = self.run.end_of_round().await?;
         let while_it_ran = if live { " while it ran" } else { "" };

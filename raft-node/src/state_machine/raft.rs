@@ -224,20 +224,21 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     /// Waits while there is no room, however long: the member can go on without a new snapshot.
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
-        for attempt in 0_u64.. {
+        let mut attempts: u64 = 0;
+        loop {
             let store = Arc::clone(&self.store);
             let built = tokio::task::spawn_blocking(move || store.build_snapshot()).await;
             match built.map_err(io::Error::other)? {
                 Err(error) if is_disk_full(&error) => {
-                    if attempt.is_multiple_of(ROOM_RETRIES_A_WARNING) {
+                    if attempts.is_multiple_of(ROOM_RETRIES_A_WARNING) {
                         tracing::warn!(%error, "there is no room for a snapshot: it is made when there is");
                     }
+                    attempts += 1;
                     tokio::time::sleep(ROOM_RETRY).await;
                 }
                 built => return built?.into_raft(),
             }
         }
-        Err(io::Error::other("the attempts are used up"))
     }
 }
 

@@ -302,10 +302,7 @@ impl StateStore {
             return Err(failpoints::injected("snapshot-checkpoint"));
         }
         let (last, membership) = {
-            if canary::is(Canary::SnapshotWithoutRetries) || canary::is(Canary::SnapshotWithoutReceipts) {
-                let copy = (self.open)(&directory, EngineUse::Live).map_err(io::Error::other)?;
-                lose_rows(&*copy).map_err(io::Error::other)?;
-            }
+            self.lose_rows(&directory).map_err(io::Error::other)?;
             let copy = (self.open)(&directory, EngineUse::Look).map_err(io::Error::other)?;
             let head = Head::load(&*copy).map_err(io::Error::other)?;
             let applied = head.and_then(|head| head.applied);
@@ -424,18 +421,20 @@ fn room_for_a_flush(directory: &Path, engine: &dyn Engine) -> io::Result<()> {
     ))
 }
 
-/// Only a canary loses any.
-fn lose_rows(copy: &dyn Engine) -> Result<(), StorageError> {
-    let (table, from) = if canary::is(Canary::SnapshotWithoutRetries) {
-        (Table::Clients, answers_prefix())
-    } else if canary::is(Canary::SnapshotWithoutReceipts) {
-        (Table::Coordination, claims_prefix())
-    } else {
-        return Ok(());
-    };
-    let mut batch = Batch::new();
-    if let Some(to) = rows::successor(&from) {
-        batch.delete_range(table, from, to);
+impl StateStore {
+    /// Of a checkpoint. Only a canary loses any.
+    fn lose_rows(&self, checkpoint: &Path) -> Result<(), StorageError> {
+        let (table, from) = if canary::is(Canary::SnapshotWithoutRetries) {
+            (Table::Clients, answers_prefix())
+        } else if canary::is(Canary::SnapshotWithoutReceipts) {
+            (Table::Coordination, claims_prefix())
+        } else {
+            return Ok(());
+        };
+        let mut batch = Batch::new();
+        if let Some(to) = rows::successor(&from) {
+            batch.delete_range(table, from, to);
+        }
+        (self.open)(checkpoint, EngineUse::Live)?.write(batch, Durability::Synced)
     }
-    copy.write(batch, Durability::Synced)
 }

@@ -69,6 +69,8 @@ impl Nemesis {
         let filler = vec![0xf1; FILLER_BYTES];
         let mut ended = None;
         for _ in 0..FILLERS_MAX {
+            // Purged segments and old snapshots may still be given back, which would be room for another segment.
+            self.cluster.fill_disk(victim, 0)?;
             // The one that fails with the member is of no interest.
             let _ = client.put(key.as_str(), filler.as_slice()).await;
             if let Ok(status) = self.cluster.wait_until_ended(victim, Duration::ZERO).await {

@@ -7,6 +7,9 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
+/// There is room for so many fields at first.
+const USUAL_FIELDS: usize = 8;
+
 /// A value.
 #[derive(Debug, PartialEq)]
 pub(super) enum Node<'a> {
@@ -136,7 +139,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields<'de>, A::Error> {
-        let mut all = Vec::new();
+        let mut all = Vec::with_capacity(USUAL_FIELDS);
         while let Some((Text(name), node)) = fields.next_entry()? {
             all.push((Name::new(name), node));
         }

@@ -35,12 +35,11 @@ pub(super) fn merge(candidates: &[Candidate<'_>], places: &[usize]) -> Option<(V
         .iter()
         .filter_map(|place| check::object(candidates[*place].value))
         .collect();
-    if objects.is_empty() {
-        return None;
-    }
+    let (_newest, older) = objects.split_last()?;
     let layers: Few<&Fields<'_>> = objects.iter().collect();
     let merged = lay_over(&layers, 1);
-    let lost = objects.iter().filter(|fields| !shows(fields, &merged)).count();
+    // Every field of the newest is there.
+    let lost = older.iter().filter(|fields| !shows(fields, &merged)).count();
     // Names are texts, and memory takes everything: there is nothing that could fail.
     let bytes = serde_json::to_vec(&merged).ok()?;
     Some((bytes, (places.len() - objects.len() + lost) as u32))
@@ -49,7 +48,8 @@ pub(super) fn merge(candidates: &[Candidate<'_>], places: &[usize]) -> Option<(V
 /// The oldest first.
 fn lay_over<'m, 'a>(layers: &[&'m Fields<'a>], depth: usize) -> MergedFields<'m, 'a> {
     let mut ahead: Few<_> = layers.iter().map(|fields| fields.all()).collect();
-    let mut merged = Vec::with_capacity(ahead.iter().map(|fields| fields.len()).max().unwrap_or(0));
+    // No more than all fields together, and seldom more than these.
+    let mut merged = Vec::with_capacity(ahead.iter().map(|fields| fields.len()).sum::<usize>());
     let mut found = Few::new();
     while let Some(name) = ahead.iter().filter_map(|fields| Some(&fields.first()?.0)).min() {
         found.clear();

@@ -19,7 +19,7 @@ mod restore;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use founding::FoundingError;
-pub use restore::{RestoreError, Restored, restore};
+pub use restore::{RestoreError, Restored, SavedSnapshot, restore};
 
 use std::future::Future;
 use std::net::SocketAddr;

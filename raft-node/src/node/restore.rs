@@ -59,9 +59,16 @@ pub struct Restored {
     pub bytes: u64,
 }
 
+/// A snapshot that was saved, and is whole as far as its manifest says.
+#[derive(Debug)]
+pub struct SavedSnapshot {
+    directory: PathBuf,
+    files: Vec<ManifestFile>,
+}
+
 /// What is used of the manifest.
 #[derive(Deserialize)]
-struct Saved {
+struct SavedManifest {
     files: Vec<SavedFile>,
 }
 
@@ -72,10 +79,38 @@ struct SavedFile {
     crc32c: u32,
 }
 
-/// Fills the data directory of `config`, which must be new or empty, with the snapshot in `saved`. The first write there gets a
+impl SavedSnapshot {
+    /// The one in `directory`.
+    pub fn open(directory: &Path) -> Result<Self, RestoreError> {
+        let no_snapshot = |reason: String| RestoreError::NoSnapshot {
+            path: directory.to_owned(),
+            reason,
+        };
+        let path = directory.join(MANIFEST);
+        let text = fs::read(&path).map_err(|error| no_snapshot(format!("{}: {error}", path.display())))?;
+        let manifest: SavedManifest =
+            serde_json::from_slice(&text).map_err(|error| no_snapshot(format!("{}: {error}", path.display())))?;
+        let files = manifest.files.into_iter().map(|file| ManifestFile {
+            name: file.name,
+            bytes: file.bytes,
+            crc32c: file.crc32c,
+        });
+        let manifest = Manifest {
+            last_log_id: None,
+            membership: None,
+            files: files.collect(),
+        };
+        manifest.check().map_err(|error| no_snapshot(error.to_string()))?;
+        Ok(Self {
+            directory: directory.to_owned(),
+            files: manifest.files,
+        })
+    }
+}
+
+/// Fills the data directory of `config`, which must be new or empty, with `saved`. The first write there gets a
 /// revision more than `revision_jump` above the snapshot's: it must be more than the old cluster wrote after it.
-pub async fn restore(saved: &Path, config: &NodeConfig, revision_jump: u64) -> Result<Restored, RestoreError> {
-    let files = files_of(saved)?;
+pub async fn restore(saved: &SavedSnapshot, config: &NodeConfig, revision_jump: u64) -> Result<Restored, RestoreError> {
     let data = config.data_directory.as_path();
     if is_occupied(data)? {
         return Err(RestoreError::NotEmpty(data.to_owned()));
@@ -83,7 +118,7 @@ pub async fn restore(saved: &Path, config: &NodeConfig, revision_jump: u64) -> R
     let mut directory = DataDirectory::open(data, config.member_id, &SystemRandom).map_err(NodeError::from)?;
     // From here on until the end there is a state without its pointer, which no member starts with.
     let engines = open_engine(config, watch::Sender::new(None));
-    let restoring = Restoring::begin(saved, &files, data, &engines, revision_jump)?;
+    let restoring = Restoring::begin(&saved.directory, &saved.files, data, &engines, revision_jump)?;
     let applied = restoring.applied();
     let log_id = log_id_of((applied.term, applied.index));
     let mut log = open_log(config, &mut directory)?;
@@ -106,7 +141,7 @@ pub async fn restore(saved: &Path, config: &NodeConfig, revision_jump: u64) -> R
         cluster_id,
         revision_before: state.revision_before,
         revision: state.revision,
-        bytes: files.iter().map(|file| file.bytes).sum(),
+        bytes: saved.files.iter().map(|file| file.bytes).sum(),
     })
 }
 
@@ -126,27 +161,4 @@ fn is_occupied(data: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-fn files_of(saved: &Path) -> Result<Vec<ManifestFile>, RestoreError> {
-    let no_snapshot = |reason: String| RestoreError::NoSnapshot {
-        path: saved.to_owned(),
-        reason,
-    };
-    let path = saved.join(MANIFEST);
-    let text = fs::read(&path).map_err(|error| no_snapshot(format!("{}: {error}", path.display())))?;
-    let manifest: Saved =
-        serde_json::from_slice(&text).map_err(|error| no_snapshot(format!("{}: {error}", path.display())))?;
-    let files = manifest.files.into_iter().map(|file| ManifestFile {
-        name: file.name,
-        bytes: file.bytes,
-        crc32c: file.crc32c,
-    });
-    let manifest = Manifest {
-        last_log_id: None,
-        membership: None,
-        files: files.collect(),
-    };
-    manifest.check().map_err(|error| no_snapshot(error.to_string()))?;
-    Ok(manifest.files)
 }

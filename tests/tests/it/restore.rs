@@ -157,6 +157,11 @@ async fn what_is_no_whole_snapshot_is_refused_and_named() {
         nothing.contains("not a whole snapshot") && nothing.contains("manifest.json"),
         "{nothing}"
     );
+    let nowhere = restore(&cluster, &root.path().join("nowhere"), &["--member-id", "0"]).unwrap_err();
+    assert!(
+        nowhere.contains("nowhere/manifest.json") && !nowhere.contains("member_id"),
+        "{nowhere}"
+    );
     let jump = restore(&cluster, &saved, &["--revision-jump", "0"]).unwrap_err();
     assert!(jump.contains("--revision-jump"), "{jump}");
     let files = std::fs::read_dir(&saved).unwrap().map(|entry| entry.unwrap().path());

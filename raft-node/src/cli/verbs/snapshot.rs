@@ -69,10 +69,12 @@ async fn save(directory: PathBuf, global: &Global) -> Result<Exit, Failure> {
 }
 
 async fn restore(directory: &Path, flags: &SettingFlags, revision_jump: u64, global: &Global) -> Result<Exit, Failure> {
+    // Whoever names the wrong directory is told of that, not of what else is missing.
+    let saved = node::SavedSnapshot::open(directory).map_err(|error| Failure::local(error.to_string()))?;
     let (loaded, alone) = flags.load_alone()?;
     let config = loaded.config;
     let bar = progress::bar(None, "restoring ({elapsed})");
-    let restored = node::restore(directory, &config, revision_jump).await;
+    let restored = node::restore(&saved, &config, revision_jump).await;
     bar.finish_and_clear();
     let restored = restored.map_err(|error| Failure::local(error.to_string()))?;
     let cluster = format!("{:016x}", restored.cluster_id);

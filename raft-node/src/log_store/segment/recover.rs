@@ -19,6 +19,8 @@ pub(super) struct Current {
     pub offset: u64,
     /// Length of the segment's head.
     pub head_bytes: u64,
+    /// Up to here the medium was written to, be it with zeroes.
+    pub written_to: u64,
 }
 
 /// What the segments hold.
@@ -116,6 +118,7 @@ fn read_segment(
                 file,
                 offset: scan.offset() as u64,
                 head_bytes,
+                written_to: scan.offset() as u64,
             });
         }
         // The segment was being made: nothing in it was acknowledged. The one before is complete.

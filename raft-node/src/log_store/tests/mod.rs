@@ -7,6 +7,7 @@ mod model;
 mod reading;
 mod reclaim;
 mod suite;
+mod write_ahead;
 
 use bytes::Bytes;
 use openraft::EntryPayload;

@@ -1,0 +1,35 @@
+//! Blocks that records come to were written to before.
+
+use super::super::{Disk, LogDevice, LogRecord, SegmentLog};
+use super::*;
+
+#[test]
+fn zeroes_are_written_behind_the_records_and_not_for_every_group() {
+    let disk = LossyDisk::new();
+    let mut log = SegmentLog::new(disk.clone(), 1 << 20);
+    log.recover().unwrap();
+    disk.skip_syncs(true);
+    let mut write = |index| {
+        let before = disk.unsynced_bytes("00000001.log") as u64;
+        let bytes = log.write(&[LogRecord::Entry(entry(1, index))]).unwrap();
+        disk.unsynced_bytes("00000001.log") as u64 - before - bytes
+    };
+    assert_eq!(write(0), 256 << 10);
+    let zeroes: Vec<u64> = (1..8).map(&mut write).collect();
+    assert_eq!(zeroes, [0; 7]);
+    let mut behind = 0;
+    while write(8 + behind) == 0 {
+        behind += 1;
+        assert!(behind < 10_000, "zeroes are written once and never again");
+    }
+}
+
+#[test]
+fn zeroes_end_with_the_segment() {
+    let disk = LossyDisk::new();
+    let mut log = SegmentLog::new(disk.clone(), small().segment_bytes);
+    log.recover().unwrap();
+    log.write(&[LogRecord::Entry(entry(1, 0))]).unwrap();
+    let file = disk.open("00000001.log").unwrap();
+    assert_eq!(file.length().unwrap(), small().segment_bytes);
+}

@@ -3,12 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ParsedCertificate, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, RootCertStore};
 
@@ -119,6 +119,14 @@ impl Pair {
 }
 
 impl Pair {
+    /// Whether those who dial `host`, a name or an address, will take it for that.
+    pub fn is_for(&self, host: &str) -> bool {
+        let (Ok(name), Some(leaf)) = (ServerName::try_from(host), self.chain.first()) else {
+            return false;
+        };
+        ParsedCertificate::try_from(leaf).is_ok_and(|leaf| verify_server_name(&leaf, &name).is_ok())
+    }
+
     /// Whether those who trust `authorities` will take it for `name` now; the error goes on from "the certificate".
     pub fn check_signed_by(&self, authorities: &Authorities, name: &str) -> Result<(), String> {
         let name = ServerName::try_from(name).map_err(|_| format!("cannot be for {name:?}, which is no name"))?;

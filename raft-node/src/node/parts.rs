@@ -30,7 +30,7 @@ use crate::request::{Requests, WaitingSpans};
 use crate::space::Space;
 use crate::state_machine::{EngineUse, OpenEngine, StateMachine, StateStore};
 use crate::storage::{Engine, OnReadFailure, RocksEngine, RocksOptions, StorageError};
-use crate::tls::{PlainTransport, SecureTransport, Sides};
+use crate::tls::{PlainTransport, SecureTransport, Sides, advertised_in_vain};
 
 /// A collector, and the spans that wait for it.
 type Export = (Collector, WaitingSpans);
@@ -71,6 +71,9 @@ impl Parts {
     pub(super) async fn open(config: Arc<NodeConfig>) -> Result<Self, NodeError> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sides = Sides::open(&config)?;
+        if let Some(problem) = advertised_in_vain(&config, &sides) {
+            tracing::warn!("{problem}");
+        }
         let plain: Arc<dyn Transport> = Arc::new(TcpTransport);
         let transport: Arc<dyn Transport> = match &sides.peer {
             Some(side) => Arc::new(SecureTransport::new(Arc::clone(&plain), Arc::clone(side))),

@@ -94,6 +94,21 @@ pub(super) fn first_problem(demands: &Demands, credentials: &Credentials) -> Opt
     Some(format!("{whose} {unknown}"))
 }
 
+/// Why clients that were told of this member by another one would refuse its certificate, if they would.
+pub fn advertised_in_vain(config: &NodeConfig, sides: &Sides) -> Option<String> {
+    let credentials = sides.client.as_ref()?.credentials();
+    let pair = credentials.pair.as_ref()?;
+    let address = config.client_address();
+    let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
+    let host = host.trim_matches(['[', ']']);
+    (!pair.is_for(host)).then(|| {
+        format!(
+            "the certificate of the client port is for {}, and clients are told to use {address}: they refuse it unless they              name what it is for (`--server-name`). Set advertise_client to a name that it has, or make one for {host}              (`quorate certs node`)",
+            pair.certificate.names_shown()
+        )
+    })
+}
+
 pub(super) fn now_s() -> i64 {
     i64::try_from(SystemClock.wall_ms() / 1000).unwrap_or(i64::MAX)
 }

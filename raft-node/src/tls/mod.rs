@@ -21,7 +21,7 @@ pub(crate) mod testing;
 mod tests;
 mod transport;
 
-pub use check::check;
+pub use check::{advertised_in_vain, check};
 pub use follow::follow;
 pub use handshakes::Handshakes;
 pub use plain::PlainTransport;

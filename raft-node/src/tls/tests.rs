@@ -1,7 +1,7 @@
 //! Ports with certificates of the moment.
 
 use quorate_tls::{Refreshed, Remote, dial, member_name};
-use rcgen::ExtendedKeyUsagePurpose;
+use rcgen::{ExtendedKeyUsagePurpose, SanType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::testing::Home;
@@ -44,6 +44,43 @@ fn what_no_other_member_would_take_is_not_taken_up_either() {
     home.sign(1, |params| params.not_after = rcgen::date_time_ymd(2090, 1, 1));
     assert!(matches!(side.refresh(), Refreshed::Renewed(_)));
     assert_ne!(side.expires_unix_s(), until_s);
+}
+
+#[test]
+fn a_certificate_that_is_not_for_the_advertised_address_is_noticed() {
+    let home = Home::new();
+    home.sign(1, |params| {
+        params.subject_alt_names = vec![
+            SanType::DnsName("*.example".try_into().unwrap()),
+            SanType::IpAddress("::1".parse().unwrap()),
+        ];
+    });
+    let mut config = NodeConfig::default();
+    assert_eq!(
+        advertised_in_vain(&config, &Sides::open(&config).unwrap()),
+        None,
+        "no TLS"
+    );
+    config.tls.client.certificate = home.path().join("own.crt");
+    config.tls.client.key = home.path().join("own.key");
+    let sides = Sides::open(&config).unwrap();
+    let mut problem = |advertised: &str| {
+        config.advertise_client = advertised.to_owned();
+        advertised_in_vain(&config, &sides)
+    };
+    assert_eq!(problem("node-1.example:7401"), None);
+    assert_eq!(problem("[::1]:7401"), None);
+    for (advertised, host) in [
+        ("node-1.other:7401", "node-1.other"),
+        ("[::2]:7401", "::2"),
+        ("", "127.0.0.1"),
+    ] {
+        let problem = problem(advertised).unwrap();
+        assert!(
+            problem.contains("*.example, ::1") && problem.contains(&format!("make one for {host} ")),
+            "{problem}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -64,10 +64,6 @@ async fn run() -> Result<()> {
 
 async fn memory(worker: &str, member: &str) -> Result<Memory> {
     let prefix = format!("examples/handoff/{}/", std::process::id());
-    Memory::builder()
-        .endpoints([member])
-        .worker_id(worker)
-        .prefix(prefix)
-        .connect()
-        .await
+    let builder = Memory::builder().endpoints([member]).worker_id(worker).prefix(prefix);
+    builder.connect().await
 }

@@ -18,21 +18,13 @@ async fn main() {
 async fn run() -> Result<()> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let prefix = format!("examples/batch/{}/", std::process::id());
-    let memory = Memory::builder()
-        .endpoints([member])
-        .worker_id("worker-1")
-        .prefix(prefix)
-        .connect()
-        .await?;
+    let builder = Memory::builder().endpoints([member]).worker_id("worker-1");
+    let memory = builder.prefix(prefix).connect().await?;
     let tasks: Vec<String> = (0..TASKS).map(|number| format!("task-{number}")).collect();
 
     // Writes that are under way together share messages: none waits for the one before.
-    try_join_all(
-        tasks
-            .iter()
-            .map(|task| memory.sync_task_state(task, "ready").into_future()),
-    )
-    .await?;
+    let ready = |task: &String| memory.sync_task_state(task, "ready").into_future();
+    try_join_all(tasks.iter().map(ready)).await?;
     let stats = memory.client().stats();
     println!("{TASKS} states were written by {} calls", stats.calls);
 
@@ -62,31 +54,24 @@ async fn run() -> Result<()> {
             None => break,
         }
     }
-    assert_eq!(
-        memory
-            .get_task_progress("task-7")
-            .await?
-            .expect("it was reported")
-            .percent,
-        100
-    );
+    let progress = memory.get_task_progress("task-7").await?.expect("it was reported");
+    assert_eq!(progress.percent, 100);
 
     // What was read once is answered from the cache, as long as that can prove how fresh it is.
-    let cache = memory
-        .cache()
-        .expect("a memory has one, unless it was given a client without");
-    let warmed = cache.warm_up([Keys::pattern(memory.key("tasks/*/state"))]).await?;
+    let cache = memory.cache().expect("its own client has one");
+    let states = Keys::pattern(memory.key("tasks/*/state"));
+    let warmed = cache.warm_up([states]).await?;
     println!("{} states were read ahead", warmed.read);
     let mut from_cache = 0;
     for task in &tasks {
         let state = memory.get_task_state::<String>(task).await?.expect("it was written");
         from_cache += usize::from(state.source == Source::Cache);
     }
-    println!(
-        "{from_cache} of {TASKS} reads cost no call: {:?}",
-        memory.get_metrics().cache
-    );
+    println!("{from_cache} of {TASKS} reads cost no call: {:?}", cache.stats());
     assert!(from_cache > 0);
-    assert!(memory.clear_cache()? > 0);
+    let dropped = memory.invalidate_pattern(memory.key("tasks/task-1*/state")).await?;
+    let others = memory.clear_cache()?;
+    println!("{dropped} were dropped, and then {others} others");
+    assert!(dropped > 0 && others > 0);
     memory.shutdown().await
 }

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use quorate::resolvers::{last_write_wins, max_value, merge_arrays, merge_objects};
 use quorate::{ClockOrder, ConflictEntry, Memory, MemoryEvent, Resolution, Result, VectorClock};
+use serde_json::json;
 
 #[tokio::main]
 async fn main() {
@@ -17,11 +19,9 @@ async fn run() -> Result<()> {
     let (one, other) = (memory("worker-1").await?, memory("worker-2").await?);
 
     // Neither has seen what the other one writes: both values are kept, and the next read asks the rule.
-    one.sync_agent_coordination("task-1", "planner", &["build", "test"])
-        .await?;
-    other
-        .sync_agent_coordination("task-1", "planner", &["test", "ship"])
-        .await?;
+    let (first, second) = (["build", "test"], ["test", "ship"]);
+    one.sync_agent_coordination("task-1", "planner", &first).await?;
+    other.sync_agent_coordination("task-1", "planner", &second).await?;
     let mut events = one.events();
     let tasks = one
         .get_agent_coordination::<Vec<String>>("task-1", "planner")
@@ -48,17 +48,26 @@ async fn run() -> Result<()> {
     assert_eq!((tasks.len(), other.get_metrics().conflicts), (3, 0));
 
     // The same rule, for entries that come from elsewhere. One whose writer was seen by another is discarded first.
-    let (mut old, mut new) = (VectorClock::new(), VectorClock::new());
-    old.increment("worker-1");
-    new.merge(&old);
-    new.increment("worker-2");
+    let old = VectorClock::from_iter([("worker-1", 1)]);
+    let new = VectorClock::from_iter([("worker-1", 1), ("worker-2", 1)]);
     assert_eq!(old.compare(&new), ClockOrder::Before);
     let resolution = one.resolve_conflict([
         ConflictEntry::new(&["dropped"])?.clock(old),
         ConflictEntry::new(&["kept"])?.clock(new),
     ])?;
     println!("{} stays, {:?} is discarded", resolution.resolved, resolution.discarded);
-    assert_eq!(resolution.resolved, serde_json::json!(["kept"]));
+    assert_eq!(resolution.resolved, json!(["kept"]));
+
+    // What the rules that are there make of the same, where no clock says which of them is older.
+    let entries = [
+        ConflictEntry::new(&["b"])?,
+        ConflictEntry::new(&["a", "b"])?.written_at(1),
+    ];
+    for rule in [last_write_wins, merge_arrays, merge_objects, max_value, united] {
+        let Resolution { resolved, strategy, .. } = rule(&entries);
+        println!("{strategy}: {resolved}");
+    }
+    assert_eq!(merge_arrays(&entries).resolved, json!(["b", "a"]));
 
     other.shutdown().await?;
     one.shutdown().await

@@ -22,6 +22,7 @@ async fn run() -> Result<()> {
     let (dashboard, worker) = (memory("dashboard").await?, memory("worker-1").await?);
     let board = Board::default();
     let subscriptions = follow(&dashboard, &board).await?;
+    let reports = tokio::spawn(report(dashboard.clone()));
 
     let name = format!("worker-{}", std::process::id());
     let registered = memory(&name).await?;
@@ -29,19 +30,14 @@ async fn run() -> Result<()> {
     for (task, status) in [("a", "running"), ("b", "running"), ("a", "completed")] {
         worker.sync_task_state(task, &json!({"status": status})).await?;
     }
-    worker
-        .sync_metrics(&json!({"depth": 1, "average_ms": 45.2}))
-        .add("completed", 1)
-        .await?;
+    let load = json!({"depth": 1, "average_ms": 45.2});
+    worker.sync_metrics(&load).add("completed", 1).await?;
     worker.force_sync().await?;
 
     // The board is told, in its own time.
     let shown = |key: &str| {
-        board
-            .lock()
-            .expect("no callback panics")
-            .get(&dashboard.key(key))
-            .cloned()
+        let board = board.lock().expect("no callback panics");
+        board.get(&dashboard.key(key)).cloned()
     };
     let complete = || {
         let status = |task: &str| shown(&format!("tasks/{task}/state")).map(|state| state["status"].clone());
@@ -55,9 +51,8 @@ async fn run() -> Result<()> {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), told)
-        .await
-        .expect("everything is told");
+    let told = tokio::time::timeout(Duration::from_secs(10), told).await;
+    told.expect("everything is told");
     for (key, value) in board.lock().expect("no callback panics").iter() {
         println!("{key}: {value}");
     }
@@ -67,8 +62,8 @@ async fn run() -> Result<()> {
     assert_eq!(shared.counters["completed"], 1);
     dashboard.get_task_state::<Value>("a").await?;
     let metrics = dashboard.get_metrics();
-    println!("{metrics:#?}");
     assert_eq!((metrics.subscriptions, metrics.reads), (3, 2));
+    reports.abort();
     for subscription in subscriptions {
         assert!(dashboard.unsubscribe(subscription));
     }
@@ -94,13 +89,24 @@ async fn follow(memory: &Memory, board: &Board) -> Result<Vec<SubscriptionId>> {
     Ok(subscriptions)
 }
 
+/// What this memory does, once a second.
+async fn report(memory: Memory) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        ticks.tick().await;
+        let metrics = memory.get_metrics();
+        println!("{metrics:?}");
+        let hit_rate = metrics.cache.hit_rate().unwrap_or_default();
+        println!("{:.0} % of the reads cost no call", 100.0 * hit_rate);
+        println!("{} conflicts in {} writes", metrics.conflicts, metrics.writes);
+        let locks = metrics.locks;
+        println!("{} locks taken, {} refused", locks.acquired, locks.contended);
+    }
+}
+
 async fn memory(worker: &str) -> Result<Memory> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let prefix = format!("examples/monitoring/{}/", std::process::id());
-    Memory::builder()
-        .endpoints([member])
-        .worker_id(worker)
-        .prefix(prefix)
-        .connect()
-        .await
+    let builder = Memory::builder().endpoints([member]).worker_id(worker).prefix(prefix);
+    builder.connect().await
 }

@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
-use quorate::{Memory, MemoryChange, Result};
+use quorate::{Memory, MemoryChange, Record, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
+
+const PATIENCE: Duration = Duration::from_secs(10);
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Agent {
@@ -25,16 +28,8 @@ async fn main() {
 async fn run() -> Result<()> {
     let coordinator = memory("coordinator").await?;
     let roles = ["coder", "tester", "reviewer"];
-    let agents = tokio::spawn(async move {
-        let worked = roles.map(|role| tokio::spawn(agent(role)));
-        futures::future::try_join_all(worked)
-            .await
-            .expect("no agent panics")
-            .into_iter()
-            .collect::<Result<Vec<_>>>()
-    });
-    coordinate(&coordinator, "task-123", &roles).await?;
-    agents.await.expect("they do not panic")?;
+    let agents = futures::future::try_join_all(roles.map(agent));
+    tokio::try_join!(coordinate(&coordinator, "task-123", &roles), agents)?;
 
     let told = coordinator.get_task_agents::<Agent>("task-123").await?;
     for (name, agent) in &told {
@@ -48,26 +43,23 @@ async fn run() -> Result<()> {
     coordinator.shutdown().await
 }
 
-/// Tells the agents to begin, and returns when all have completed.
+/// Tells the agents to begin, and who they are, and returns when all have completed.
 async fn coordinate(memory: &Memory, task: &str, roles: &[&str]) -> Result<()> {
     let (changed, mut changes) = mpsc::unbounded_channel();
+    let tell = move |change: &MemoryChange| drop(changed.send(change.key.clone()));
     let agents = memory.key(format!("tasks/{task}/agents/*"));
-    let on_change = move |change: &MemoryChange| {
-        let _ = changed.send(change.clone());
-    };
-    let subscription = memory.subscribe(agents).on_change(on_change).await?;
-    memory.sync_task_state(task, "running").await?;
+    let subscription = memory.subscribe(agents).on_change(tell).await?;
+    let context = json!({"status": "running", "agents": roles});
+    memory.sync_task_state(task, &context).await?;
     // Whatever was told before the subscription is read once; from then on every change comes.
     loop {
         let told = memory.get_task_agents::<Agent>(task).await?;
-        if roles
-            .iter()
-            .all(|role| told.get(*role).is_some_and(|agent| agent.status == "completed"))
-        {
+        let completed = |role: &&str| told.get(*role).is_some_and(|agent| agent.status == "completed");
+        if roles.iter().all(completed) {
             break;
         }
-        let change = changes.recv().await.expect("the subscription lives");
-        println!("{} has news", change.key);
+        let key = changes.recv().await.expect("the subscription lives");
+        println!("{key} has news");
     }
     memory.unsubscribe(subscription);
     Ok(())
@@ -77,11 +69,11 @@ async fn coordinate(memory: &Memory, task: &str, roles: &[&str]) -> Result<()> {
 async fn agent(role: &'static str) -> Result<()> {
     let memory = memory(role).await?;
     let state = memory.key("tasks/task-123/state");
-    let running = |record: Option<&quorate::Record>| record.is_some_and(|record| record.value == "\"running\"");
-    memory
-        .client()
-        .wait_for(state, running, Duration::from_secs(10))
-        .await?;
+    let is_there = |record: Option<&Record>| record.is_some();
+    let state = memory.client().wait_for(state, is_there, PATIENCE).await?;
+    let context: Value = serde_json::from_slice(&state.expect("it is there").value).expect("states are JSON");
+    let agents = context["agents"].as_array().expect("the coordinator named them");
+    assert!(agents.contains(&json!(role)));
     let mut agent = Agent {
         role: role.to_owned(),
         status: "working".to_owned(),
@@ -99,10 +91,6 @@ async fn agent(role: &'static str) -> Result<()> {
 async fn memory(worker: &str) -> Result<Memory> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let prefix = format!("examples/agents/{}/", std::process::id());
-    Memory::builder()
-        .endpoints([member])
-        .worker_id(worker)
-        .prefix(prefix)
-        .connect()
-        .await
+    let builder = Memory::builder().endpoints([member]).worker_id(worker).prefix(prefix);
+    builder.connect().await
 }

@@ -1,8 +1,6 @@
 //! A queue that loses nothing, whoever works on it at the same time: `cargo run -p quorate --example queue [HOST:PORT]`.
 
-use std::time::Duration;
-
-use quorate::{ErrorKind, Memory, QueueState, Result};
+use quorate::{ErrorKind, Memory, NewItem, QueueConfig, QueueState, Result};
 
 const TASKS: usize = 40;
 
@@ -17,9 +15,10 @@ async fn main() {
 async fn run() -> Result<()> {
     // Four workers take from one queue. Each task is done once.
     let memory = memory("producer").await?;
-    for number in 0..TASKS {
-        enqueue(&memory, &format!("task-{number}")).await?;
-    }
+    let queue = memory.queue();
+    queue.create_if_missing(QueueConfig::default()).await?;
+    let tasks = (0..TASKS).map(|number| NewItem::new(format!("task-{number}")));
+    queue.push_all(tasks).await?;
     let workers = (0..4).map(|worker| tokio::spawn(consume(format!("consumer-{worker}"))));
     let mut done = Vec::new();
     for worker in futures::future::join_all(workers).await {
@@ -35,7 +34,7 @@ async fn run() -> Result<()> {
     memory.sync_queue(&QueueState::new(["a", "b"], ["c"])).await?;
     let mut mine = memory.get_queue().await?;
     assert_eq!((mine.pending.len(), mine.processing.len()), (2, 1));
-    enqueue(&memory, "d").await?;
+    queue.push("d").await?;
     mine.pending.retain(|task| task != "a");
     let late = memory.sync_queue(&mine).await.unwrap_err();
     println!("too late: {late}");
@@ -47,30 +46,12 @@ async fn run() -> Result<()> {
     memory.shutdown().await
 }
 
-async fn enqueue(memory: &Memory, task: &str) -> Result<()> {
-    let queue = memory.queue();
-    if let Err(error) = queue.push(task).await {
-        if *error.kind() != ErrorKind::UnknownQueue {
-            return Err(error);
-        }
-        queue.create_if_missing(Default::default()).await?;
-        queue.push(task).await?;
-    }
-    Ok(())
-}
-
 /// Takes tasks until there are none; one that was taken and not completed in time goes to another worker.
 async fn consume(worker: String) -> Result<Vec<String>> {
     let memory = memory(&worker).await?;
+    let queue = memory.queue();
     let mut done = Vec::new();
-    while let Some(task) = memory
-        .queue()
-        .claim(1)
-        .visibility(Duration::from_secs(30))
-        .worker(&worker)
-        .await?
-        .pop()
-    {
+    while let Some(task) = queue.claim(1).worker(&worker).await?.pop() {
         done.push(String::from_utf8_lossy(task.payload()).into_owned());
         task.ack().await?;
     }
@@ -81,10 +62,6 @@ async fn consume(worker: String) -> Result<Vec<String>> {
 async fn memory(worker: &str) -> Result<Memory> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let prefix = format!("examples/queue/{}/", std::process::id());
-    Memory::builder()
-        .endpoints([member])
-        .worker_id(worker)
-        .prefix(prefix)
-        .connect()
-        .await
+    let builder = Memory::builder().endpoints([member]).worker_id(worker).prefix(prefix);
+    builder.connect().await
 }

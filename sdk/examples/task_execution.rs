@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use quorate::{ErrorKind, Memory, Result};
+use quorate::{Consistency, ErrorKind, Memory, Result};
 use serde_json::{Value, json};
 
 const TTL: Duration = Duration::from_secs(30);
@@ -20,25 +20,29 @@ async fn run() -> Result<()> {
     let (first, second) = (memory("worker-1").await?, memory("worker-2").await?);
 
     // Both want the task, one gets it.
-    let done = tokio::try_join!(execute(&first, "report"), execute(&second, "report"))?;
+    let done = tokio::try_join!(execute(&first, "report", 100), execute(&second, "report", 100))?;
     println!("executed by worker-1: {}, by worker-2: {}", done.0, done.1);
     assert!(done.0 || done.1);
-    let state = first.get_task_state::<Value>("report").await?.expect("it was written");
-    assert_eq!(state["status"], "completed");
+    assert_eq!(status_of(&first, "report").await?, "completed");
+    // What is known to whoever did it, and what waits in its batch, is to be seen by the other.
+    tokio::try_join!(first.force_sync(), second.force_sync())?;
+    second.client().observe(&first.client().causal_token());
     let progress = second.get_task_progress("report").await?.expect("it was reported");
-    println!(
-        "{} percent, {}, by {}",
-        progress.percent, progress.status, progress.worker
-    );
+    println!("{} percent, by {}", progress.percent, progress.worker);
     assert_eq!(progress.percent, 100);
+
+    // A task that fails says why, and the next one who wants it has its lock.
+    let failed = execute(&first, "too-much", 110).await.unwrap_err();
+    println!("failed: {failed}");
+    assert_eq!(status_of(&second, "too-much").await?, "failed");
+    assert!(execute(&second, "too-much", 100).await?);
+    assert_eq!(status_of(&first, "too-much").await?, "completed");
 
     // One that lost the lock cannot write any more, however late it notices.
     let lost = first.acquire_task_lock("slow", TTL).await?.expect("it is free");
     let stalled = lost.token();
-    first
-        .client()
-        .force_release(lock_of(&first, "slow"), stalled, "it stalled")
-        .await?;
+    let name = first.key("tasks/slow/lock");
+    first.client().force_release(name, stalled, "it stalled").await?;
     let next = second.acquire_task_lock("slow", TTL).await?.expect("it is free again");
     assert!(next.token() > stalled);
     second.sync_task_state("slow", "taken over").fence(&next).await?;
@@ -47,7 +51,7 @@ async fn run() -> Result<()> {
     assert_eq!(late.kind(), &ErrorKind::Fenced);
     let locks = first.get_metrics().locks;
     println!(
-        "worker-1 took {} locks and met {} taken",
+        "worker-1 took {} locks, and met {} that others had",
         locks.acquired, locks.contended
     );
 
@@ -57,43 +61,48 @@ async fn run() -> Result<()> {
     Ok(())
 }
 
-/// Whether it was this one that executed the task.
-async fn execute(memory: &Memory, task: &str) -> Result<bool> {
+/// Whether it was this one that executed the task. What came of it is in the state, and the lock is given back, whatever it
+/// was.
+async fn execute(memory: &Memory, task: &str, last_percent: u8) -> Result<bool> {
     let Some(lock) = memory.acquire_task_lock(task, TTL).await? else {
         return Ok(false);
     };
-    memory
-        .sync_task_state(task, &json!({"status": "processing", "worker": memory.worker_id()}))
-        .fence(&lock)
-        .await?;
-    let ended = match work(memory, task).await {
-        Ok(()) => json!({"status": "completed"}),
-        Err(error) => json!({"status": "failed", "error": error.to_string()}),
+    let executed = async {
+        let started = json!({"status": "processing", "worker": memory.worker_id()});
+        memory.sync_task_state(task, &started).fence(&lock).await?;
+        let worked = work(memory, task, last_percent).await;
+        let ended = match &worked {
+            Ok(()) => json!({"status": "completed"}),
+            Err(error) => json!({"status": "failed", "error": error.to_string()}),
+        };
+        memory.sync_task_state(task, &ended).fence(&lock).await?;
+        worked
     };
-    memory.sync_task_state(task, &ended).fence(&lock).await?;
-    lock.release().await?;
+    lock.hold_while(executed).await??;
     Ok(true)
 }
 
-async fn work(memory: &Memory, task: &str) -> Result<()> {
-    for percent in (0..=100).step_by(10) {
+async fn work(memory: &Memory, task: &str, last_percent: u8) -> Result<()> {
+    for percent in (0..=last_percent).step_by(10) {
         tokio::time::sleep(Duration::from_millis(5)).await;
         memory.sync_task_progress(task, percent, "processing").await?;
     }
-    memory.force_sync().await.map(|_| ())
+    Ok(())
 }
 
-fn lock_of(memory: &Memory, task: &str) -> String {
-    memory.key(format!("tasks/{task}/lock"))
+/// What everybody would read, wherever.
+async fn status_of(memory: &Memory, task: &str) -> Result<String> {
+    let state = memory
+        .get_task_state::<Value>(task)
+        .consistency(Consistency::Strong)
+        .await?;
+    let state = state.expect("it was written");
+    Ok(state["status"].as_str().unwrap_or_default().to_owned())
 }
 
 async fn memory(worker: &str) -> Result<Memory> {
     let member = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:7401".to_owned());
     let prefix = format!("examples/tasks/{}/", std::process::id());
-    Memory::builder()
-        .endpoints([member])
-        .worker_id(worker)
-        .prefix(prefix)
-        .connect()
-        .await
+    let builder = Memory::builder().endpoints([member]).worker_id(worker).prefix(prefix);
+    builder.connect().await
 }

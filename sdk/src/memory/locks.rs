@@ -43,7 +43,9 @@ impl TaskLocks {
 /// The lock of a task, held by this memory.
 ///
 /// It stays held when this is dropped: until [`release`](Self::release), [`Memory::release_task_lock`] or
-/// [`Memory::shutdown`], and no longer than the process lives, plus its time to live. A panic that drops it gives it back.
+/// [`Memory::shutdown`], and no longer than the process lives, plus its time to live. A panic that drops it gives it back, and
+/// [`hold_while`](Self::hold_while) does in any case.
+///
 /// Its session is renewed in the background. Whatever is written under it should carry it as a fence, so that it is refused
 /// if the lock was lost: [`sync_task_state(..).fence(&lock)`](crate::MemoryWrite::fence).
 #[must_use = "it says that the lock is held: none means that somebody else has it"]
@@ -140,12 +142,54 @@ impl TaskLock {
         LockOp::fence(&self.hold).into()
     }
 
+    /// Does the work while the lock is held, and gives it back then, whatever came of the work. If this is dropped before it is
+    /// done, or the work panics, the work goes with it and the lock is given back in the background.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// # async fn example(memory: quorate::Memory) -> quorate::Result<()> {
+    /// if let Some(lock) = memory.acquire_task_lock("task-123", Duration::from_secs(30)).await? {
+    ///     let work = async {
+    ///         memory.sync_task_state("task-123", "processing").fence(&lock).await?;
+    ///         memory.sync_task_state("task-123", "completed").fence(&lock).await
+    ///     };
+    ///     // First whether it was done under the lock, then what came of it.
+    ///     let written = lock.hold_while(work).await??;
+    ///     println!("completed at revision {}", written.revision);
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Fenced`](ErrorKind::Fenced) if the lock is lost: the work is not begun, or is dropped where it is. What it has written
+    /// by then stays, so that it may have been done in part. Once it is done, as [`Memory::release_task_lock`].
+    pub async fn hold_while<W: IntoFuture>(&self, work: W) -> Result<W::Output> {
+        let _given_back = GivenBack(self);
+        if let Some(loss) = self.loss() {
+            return Err(self.fenced_by(loss, Outcome::NotApplied));
+        }
+        let done = tokio::select! {
+            biased;
+            done = work.into_future() => done,
+            loss = self.lost() => return Err(self.fenced_by(loss, Outcome::Unknown)),
+        };
+        self.give_back().await?;
+        Ok(done)
+    }
+
     /// Gives it back.
     ///
     /// # Errors
     ///
     /// As [`Memory::release_task_lock`].
     pub async fn release(self) -> Result<()> {
+        self.give_back().await
+    }
+
+    async fn give_back(&self) -> Result<()> {
         let closed = || {
             Error::new(
                 ErrorKind::Closed,
@@ -157,6 +201,27 @@ impl TaskLock {
         let _pass = shared.gate.enter()?;
         shared.release(&self.task, Some(self.token())).await
     }
+
+    fn fenced_by(&self, loss: Loss, outcome: Outcome) -> Error {
+        let message = format!("the lock of task {:?} was lost: {loss}", self.task);
+        Error::new(ErrorKind::Fenced, outcome, message)
+    }
+
+    /// Gives it back in the background, if it was not given back before: a guard that is dropped is.
+    fn abandon(&self) {
+        if let Some(shared) = self.shared.upgrade() {
+            drop(shared.locks.take(&self.task, Some(self.token())));
+        }
+    }
+}
+
+/// Whatever ends the work, the lock does not outlive it.
+struct GivenBack<'a>(&'a TaskLock);
+
+impl Drop for GivenBack<'_> {
+    fn drop(&mut self) {
+        self.0.abandon();
+    }
 }
 
 impl From<&TaskLock> for Op {
@@ -167,11 +232,9 @@ impl From<&TaskLock> for Op {
 
 impl Drop for TaskLock {
     fn drop(&mut self) {
-        if std::thread::panicking()
-            && let Some(shared) = self.shared.upgrade()
-        {
-            // Nobody is left to release it. A guard that is dropped is given back in the background.
-            drop(shared.locks.take(&self.task, Some(self.token())));
+        if std::thread::panicking() {
+            // Nobody is left to release it.
+            self.abandon();
         }
     }
 }

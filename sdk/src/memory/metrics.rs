@@ -44,6 +44,14 @@ pub struct MemoryCacheMetrics {
     pub invalidated: u64,
 }
 
+impl MemoryCacheMetrics {
+    /// The part of the reads that it answered, from 0 to 1; absent before the first one.
+    pub fn hit_rate(&self) -> Option<f64> {
+        let asked = self.hits + self.misses;
+        (asked > 0).then(|| self.hits as f64 / asked as f64)
+    }
+}
+
 /// A summary of the causal token: how far this memory has seen the cluster.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -103,5 +111,18 @@ impl Counters {
             },
             ..MemoryMetrics::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hit_rate_is_that_of_the_reads_and_none_before_the_first() {
+        let mut cache = MemoryCacheMetrics::default();
+        assert_eq!(cache.hit_rate(), None);
+        (cache.hits, cache.misses) = (3, 1);
+        assert_eq!(cache.hit_rate(), Some(0.75));
     }
 }

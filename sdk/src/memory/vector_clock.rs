@@ -22,6 +22,17 @@ pub enum ClockOrder {
 ///
 /// The store keeps clocks of its own for what it replicates. This one is for what a program stamps and compares itself; see
 /// [`ConflictEntry::clock`](crate::ConflictEntry::clock). As JSON it is an object of names and counts.
+///
+/// ```
+/// use quorate::{ClockOrder, VectorClock};
+///
+/// let (mut mine, mut theirs) = (VectorClock::new(), VectorClock::new());
+/// mine.increment("worker-1");
+/// theirs.increment("worker-2");
+/// assert_eq!(mine.compare(&theirs), ClockOrder::Concurrent);
+/// theirs.merge(&mine);
+/// assert_eq!(mine.compare(&theirs), ClockOrder::Before);
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VectorClock(BTreeMap<String, u64>);

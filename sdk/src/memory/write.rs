@@ -30,6 +30,7 @@ pub struct MemoryWrite<'a> {
     level: Option<Consistency>,
     expected_revision: Option<u64>,
     fences: Vec<Op>,
+    with: Vec<Op>,
 }
 
 /// What became of a [`MemoryWrite`].
@@ -65,6 +66,7 @@ impl Memory {
             level: None,
             expected_revision: None,
             fences: Vec::new(),
+            with: Vec::new(),
         }
     }
 
@@ -115,6 +117,24 @@ impl MemoryWrite<'_> {
         self
     }
 
+    /// Does this as well, at the same revision: the assignment of a task, say, or the acknowledgement of an item. All of it is
+    /// done, or none: an operation that is refused refuses the write, with its own error. Several may be given, together with
+    /// fences 127. Strong tier only. Default: nothing.
+    ///
+    /// ```no_run
+    /// use quorate::WorkerOp;
+    ///
+    /// # async fn example(memory: quorate::Memory) -> quorate::Result<()> {
+    /// let to_worker = WorkerOp::assign("task-123").to("worker-1");
+    /// memory.sync_task_state("task-123", "assigned").with(to_worker).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn with(mut self, operation: impl Into<Op>) -> Self {
+        self.with.push(operation.into());
+        self
+    }
+
     async fn send(self) -> Result<MemoryWritten> {
         let shared = self.shared;
         let _pass = shared.gate.enter()?;
@@ -140,7 +160,8 @@ impl MemoryWrite<'_> {
     async fn write_record(&self, key: &str, json: Bytes) -> Result<u64> {
         let client = &self.shared.client;
         let ttl = self.ttl.unwrap_or(self.shared.settings.default_ttl);
-        if self.expected_revision.is_none() && self.fences.is_empty() {
+        let alone = self.fences.is_empty() && self.with.is_empty();
+        if self.expected_revision.is_none() && alone {
             let put = client.put(key, json).ttl(ttl).tags(&self.tags);
             return Ok(put.await?.revision);
         }
@@ -148,8 +169,8 @@ impl MemoryWrite<'_> {
         if let Some(expected) = self.expected_revision {
             txn = txn.when(Compare::mod_revision(key).equals(expected));
         }
-        for fence in &self.fences {
-            txn = txn.then(fence.clone());
+        for operation in self.fences.iter().chain(&self.with) {
+            txn = txn.then(operation.clone());
         }
         let put = Op::put(key, json).ttl(ttl).tags(&self.tags);
         let reply = txn.then(put).otherwise(Op::get(key).keys_only()).await?;
@@ -168,6 +189,7 @@ impl MemoryWrite<'_> {
             ("tags", !self.tags.is_empty()),
             ("expected_revision", self.expected_revision.is_some()),
             ("fence", !self.fences.is_empty()),
+            ("with", !self.with.is_empty()),
         ];
         match set.into_iter().find(|(_, set)| *set) {
             Some((option, _)) => {

@@ -15,7 +15,8 @@ pub struct Raft {
     pub election_min_ms: u64,
     /// See `election_min_ms`. Default 200.
     pub election_max_ms: u64,
-    /// A snapshot is made after this many bytes of log. Default 268,435,456 (256 MiB).
+    /// A snapshot is made after this many bytes of log, or after up to a quarter less, which is drawn, so that members are not
+    /// all busy with theirs at the same time. Default 268,435,456 (256 MiB).
     pub snapshot_log_bytes: u64,
     /// Entries kept behind a snapshot, so that a member that was away for a moment needs no snapshot. Default 50,000.
     pub keep_log_entries: u64,
@@ -43,7 +44,8 @@ impl Default for Raft {
 pub struct Storage {
     /// Cache of blocks read from the state machine's store. Default 67,108,864 (64 MiB).
     pub block_cache_bytes: u64,
-    /// Writes kept in memory before the state machine's store flushes them. Default 33,554,432 (32 MiB).
+    /// Bytes of writes kept in memory before the state machine's store flushes them, or up to a quarter less, which is drawn as for
+    /// snapshots. Default 33,554,432 (32 MiB).
     pub write_buffer_bytes: u64,
     /// Size of one segment of the log. Default 67,108,864 (64 MiB).
     pub log_segment_bytes: u64,

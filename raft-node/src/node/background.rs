@@ -7,9 +7,11 @@ use std::time::Duration;
 use openraft::async_runtime::WatchReceiver;
 use tokio::sync::watch;
 
+use super::stagger;
 use crate::config::NodeConfig;
 use crate::consensus::network::{PeerNetwork, Roster};
 use crate::consensus::{LogClock, Outlook, Proposer, Raft};
+use crate::environment::SystemRandom;
 use crate::eventual::Tier;
 use crate::failpoints;
 use crate::log_store::LogStore;
@@ -210,11 +212,14 @@ impl Background {
             .disk_bytes()
             .saturating_sub(self.config.storage.log_segment_bytes);
         let mut last = 0;
+        let draw = || stagger::at_most(self.config.raft.snapshot_log_bytes, &SystemRandom);
+        let mut between = draw();
         loop {
             tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
             let written = found + self.log.metrics().bytes.load(Ordering::Relaxed);
-            if written - last >= self.config.raft.snapshot_log_bytes {
+            if written - last >= between {
                 last = written;
+                between = draw();
                 if let Err(error) = self.raft.trigger().snapshot().await {
                     tracing::warn!(%error, "a snapshot could not be started");
                 }

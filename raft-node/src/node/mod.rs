@@ -16,6 +16,7 @@ mod pages;
 mod parts;
 mod peer_watch;
 mod restore;
+mod stagger;
 
 pub use directory::{DataDirectory, DirectoryError};
 pub use founding::FoundingError;

@@ -15,6 +15,7 @@ use super::NodeError;
 use super::background::Background;
 use super::directory::{DataDirectory, DirectoryError};
 use super::founding::{self, FoundingError};
+use super::stagger;
 use crate::config::NodeConfig;
 use crate::consensus::network::{Identity, Incoming, PeerNetwork, PeerService, Roster, TcpTransport, Transport};
 use crate::consensus::{
@@ -410,7 +411,7 @@ fn bytes(setting: u64) -> usize {
 pub(super) fn open_engine(config: &NodeConfig, unreadable: watch::Sender<Option<String>>) -> OpenEngine {
     let options = RocksOptions {
         block_cache_bytes: bytes(config.storage.block_cache_bytes),
-        write_buffer_bytes: bytes(config.storage.write_buffer_bytes),
+        write_buffer_bytes: bytes(stagger::at_most(config.storage.write_buffer_bytes, &SystemRandom)),
         ..RocksOptions::default()
     };
     let on_read_failure: OnReadFailure = Arc::new(move |error| {

@@ -1,7 +1,7 @@
 //! Settings of RocksDB, and why they are what they are.
 
 use rocksdb::statistics::StatsLevel;
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Env, LogLevel, Options};
 
 use super::super::{StorageError, Table};
 
@@ -75,8 +75,12 @@ impl RocksOptions {
     }
 
     /// Of the database as a whole.
-    pub(super) fn database(&self) -> Options {
+    pub(super) fn database(&self) -> Result<Options, rocksdb::Error> {
         let mut options = Options::default();
+        // Compaction has time, calls have not. Flushes keep their priority: writes wait for them when buffers are full.
+        let mut env = Env::new()?;
+        env.lower_thread_pool_cpu_priority();
+        options.set_env(&env);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_atomic_flush(true);
@@ -93,7 +97,7 @@ impl RocksOptions {
         options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
         options.set_stats_dump_period_sec(0);
         options.set_stats_persist_period_sec(0);
-        options
+        Ok(options)
     }
 
     /// Of each table; all share one block cache.

@@ -11,7 +11,7 @@ use quorate_tests::wait;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// `quorate snapshot restore` with the settings of member 1.
-fn restore(cluster: &Cluster, saved: &Path, more: &[&str]) -> Result<String, String> {
+pub fn restore(cluster: &Cluster, saved: &Path, more: &[&str]) -> Result<String, String> {
     let output = Command::new(server_binary().unwrap())
         .args(["-o", "json", "snapshot", "restore"])
         .arg(saved)

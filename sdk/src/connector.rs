@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper_util::rt::TokioIo;
-use quorate_tls::{DialSettings, FirstByte, Remote, SPEAKS_TLS_SERVER, dial};
+use quorate_tls::{DialSettings, FirstByte, Remote, SPEAKS_TLS_SERVER, dial, host_of};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tonic::transport::{Channel, Endpoint};
@@ -84,24 +84,6 @@ async fn open(address: &str, trust: Option<&Trust>) -> io::Result<BoxIo> {
         credentials: trust.credentials(),
         allow_tls_1_2: trust.allow_tls_1_2,
     };
-    let name = trust.server_name.as_deref().unwrap_or_else(|| host(address));
+    let name = trust.server_name.as_deref().unwrap_or_else(|| host_of(address));
     Ok(Box::pin(dial(stream, name, Remote::Server, &settings).await?))
-}
-
-/// Of `host:port`; of `[::1]:7401` it is `::1`.
-fn host(address: &str) -> &str {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    host.trim_start_matches('[').trim_end_matches(']')
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_host_of_an_address_is_what_its_certificate_must_name() {
-        assert_eq!(host("db.example:7401"), "db.example");
-        assert_eq!(host("127.0.0.1:7401"), "127.0.0.1");
-        assert_eq!(host("[::1]:7401"), "::1");
-    }
 }

@@ -111,3 +111,9 @@ impl ServerCertVerifier for Remembers {
         self.verifier.root_hint_subjects()
     }
 }
+
+/// The host of `host:port`, which a certificate must name; of `[::1]:7401` it is `::1`.
+pub fn host_of(address: &str) -> &str {
+    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
+    host.trim_start_matches('[').trim_end_matches(']')
+}

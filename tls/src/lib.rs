@@ -34,7 +34,7 @@ pub use accept::{AcceptSettings, accept, farewell};
 pub use certificate::{Certificate, Validity, member_name};
 pub use credentials::{Authorities, Credentials, Files, Pair, PairFiles};
 pub use date::date;
-pub use dial::{DialSettings, dial};
+pub use dial::{DialSettings, dial, host_of};
 pub use explain::Remote;
 pub use first_byte::{FirstByte, SPEAKS_TLS_MEMBER, SPEAKS_TLS_SERVER};
 pub use pem::{FileError, read_certificates};

@@ -477,3 +477,10 @@ proptest! {
         let _ = Certificate::read(&der);
     }
 }
+
+#[test]
+fn the_host_of_an_address_is_what_its_certificate_must_name() {
+    assert_eq!(host_of("db.example:7401"), "db.example");
+    assert_eq!(host_of("127.0.0.1:7401"), "127.0.0.1");
+    assert_eq!(host_of("[::1]:7401"), "::1");
+}

@@ -158,7 +158,7 @@ pub const SETTINGS: &[Setting] = &[
         "raft.snapshot_log_bytes",
         16 * KIB,
         64 * GIB,
-        "most log bytes between two snapshots; each member draws down to a quarter less",
+        "most log bytes between two snapshots; a member draws its own, up to a quarter less",
     ),
     integer(
         "raft.keep_log_entries",
@@ -258,7 +258,7 @@ pub const SETTINGS: &[Setting] = &[
         "storage.write_buffer_bytes",
         MIB,
         4 * GIB,
-        "write buffer of the state machine's store; each member draws down to a quarter less",
+        "write buffer of the state machine's store; a member draws its own, up to a quarter less",
     ),
     integer("storage.log_segment_bytes", MIB, 4 * GIB, "size of a log segment"),
     integer("storage.log_tail_bytes", MIB, 16 * GIB, "newest log kept in memory"),

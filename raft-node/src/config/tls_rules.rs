@@ -3,6 +3,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use quorate_tls::host_of;
+
 use super::{NodeConfig, Problem};
 
 /// What protects a listener beyond loopback.
@@ -86,7 +88,6 @@ impl NodeConfig {
 }
 
 fn is_loopback(address: &str) -> bool {
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
+    let host = host_of(address);
     host == "localhost" || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }

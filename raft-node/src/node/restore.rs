@@ -59,7 +59,7 @@ pub struct Restored {
     pub bytes: u64,
 }
 
-/// A snapshot that was saved, and is whole as far as its manifest says.
+/// A snapshot that was saved, and whose manifest can be read. Its files are checked when they are restored.
 #[derive(Debug)]
 pub struct SavedSnapshot {
     directory: PathBuf,

@@ -1,5 +1,5 @@
 //! Members do the same work at the same places of the log. What each may do a little sooner it does at a time of its own, so
-//! that a majority is always free to answer.
+//! that they seldom do it together, and a majority is free to answer.
 
 use crate::environment::Random;
 

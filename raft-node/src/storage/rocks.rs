@@ -64,7 +64,7 @@ impl RocksEngine {
         const DOING: &str = "open the store";
         options.check()?;
         fs::create_dir_all(directory).map_err(|error| failed(DOING, at(directory, error)))?;
-        let database = options.database().map_err(|error| failed(DOING, error))?;
+        let database = options.database();
         let db = DB::open_cf_descriptors(&database, directory, options.tables())
             .map_err(|error| failed(DOING, open_failure(directory, &error)))?;
         // RocksDB syncs what it writes inside the directory, not the entry that makes the directory itself findable.
@@ -74,15 +74,14 @@ impl RocksEngine {
 
     /// Opens the store in `directory` for looking inside, a checkpoint say. Takes no lock; what would write fails.
     pub fn open_read_only(directory: &Path) -> Result<RocksEngine, StorageError> {
-        const DOING: &str = "open the store read-only";
         let mut options = RocksOptions::default();
         // Looking into a checkpoint should not cost what serving from it does.
         options.block_cache_bytes = options::BLOCK_CACHE_BYTES_MIN;
-        let mut database = options.database().map_err(|error| failed(DOING, error))?;
+        let mut database = options.database();
         database.create_if_missing(false);
         database.create_missing_column_families(false);
         let db = DB::open_cf_descriptors_read_only(&database, directory, options.tables(), false)
-            .map_err(|error| failed(DOING, open_failure(directory, &error)))?;
+            .map_err(|error| failed("open the store read-only", open_failure(directory, &error)))?;
         Self::over(db, database, directory)
     }
 

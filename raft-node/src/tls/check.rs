@@ -1,6 +1,6 @@
 //! What certificates must be, so that others accept them.
 
-use quorate_tls::{Credentials, Files, Validity, date, member_name};
+use quorate_tls::{Credentials, Files, Validity, date, host_of, member_name};
 
 use super::Sides;
 use crate::config::{ConfigError, NodeConfig};
@@ -43,9 +43,11 @@ impl Demands {
     }
 }
 
-/// Reads every file of certificates that the settings name, and checks what they hold, as a start does.
-pub fn check(config: &NodeConfig) -> Result<(), ConfigError> {
-    Sides::open(config).map(drop)
+/// Reads every file of certificates that the settings name, and checks what they hold, as a start does. Returns what a start
+/// would warn of.
+pub fn check(config: &NodeConfig) -> Result<Option<String>, ConfigError> {
+    let sides = Sides::open(config)?;
+    Ok(advertised_in_vain(config, &sides))
 }
 
 /// Why others would refuse this member, if they would.
@@ -99,11 +101,12 @@ pub fn advertised_in_vain(config: &NodeConfig, sides: &Sides) -> Option<String> 
     let credentials = sides.client.as_ref()?.credentials();
     let pair = credentials.pair.as_ref()?;
     let address = config.client_address();
-    let host = address.rsplit_once(':').map_or(&*address, |(host, _)| host);
-    let host = host.trim_matches(['[', ']']);
+    let host = host_of(&address);
     (!pair.is_for(host)).then(|| {
         format!(
-            "the certificate of the client port is for {}, and clients are told to use {address}: they refuse it unless they              name what it is for (`--server-name`). Set advertise_client to a name that it has, or make one for {host}              (`quorate certs node`)",
+            "the certificate of the client port is for {}, and clients are told to use {address}: those that do not say what it \
+             is for (`--server-name`) refuse it. Set advertise_client to a name that it has, or make one for {host} \
+             (`quorate certs node`)",
             pair.certificate.names_shown()
         )
     })

@@ -76,6 +76,7 @@ fn a_certificate_that_is_not_for_the_advertised_address_is_noticed() {
         ("", "127.0.0.1"),
     ] {
         let problem = problem(advertised).unwrap();
+        assert!(!problem.contains("  "), "{problem}");
         assert!(
             problem.contains("*.example, ::1") && problem.contains(&format!("make one for {host} ")),
             "{problem}"

@@ -29,6 +29,10 @@ impl TaskLocks {
         std::mem::take(&mut *self.0.lock()).into_values().collect()
     }
 
+    fn holds(&self, task: &str, token: u64) -> bool {
+        self.0.lock().get(task).is_some_and(|guard| guard.token() == token)
+    }
+
     /// The lock of a task, if it is held: by this token, if one is given.
     fn take(&self, task: &str, token: Option<u64>) -> Option<LockGuard> {
         let mut held = self.0.lock();
@@ -101,13 +105,17 @@ impl Memory {
 impl Shared {
     async fn release(&self, task: &str, token: Option<u64>) -> Result<()> {
         let Some(guard) = self.locks.take(task, token) else {
-            let message = format!("the lock of task {task:?} is not held by this memory");
-            return Err(Error::new(ErrorKind::Fenced, Outcome::NotApplied, message));
+            return Err(not_held(task));
         };
         guard.release().await?;
         count(&self.counters.locks_released, 1);
         Ok(())
     }
+}
+
+fn not_held(task: &str) -> Error {
+    let message = format!("the lock of task {task:?} is not held by this memory");
+    Error::new(ErrorKind::Fenced, Outcome::NotApplied, message)
 }
 
 impl TaskLock {
@@ -162,22 +170,26 @@ impl TaskLock {
     /// # }
     /// ```
     ///
+    /// That the lock was taken away by force is not noticed here, but by whatever is written under it with its fence.
+    ///
     /// # Errors
     ///
-    /// [`Fenced`](ErrorKind::Fenced) if the lock is lost: the work is not begun, or is dropped where it is. What it has written
-    /// by then stays, so that it may have been done in part. Once it is done, as [`Memory::release_task_lock`].
+    /// [`Fenced`](ErrorKind::Fenced) if the lock is not held any more: with [`Outcome::NotApplied`] the work was not begun; with
+    /// [`Outcome::Unknown`] it was dropped where it was when the session ended, or it was done and the lock was no longer this
+    /// one's in the end. [`Closed`](ErrorKind::Closed) if the memory was shut down before. Work that was done under the lock is
+    /// returned even if the lock can only be given back in the background.
     pub async fn hold_while<W: IntoFuture>(&self, work: W) -> Result<W::Output> {
         let _given_back = GivenBack(self);
-        if let Some(loss) = self.loss() {
-            return Err(self.fenced_by(loss, Outcome::NotApplied));
-        }
+        self.check_held()?;
         let done = tokio::select! {
             biased;
             done = work.into_future() => done,
-            loss = self.lost() => return Err(self.fenced_by(loss, Outcome::Unknown)),
+            loss = self.lost() => return Err(self.lost_by(loss, Outcome::Unknown)),
         };
-        self.give_back().await?;
-        Ok(done)
+        match self.give_back().await {
+            Err(error) if *error.kind() == ErrorKind::Fenced => Err(error.with_outcome(Outcome::Unknown)),
+            _ => Ok(done),
+        }
     }
 
     /// Gives it back.
@@ -190,19 +202,33 @@ impl TaskLock {
     }
 
     async fn give_back(&self) -> Result<()> {
-        let closed = || {
-            Error::new(
-                ErrorKind::Closed,
-                Outcome::NotApplied,
-                "the memory is gone, and has given it back",
-            )
-        };
-        let shared = self.shared.upgrade().ok_or_else(closed)?;
+        let shared = self.memory()?;
         let _pass = shared.gate.enter()?;
         shared.release(&self.task, Some(self.token())).await
     }
 
-    fn fenced_by(&self, loss: Loss, outcome: Outcome) -> Error {
+    fn check_held(&self) -> Result<()> {
+        let shared = self.memory()?;
+        let _pass = shared.gate.enter()?;
+        if let Some(loss) = self.loss() {
+            return Err(self.lost_by(loss, Outcome::NotApplied));
+        }
+        if shared.locks.holds(&self.task, self.token()) {
+            Ok(())
+        } else {
+            Err(not_held(&self.task))
+        }
+    }
+
+    fn memory(&self) -> Result<Arc<Shared>> {
+        let closed = || {
+            let message = "the memory was shut down, and gave back its locks";
+            Error::new(ErrorKind::Closed, Outcome::NotApplied, message)
+        };
+        self.shared.upgrade().ok_or_else(closed)
+    }
+
+    fn lost_by(&self, loss: Loss, outcome: Outcome) -> Error {
         let message = format!("the lock of task {:?} was lost: {loss}", self.task);
         Error::new(ErrorKind::Fenced, outcome, message)
     }

@@ -118,8 +118,8 @@ impl MemoryWrite<'_> {
     }
 
     /// Does this as well, at the same revision: the assignment of a task, say, or the acknowledgement of an item. All of it is
-    /// done, or none: an operation that is refused refuses the write, with its own error. Several may be given, together with
-    /// fences 127. Strong tier only. Default: nothing.
+    /// done, or none: an operation that is refused refuses the write, with its own error. What it answers is not returned. At
+    /// most 127, fences included. Strong tier only. Default: nothing.
     ///
     /// ```no_run
     /// use quorate::WorkerOp;

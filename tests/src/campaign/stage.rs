@@ -9,8 +9,8 @@ use crate::watch_check::Truth;
 /// Members make a snapshot after so much log: a few seconds of a run.
 const SNAPSHOT_LOG_BYTES: u64 = 512 << 10;
 
-/// Entries that they keep: enough for one that restarts, too few for one that was away.
-const KEEP_LOG_ENTRIES: u64 = 600;
+/// Entries that they keep: enough for one that restarts, and for the witness when it is slow; too few for one that was away.
+const KEEP_LOG_ENTRIES: u64 = 1_500;
 
 /// The learner that keeps its whole log, of a cluster of so many voters. No fault is its own.
 pub(super) fn witness(members: u64) -> u64 {

@@ -231,7 +231,20 @@ impl Nemesis {
             self.cluster.wait_until_applied(id, applied).await?;
         }
         self.cluster.check_nobody_ended()?;
+        self.demand_whole_log(kind).await?;
         pace.wait_for_more(&format!("after {kind}")).await
+    }
+
+    /// Without the log of the witness a run has no verdict: better to know it now than in the end.
+    async fn demand_whole_log(&mut self, kind: FaultKind) -> Result<(), HarnessError> {
+        let Some(witness) = self.witness else { return Ok(()) };
+        let first = self.status(witness).await?.log_first_index;
+        if first > 1 {
+            return Err(HarnessError::Broken(format!(
+                "after {kind} the log of the witness begins with entry {first}"
+            )));
+        }
+        Ok(())
     }
 
     /// Every member but the witness.

@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -146,6 +146,12 @@ pub async fn disagree(writers: [&Memory; 2], task: &str, told: [Value; 2], reade
     for (writer, value) in writers.into_iter().zip(told) {
         let write = writer.sync_agent_coordination(task, "coder", &value);
         write.await.unwrap();
+        // Whoever comes next is later by the clocks of members, which count milliseconds.
+        let written = SystemTime::now();
+        until(true, async || {
+            written.elapsed().is_ok_and(|since| since.as_millis() >= 2)
+        })
+        .await;
         hand_over(writer, reader);
     }
 }

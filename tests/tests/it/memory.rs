@@ -6,14 +6,17 @@ use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures::future::{join, try_join_all};
-use quorate::{ConflictEntry, Consistency, ErrorKind, Keys, Memory, MemoryChange, MemoryEvent, Result, Tier, WorkerOp};
+use quorate::{
+    ConflictEntry, Consistency, ErrorKind, Keys, Memory, MemoryChange, MemoryEvent, Outcome, Result, TaskLock, Tier,
+    WorkerOp,
+};
 use quorate_tests::cluster::Cluster;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
 use crate::fleet::{
-    cached, collecting, disagree, fleet, found, hand_over, lock, refusal, register, set_queue, state, strongly, told,
-    until, until_told, with_cache,
+    PATIENCE, cached, collecting, disagree, fleet, found, hand_over, lock, refusal, register, set_queue, state,
+    strongly, told, until, until_told, with_cache,
 };
 
 #[tokio::test]
@@ -267,16 +270,31 @@ async fn a_lock_is_given_back_when_the_work_under_it_fails_or_is_given_up() {
 }
 
 #[tokio::test]
-async fn work_is_dropped_when_its_lock_is_lost_and_not_begun_afterwards() {
+async fn work_is_dropped_when_its_lock_is_lost_and_not_begun_without_one() {
     let (_cluster, [one, other, _]) = fleet().await;
+    let ended = async |held: &TaskLock| {
+        let ended = timeout(PATIENCE, held.hold_while(pending::<()>())).await;
+        let refused = ended.expect("it ends").unwrap_err();
+        (refused.kind().clone(), refused.outcome())
+    };
+    let short = Duration::from_secs(2);
+    let held = one.acquire_task_lock("t", short).await.unwrap().unwrap();
+    let record = other.client().find_lock(one.key("tasks/t/lock")).await.unwrap();
+    let lease = record.unwrap().holders[0].lease;
+    let (ended_then, revoked) = join(ended(&held), other.client().revoke_lease(lease)).await;
+    revoked.unwrap();
+    assert_eq!(ended_then, (ErrorKind::Fenced, Outcome::Unknown));
+    assert_eq!(ended(&held).await, (ErrorKind::Fenced, Outcome::NotApplied));
     let held = lock(&one, "t").await.unwrap();
-    let name = one.key("tasks/t/lock");
-    let taken = other.client().force_release(name, held.token(), "it stalled");
-    let (ended, taken) = join(held.hold_while(pending::<()>()), taken).await;
-    taken.unwrap();
-    assert_eq!(refusal(ended), ErrorKind::Fenced);
-    let ended = held.hold_while(async { panic!("it is not begun") }).await;
-    assert_eq!(refusal::<()>(ended), ErrorKind::Fenced);
+    one.release_task_lock("t").await.unwrap();
+    assert_eq!(
+        ended(&held).await,
+        (ErrorKind::Fenced, Outcome::NotApplied),
+        "it was given back"
+    );
+    let held = lock(&one, "t").await.unwrap();
+    one.shutdown().await.unwrap();
+    assert_eq!(ended(&held).await, (ErrorKind::Closed, Outcome::NotApplied));
 }
 
 #[tokio::test]

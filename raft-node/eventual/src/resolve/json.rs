@@ -7,7 +7,7 @@ use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
 use serde_json::Number;
 
-/// There is room for so many fields at first.
+/// The fields of an object that is asked for have room for so many at first; objects inside it take what they need.
 const USUAL_FIELDS: usize = 8;
 
 /// A value.
@@ -64,7 +64,11 @@ struct Text<'a>(Cow<'a, str>);
 
 struct TextVisitor;
 struct NodeVisitor;
-struct FieldsVisitor;
+
+struct FieldsVisitor {
+    /// There is room for so many at first.
+    fields: usize,
+}
 
 impl<'de> Visitor<'de> for TextVisitor {
     type Value = Text<'de>;
@@ -127,7 +131,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, fields: A) -> Result<Node<'de>, A::Error> {
-        FieldsVisitor.visit_map(fields).map(Node::Object)
+        FieldsVisitor { fields: 0 }.visit_map(fields).map(Node::Object)
     }
 }
 
@@ -139,7 +143,7 @@ impl<'de> Visitor<'de> for FieldsVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Fields<'de>, A::Error> {
-        let mut all = Vec::with_capacity(USUAL_FIELDS);
+        let mut all = Vec::with_capacity(self.fields);
         while let Some((Text(name), node)) = fields.next_entry()? {
             all.push((Name::new(name), node));
         }
@@ -171,7 +175,7 @@ impl<'de> Deserialize<'de> for Node<'de> {
 
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        from.deserialize_map(FieldsVisitor)
+        from.deserialize_map(FieldsVisitor { fields: USUAL_FIELDS })
     }
 }
 

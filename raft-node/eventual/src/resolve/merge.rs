@@ -48,8 +48,7 @@ pub(super) fn merge(candidates: &[Candidate<'_>], places: &[usize]) -> Option<(V
 /// The oldest first.
 fn lay_over<'m, 'a>(layers: &[&'m Fields<'a>], depth: usize) -> MergedFields<'m, 'a> {
     let mut ahead: Few<_> = layers.iter().map(|fields| fields.all()).collect();
-    // No more than all fields together, and seldom more than these.
-    let mut merged = Vec::with_capacity(ahead.iter().map(|fields| fields.len()).sum::<usize>());
+    let mut merged = Vec::with_capacity(ahead.iter().map(|fields| fields.len()).max().unwrap_or(0));
     let mut found = Few::new();
     while let Some(name) = ahead.iter().filter_map(|fields| Some(&fields.first()?.0)).min() {
         found.clear();

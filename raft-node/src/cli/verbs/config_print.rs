@@ -37,9 +37,14 @@ pub fn run(verb: &ConfigVerb, global: &Global) -> Result<Exit, Failure> {
             global.output.show(&json, || loaded.to_toml(*show_origin))?;
         }
         ConfigVerb::Check { flags } => {
-            tls::check(&flags.load()?.config).map_err(setting_flags::failure)?;
-            let said = || "The settings can be used.".to_owned();
-            global.output.show(&json!({ "usable": true }), said)?;
+            let warning = tls::check(&flags.load()?.config).map_err(setting_flags::failure)?;
+            let said = || match &warning {
+                None => "The settings can be used.".to_owned(),
+                Some(warning) => format!("The settings can be used, but {warning}."),
+            };
+            global
+                .output
+                .show(&json!({ "usable": true, "warning": warning }), said)?;
         }
     }
     Ok(Exit::Success)

@@ -108,7 +108,7 @@ impl SegmentLog {
             return Err(LogError::Closed);
         };
         let written = current.file.write_at(current.offset, &self.buffer);
-        let written = written.and_then(|()| current.write_ahead(current.offset + bytes, self.segment_bytes));
+        let written = written.and_then(|()| current.write_ahead(bytes, self.segment_bytes));
         written.map_err(|error| LogError::io("write", &file_name(current.number), bytes, error))?;
 
         let mut index = self.index.write();
@@ -269,12 +269,19 @@ impl Current {
         self.offset == self.head_bytes
     }
 
-    /// Writes zeroes from `end` on, if what is there was never written to.
-    fn write_ahead(&mut self, end: u64, segment_bytes: u64) -> io::Result<()> {
+    /// Writes zeroes behind a group of so many bytes, if that has come to what was never written to. A group that is as long
+    /// itself does without: the next one comes there in any case.
+    fn write_ahead(&mut self, group_bytes: u64, segment_bytes: u64) -> io::Result<()> {
+        let end = self.offset + group_bytes;
         if end <= self.written_to {
             return Ok(());
         }
-        let zeroes = segment_bytes.saturating_sub(end).min(ZEROES.len() as u64);
+        let ahead = ZEROES.len() as u64;
+        let zeroes = if group_bytes < ahead {
+            segment_bytes.saturating_sub(end).min(ahead)
+        } else {
+            0
+        };
         self.file.write_at(end, &ZEROES[..zeroes as usize])?;
         self.written_to = end + zeroes;
         Ok(())

@@ -1,7 +1,7 @@
 //! A log of segment files: preallocated, checksummed, appended to, never changed.
 //!
 //! A segment is a head, then records, then zeroes. Files are named by their number, `00000001.log` upward. A group of
-//! records is one write and one sync; a segment that is full is synced before the next one is made, and head and name
+//! records is one write and one sync, but for zeroes that are now and then written behind it; a segment that is full is synced before the next one is made, and head and name
 //! of the next one are synced before anything is written behind them.
 //!
 //! # The end of the log, or damage?

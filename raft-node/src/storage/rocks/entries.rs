@@ -16,6 +16,7 @@ use rocksdb::{
 };
 
 use super::super::{StorageError, Visit};
+use super::options::BYTES_PER_SYNC;
 use super::{at, checked_reads, failed, open_failure, sync_parent};
 
 /// Rows are read once, at the start, and values that were moved out of memory.
@@ -166,6 +167,7 @@ fn options() -> Options {
     options.set_block_based_table_factory(&blocks);
     options.create_if_missing(true);
     options.set_paranoid_checks(true);
+    options.set_bytes_per_sync(BYTES_PER_SYNC);
     // A torn end of the log is cut off, and nothing behind it is used: a prefix, which is what this store promises.
     options.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);

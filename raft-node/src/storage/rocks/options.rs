@@ -1,7 +1,7 @@
 //! Settings of RocksDB, and why they are what they are.
 
 use rocksdb::statistics::StatsLevel;
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Env, LogLevel, Options};
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options};
 
 use super::super::{StorageError, Table};
 
@@ -17,9 +17,8 @@ const BACKGROUND_JOBS_MAX: i32 = 2;
 const INFO_LOG_BYTES_MAX: usize = 1 << 20;
 const INFO_LOGS_KEPT: usize = 2;
 const MANIFEST_BYTES_MAX: usize = 16 << 20;
-/// A table that is being made is given to the disk piece by piece, so that its sync at the end keeps the log's waiting for
-/// one piece only.
-const BYTES_PER_SYNC: u64 = 512 << 10;
+/// A table that is being made is given to the disk piece by piece, so that a sync of the log waits for one of them at most.
+pub(super) const BYTES_PER_SYNC: u64 = 512 << 10;
 /// Some 1 % of look-ups of a missing key read a block in vain.
 const BLOOM_BITS_PER_KEY: f64 = 10.0;
 const LEVELS: usize = 7;
@@ -75,12 +74,8 @@ impl RocksOptions {
     }
 
     /// Of the database as a whole.
-    pub(super) fn database(&self) -> Result<Options, rocksdb::Error> {
+    pub(super) fn database(&self) -> Options {
         let mut options = Options::default();
-        // Compaction has time, calls have not. Flushes keep their priority: writes wait for them when buffers are full.
-        let mut env = Env::new()?;
-        env.lower_thread_pool_cpu_priority();
-        options.set_env(&env);
         options.create_if_missing(true);
         options.create_missing_column_families(true);
         options.set_atomic_flush(true);
@@ -97,7 +92,7 @@ impl RocksOptions {
         options.set_statistics_level(StatsLevel::ExceptHistogramOrTimers);
         options.set_stats_dump_period_sec(0);
         options.set_stats_persist_period_sec(0);
-        Ok(options)
+        options
     }
 
     /// Of each table; all share one block cache.

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use quorate_tls::{Certificate, Credentials, DialSettings, Files, PairFiles, Remote, Validity, date, dial};
+use quorate_tls::{Certificate, Credentials, DialSettings, Files, PairFiles, Remote, Validity, date, dial, host_of};
 use tokio::net::TcpStream;
 
 use super::check::Check;
@@ -48,9 +48,13 @@ pub(super) async fn presented(visited: &Visited, global: &Global) -> Result<Vec<
 
 async fn show(address: &str, settings: &DialSettings, name: Option<&str>) -> Result<Certificate, String> {
     let stream = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    let host = address.rsplit_once(':').map_or(address, |(host, _)| host);
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    let secured = dial(stream, name.unwrap_or(host), Remote::Server, settings).await;
+    let secured = dial(
+        stream,
+        name.unwrap_or_else(|| host_of(address)),
+        Remote::Server,
+        settings,
+    )
+    .await;
     let secured = secured.map_err(|refusal| refusal.to_string())?;
     secured.presented().ok_or_else(|| "it showed none".to_owned())
 }

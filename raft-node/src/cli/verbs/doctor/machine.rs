@@ -28,10 +28,11 @@ pub(super) async fn examine(config: NodeConfig) -> Result<Vec<Check>, Failure> {
     let mut checks = vec![Check::good("settings", "they can be used")];
     checks.push(match tls::check(&config) {
         Err(error) => Check::bad("certificates", error.to_string(), "see the guide's page on TLS"),
-        Ok(()) if config.tls.client.is_set() || config.tls.peer.is_set() => {
+        Ok(Some(problem)) => Check::warning("certificates", problem, "see the guide's page on TLS"),
+        Ok(None) if config.tls.client.is_set() || config.tls.peer.is_set() => {
             Check::good("certificates", "others will accept them")
         }
-        Ok(()) => Check::good("certificates", "none: nothing is encrypted"),
+        Ok(None) => Check::good("certificates", "none: nothing is encrypted"),
     });
     let tls = &config.tls;
     for (name, path) in [

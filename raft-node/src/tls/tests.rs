@@ -51,7 +51,7 @@ fn a_certificate_that_is_not_for_the_advertised_address_is_noticed() {
     let home = Home::new();
     home.sign(1, |params| {
         params.subject_alt_names = vec![
-            SanType::DnsName("*.example".try_into().unwrap()),
+            SanType::DnsName("*.fleet.example".try_into().unwrap()),
             SanType::IpAddress("::1".parse().unwrap()),
         ];
     });
@@ -68,7 +68,7 @@ fn a_certificate_that_is_not_for_the_advertised_address_is_noticed() {
         config.advertise_client = advertised.to_owned();
         advertised_in_vain(&config, &sides)
     };
-    assert_eq!(problem("node-1.example:7401"), None);
+    assert_eq!(problem("node-1.fleet.example:7401"), None);
     assert_eq!(problem("[::1]:7401"), None);
     for (advertised, host) in [
         ("node-1.other:7401", "node-1.other"),
@@ -78,7 +78,7 @@ fn a_certificate_that_is_not_for_the_advertised_address_is_noticed() {
         let problem = problem(advertised).unwrap();
         assert!(!problem.contains("  "), "{problem}");
         assert!(
-            problem.contains("*.example, ::1") && problem.contains(&format!("make one for {host} ")),
+            problem.contains("*.fleet.example, ::1") && problem.contains(&format!("make one for {host} ")),
             "{problem}"
         );
     }

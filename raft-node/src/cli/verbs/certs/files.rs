@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Failure;
@@ -33,10 +33,17 @@ impl NewFile {
             secret: true,
         }
     }
+
+    fn beside(&self) -> PathBuf {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        beside.into()
+    }
 }
 
-/// Writes all of them or says why not. Unless `renew`, one that exists is an error and nothing is written. Each file is replaced
-/// whole; between a certificate and its key there is a moment, in which whoever reads them keeps the old ones.
+/// Writes all of them or says why not. Unless `renew`, one that exists is an error and nothing is written. All are ready before
+/// the first takes its place: there is hardly a moment in which a certificate and its key do not belong together. A file that takes
+/// the place of another belongs to whom that belonged, who may be the only one who can read it.
 pub(super) fn write(files: &[NewFile], renew: bool) -> Result<(), Failure> {
     if !renew && let Some(there) = files.iter().find(|file| file.path.exists()) {
         return Err(Failure::usage(format!(
@@ -44,18 +51,32 @@ pub(super) fn write(files: &[NewFile], renew: bool) -> Result<(), Failure> {
             there.path.display()
         )));
     }
+    let failed = |file: &NewFile| {
+        let path = file.path.clone();
+        move |error| Failure::file(&path, &error)
+    };
     for file in files {
         if let Some(directory) = file.path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| Failure::file(directory, &error))?;
         }
-        write_one(file).map_err(|error| Failure::file(&file.path, &error))?;
+        prepare(file).map_err(failed(file))?;
+    }
+    for file in files {
+        std::fs::rename(file.beside(), &file.path).map_err(failed(file))?;
+    }
+    for file in files {
+        if let Some(directory) = file.path.parent() {
+            let synced = File::open(directory).and_then(|directory| directory.sync_all());
+            synced.map_err(|error| Failure::file(directory, &error))?;
+        }
     }
     Ok(())
 }
 
-fn write_one(file: &NewFile) -> std::io::Result<()> {
+/// Writes it beside its place.
+fn prepare(file: &NewFile) -> std::io::Result<()> {
     let mode = if file.secret { 0o600 } else { 0o644 };
-    let beside = file.path.with_extension("new");
+    let beside = file.beside();
     // What an earlier attempt has left may have other permissions.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -64,13 +85,13 @@ fn write_one(file: &NewFile) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     let mut written = options.write(true).create_new(true).mode(mode).open(&beside)?;
     written.set_permissions(Permissions::from_mode(mode))?;
-    written.write_all(file.text.as_bytes())?;
-    written.sync_all()?;
-    std::fs::rename(&beside, &file.path)?;
-    match file.path.parent() {
-        Some(directory) => File::open(directory)?.sync_all(),
-        None => Ok(()),
+    match std::fs::metadata(&file.path) {
+        Ok(before) => fchown(&written, Some(before.uid()), Some(before.gid()))?,
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
+    written.write_all(file.text.as_bytes())?;
+    written.sync_all()
 }
 
 /// The text of a file.
@@ -82,4 +103,45 @@ pub(super) fn read(path: &Path) -> Result<String, Failure> {
         )),
         _ => Failure::file(path, &error),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::chown;
+
+    use super::*;
+
+    #[test]
+    fn all_are_replaced_and_belong_to_whom_those_before_belonged() {
+        let directory = tempfile::tempdir().unwrap();
+        let (key, certificate) = (directory.path().join("own.key"), directory.path().join("own.crt"));
+        let files = |text: &str| {
+            let text = || text.to_owned();
+            [
+                NewFile::secret(key.clone(), text()),
+                NewFile::public(certificate.clone(), text()),
+            ]
+        };
+        write(&files("first"), false).unwrap();
+        assert!(write(&files("second"), false).is_err());
+        let root = std::fs::metadata(&key).unwrap().uid() == 0;
+        if root {
+            chown(&key, Some(65_532), Some(65_532)).unwrap();
+        } else {
+            eprintln!("skipped: only root can give a file to somebody else");
+        }
+        write(&files("third"), true).unwrap();
+        for (path, mode) in [(&key, 0o600), (&certificate, 0o644)] {
+            assert_eq!(std::fs::read_to_string(path).unwrap(), "third");
+            assert_eq!(std::fs::metadata(path).unwrap().mode() & 0o777, mode);
+        }
+        if root {
+            assert_eq!(std::fs::metadata(&key).unwrap().uid(), 65_532);
+        }
+        assert_eq!(
+            std::fs::read_dir(directory.path()).unwrap().count(),
+            2,
+            "nothing is left beside them"
+        );
+    }
 }

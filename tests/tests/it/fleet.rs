@@ -253,12 +253,15 @@ pub fn held(cache: &Cache, keys: &[String]) -> Vec<String> {
     .collect()
 }
 
+/// What a callback was called with.
+pub type Calls<B> = Arc<Mutex<Vec<<B as ToOwned>::Owned>>>;
+
 /// A callback, and what it was called with.
-pub fn collecting<B>() -> (impl FnMut(&B) + Send + 'static, Arc<Mutex<Vec<B::Owned>>>)
+pub fn collecting<B>() -> (impl FnMut(&B) + Send + 'static, Calls<B>)
 where
     B: ToOwned<Owned: Send> + ?Sized + 'static,
 {
-    let calls = Arc::<Mutex<Vec<B::Owned>>>::default();
+    let calls = Calls::<B>::default();
     let collected = Arc::clone(&calls);
     (move |call: &B| collected.lock().push(call.to_owned()), calls)
 }

@@ -436,6 +436,29 @@ fn a_receipt_that_is_refused_while_it_holds_is_found() {
     assert_eq!(broken(&with(Done::Gone), &truth), ["answered"]);
 }
 
+#[test]
+fn a_receipt_is_refused_from_its_deadline_on_whatever_is_said_to_end_its_claim() {
+    let truth = truth(vec![
+        vec![pushed(&[1])],
+        vec![claimed_under(&[1], 4, LEASE)],
+        vec![lease_ended(), back(1, QueueClaimEnd::LeaseEnded)],
+        vec![claimed(&[1], 6)],
+        done_with(1, 7),
+    ]);
+    let with = |refused| {
+        [
+            one(),
+            claim(10, 20, 1, 4, 500),
+            ack(refused, refused + 10, 1, 4, Done::Fenced),
+            mark(650, 660, 5),
+            claim(670, 680, 1, 6, 500),
+            ack(700, 710, 1, 6, Done::Acked { revision: 7 }),
+        ]
+    };
+    assert_eq!(broken(&with(600), &truth), fine());
+    assert_eq!(broken(&with(100), &truth), ["answered"]);
+}
+
 /// Items with their priorities and groups are pushed, and claimed in this order.
 fn served(items: &[(u64, u8, &str)], order: &[u64]) -> Vec<&'static str> {
     let ids: Vec<u64> = items.iter().map(|(id, ..)| *id).collect();

@@ -100,8 +100,8 @@ fn over_before(history: &History<'_>, receipt: Receipt, moment: Duration) -> Opt
     (latest < moment).then(|| format!("the claim ended at revision {revision}, which was there at {latest:?}"))
 }
 
-/// A receipt is refused from its deadline on, whether or not its end is written down by then; so one that ran out is denied
-/// too early only if it was promised to hold.
+/// A receipt is refused from its deadline on, whether or not its end is written down by then, and whatever then ends it: its time,
+/// or its lease. So it is denied too early only if it was promised to hold, or was taken afterwards.
 fn lasts_until(
     history: &History<'_>,
     promises: &BTreeMap<Receipt, Duration>,
@@ -114,6 +114,7 @@ fn lasts_until(
     };
     let earliest = history.moments.earliest(revision);
     let promised = promises.get(&receipt).is_some_and(|until| moment < *until);
-    (earliest > moment && (why != Ended::TimedOut || promised))
+    let taken = matches!(why, Ended::Acked | Ended::Nacked);
+    (earliest > moment && (taken || promised))
         .then(|| format!("the claim lasted until revision {revision}, not before {earliest:?}"))
 }

@@ -17,6 +17,7 @@ project=quorate-try
 network=${project}_members
 work=$(mktemp -d)
 daemon=
+made_certs=
 
 say() { printf '%s  %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 fail() {
@@ -64,6 +65,7 @@ end() {
         kill "$daemon" 2>/dev/null || true
         wait "$daemon" 2>/dev/null || true
     fi
+    [[ -z $made_certs ]] || rm -rf certs
     rm -rf "$work" 2>/dev/null || true
     exit "$code"
 }
@@ -115,6 +117,8 @@ for id in 1 2 3 4; do
     client+=(--add-host "node-$id:172.30.1.1$id")
 done
 if [[ ${TLS:-} ]]; then
+    [[ ! -e certs ]] || fail "deploy/compose/certs is there: move it away, certificates of its own are made for this"
+    made_certs=yes
     ./certs.sh >/dev/null
     client+=(--volume "$PWD/certs/client-client:/tls:ro" --env QUORATE_CA=/tls/client-ca.crt
         --env QUORATE_CERTIFICATE=/tls/client.crt --env QUORATE_KEY=/tls/client.key)

@@ -11,10 +11,7 @@ use crate::{HarnessError, wait};
 /// What is written to fill the log of a member whose disk is full.
 const FILLER_BYTES: usize = 256 << 10;
 
-/// A segment of the log and the buffers of the state are full by then.
-const FILLERS_MAX: usize = 400;
-
-/// Members look at their disks once a second.
+/// Members look at their disks once a second, and a segment of the log is full after some puts.
 const NOTICED: Duration = Duration::from_secs(30);
 
 /// What a member says of a full disk before it ends.
@@ -67,23 +64,20 @@ impl Nemesis {
         let client = self.own_client().await?;
         let key = format!("{KEYS}filler");
         let filler = vec![0xf1; FILLER_BYTES];
-        let mut ended = None;
-        for _ in 0..FILLERS_MAX {
+        let mut written = 0_u32;
+        let condition = format!("{victim}, with nothing free after {free} bytes, to end");
+        let status = wait::until(&condition, NOTICED, async || {
             // Purged segments and old snapshots may still be given back, which would be room for another segment.
-            self.cluster.fill_disk(victim, 0)?;
-            // The one that fails with the member is of no interest.
-            let _ = client.put(key.as_str(), filler.as_slice()).await;
-            if let Ok(status) = self.cluster.wait_until_ended(victim, Duration::ZERO).await {
-                ended = Some(status);
-                break;
-            }
-        }
-        let Some(status) = ended else {
-            return Err(HarnessError::Broken(format!(
-                "{victim} goes on although nothing was free after {free} bytes, and {FILLERS_MAX} times {FILLER_BYTES} \
-                 bytes were written"
-            )));
-        };
+            let filled = self.cluster.fill_disk(victim, 0);
+            filled.map_err(|error| error.to_string())?;
+            // The one that fails with the member is of no interest. Others are refused while a member that had no space
+            // before has not said yet that it has: they fill nothing.
+            let put = client.put(key.as_str(), filler.as_slice()).await;
+            written += u32::from(put.is_ok());
+            let ended = self.cluster.wait_until_ended(victim, Duration::ZERO).await;
+            ended.map_err(|_| format!("it goes on after {written} puts of {FILLER_BYTES} bytes, the last of them {put:?}"))
+        })
+        .await?;
         if self.said_full(victim)? == said {
             return Err(HarnessError::Broken(format!(
                 "{victim} ended ({status}) without a word of its disk"

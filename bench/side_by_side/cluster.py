@@ -151,7 +151,7 @@ class Cluster:
         connections = SDK_CONNECTIONS if self.system == "quorate" else OPEN_CONNECTIONS
         line = self.measure(
             "load", "--op", "put", "--rate", str(rate), "--connections", str(connections), "--keys",
-            str(self.options.keys), "--json", seconds=seconds,
+            str(self.options.keys), "--probe-disk", str(self.directory), "--json", seconds=seconds,
         )  # fmt: skip
         return json.loads(line)
 

@@ -26,6 +26,8 @@ FIGURES = {
     "p99 us": latency("p99"),
     "p99.9 us": latency("p99_9"),
     "longest silence ms": lambda report: report.get("longest_stall_ms"),
+    "longest sync of the probe ms": lambda report: report.get("longest_sync_ms"),
+    "longest silence beside it ms": lambda report: report.get("longest_stall_apart_ms"),
     "CPU us/op": lambda report: report.get("cpu_us_per_op"),
     "ns/op": lambda report: report.get("ns_per_op"),
     "bytes/entry": lambda report: report.get("bytes_per_entry"),
@@ -39,7 +41,8 @@ FIGURES = {
 }
 # In the summary of a run, beside the rate.
 BRIEF = (
-    ("longest silence ms", "longest silence {:.1f} ms"), ("gap ms", "longest gap {:,.0f} ms"), ("resident MiB", "{:,.0f} MiB resident a member"),
+    ("longest silence ms", "longest silence {:.1f} ms"), ("longest sync of the probe ms", "the disk's own {:.1f} ms"),
+    ("longest silence beside it ms", "beside that {:.1f} ms"), ("gap ms", "longest gap {:,.0f} ms"), ("resident MiB", "{:,.0f} MiB resident a member"),
     ("restart ms", "serves after {:,.0f} ms"), ("restart ms, linearizable", "linearizably after {:,.0f} ms"),
     ("restart ms after kill -9", "killed, after {:,.0f} ms"), ("p50 us", "p50 {:,.0f} us"), ("p99 us", "p99 {:,.0f} us"),
     ("ns/op", "{:,.0f} ns each"), ("bytes/entry", "{:,.0f} bytes resident an entry"), ("writes/s a core", "{:,.0f}/s a core"),

@@ -44,6 +44,7 @@ GOALS = (
     Goal("strong put, 256 clients", "put-c256", "ops/s", False, 8, 3),
     Goal("strong put, open loop at half of etcd's best, p99", OPEN_ROW, "p99 us", True, 0.5),
     Goal("the same for ten minutes, longest silence", LONG_ROW, "longest silence ms", True, 50, absolute=True),
+    Goal("of that, what is not the disk's own", LONG_ROW, "longest silence beside it ms", True, 50, absolute=True),
     Goal("linearizable get, 64 clients", "get-c64", "ops/s", False, 8, 2),
     Goal("compare-and-swap, 64 clients", "cas-c64", "ops/s", False, 5, 2.5),
     Goal("lock and unlock of an own name, 64 clients", "lock-c64", "ops/s", False, 8, 3),

@@ -1,5 +1,6 @@
 //! Command line: one subcommand a kind of measurement, one line of JSON as the answer.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
@@ -83,6 +84,10 @@ struct LoadArgs {
     /// Milliseconds without an answer, while calls wait, that count as a stall of an open loop.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u64).range(1..=60_000))]
     stall_ms: u64,
+    /// A directory on the disk of the servers: in an open loop, a sector of it is synced every 10 ms, to tell how long that disk
+    /// stood still.
+    #[arg(long, value_name = "DIRECTORY", requires = "rate")]
+    probe_disk: Option<PathBuf>,
     /// Connections that they share.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     connections: u16,
@@ -274,13 +279,14 @@ async fn load(args: LoadArgs) -> Result<String, String> {
     let pace = args.rate.map(|rate| Pace {
         rate,
         stall: Duration::from_millis(args.stall_ms),
+        probed: args.probe_disk,
     });
     let load = Load {
         system: args.members.target,
         endpoints: args.members.endpoints,
         op: args.op,
-        pace,
         clients: if pace.is_some() { args.connections } else { args.clients }.into(),
+        pace,
         connections: args.connections.into(),
         value_bytes: args.value_bytes as usize,
         keys: args.keys,

@@ -176,6 +176,12 @@ impl Report {
                 "\n  {} were due a second; longest silence {:.1} ms, {} above {:.0} ms",
                 open.rate, open.longest_stall_ms, open.stalls, open.stall_ms
             );
+            if let Some(disk) = &open.disk {
+                text += &format!(
+                    "\n  a sync of the probe took up to {:.1} ms, {} above {:.0} ms; longest silence beside that {:.1} ms",
+                    disk.longest_sync_ms, disk.long_syncs, open.stall_ms, disk.longest_stall_apart_ms
+                );
+            }
         }
         for process in &self.cpu {
             text += &format!(

@@ -24,6 +24,8 @@ pub mod cli;
 pub mod cost;
 // CPU time of processes.
 pub mod cpu;
+// Whether a disk answers anybody.
+pub mod disk;
 // The eventual tier.
 pub mod eventual;
 // How long writes stop when the leader is killed.

@@ -122,7 +122,7 @@ enum Clients {
 
 impl Clients {
     async fn of(load: &Load) -> Result<Clients, String> {
-        Ok(match load.pace {
+        Ok(match load.pace.clone() {
             None => Clients::Closed(Work::of_all(load).await?),
             Some(pace) => Clients::Open(KeyWork::of_all(load).await?, pace),
         })

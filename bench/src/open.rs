@@ -5,14 +5,17 @@
 //! wait is counted (Schroeder, Wierman, Harchol-Balter: "Open Versus Closed: A Cautionary Tale", NSDI 2006). The gaps between
 //! calls are exponential, as those of many independent clients are.
 //!
-//! Beside latencies it measures stalls: times in which calls waited and none was answered.
+//! Beside latencies it measures stalls: times in which calls waited and none was answered, and, where a disk is probed, how
+//! much of them that disk answered nobody.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 
+use crate::disk::{DiskProbe, Sync};
 use crate::figures::Tally;
 use crate::load::Window;
 use crate::work::KeyWork;
@@ -21,12 +24,14 @@ use crate::work::KeyWork;
 const WAITING_MAX: usize = 10_000;
 
 /// How often calls begin, and what counts as a stall.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Pace {
     /// Calls a second.
     pub rate: u32,
     /// A stall is a time without an answer that is longer, while calls wait.
     pub stall: Duration,
+    /// A directory on the disk that is probed meanwhile.
+    pub probed: Option<PathBuf>,
 }
 
 /// What an open loop says beside the figures of every run.
@@ -40,6 +45,21 @@ pub struct OpenFigures {
     pub stall_ms: f64,
     /// The longest time in which calls waited and none was answered, in milliseconds.
     pub longest_stall_ms: f64,
+    /// What the probed disk did.
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    pub disk: Option<DiskFigures>,
+}
+
+/// What a disk did meanwhile.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct DiskFigures {
+    /// The longest sync of the probe, which writes one sector, in milliseconds.
+    pub longest_sync_ms: f64,
+    /// Syncs of the probe that took longer than `stall_ms`.
+    pub long_syncs: u64,
+    /// As `longest_stall_ms`, but of every silence counts only the time in which no sync of the probe waited longer than
+    /// 5 ms.
+    pub longest_stall_apart_ms: f64,
 }
 
 /// A call that is over.
@@ -53,6 +73,7 @@ struct Done {
 /// answered later.
 pub(crate) async fn run(work: Vec<KeyWork>, pace: Pace, window: Window) -> Result<(Tally, OpenFigures), String> {
     let handle = Handle::current();
+    let probe = pace.probed.as_deref().map(DiskProbe::start).transpose()?;
     let run = OpenRun::new(pace, window);
     // A thread of its own: the runtime's timers go by milliseconds, in which several calls are due.
     let begun = tokio::task::spawn_blocking(move || run.begin_all(&work, &handle)).await;
@@ -60,7 +81,8 @@ pub(crate) async fn run(work: Vec<KeyWork>, pace: Pace, window: Window) -> Resul
     while let Some(done) = run.calls.join_next().await {
         run.count(done);
     }
-    Ok((run.tally, run.stalls.figures(pace)))
+    let syncs = probe.map(DiskProbe::stop).transpose()?;
+    Ok((run.tally, run.stalls.figures(run.pace.rate, syncs.as_deref())))
 }
 
 struct OpenRun {
@@ -74,11 +96,11 @@ struct OpenRun {
 impl OpenRun {
     fn new(pace: Pace, window: Window) -> OpenRun {
         OpenRun {
+            stalls: Stalls::new(window.opens, pace.stall),
             pace,
             window,
             calls: JoinSet::new(),
             tally: Tally::default(),
-            stalls: Stalls::new(window.opens, pace.stall),
         }
     }
 
@@ -156,8 +178,10 @@ struct Stalls {
     waiting: u64,
     /// Since the last answer, or since the first call that waits if none waited then.
     silent_since: Instant,
-    longest: Duration,
-    stalls: u64,
+    /// Silences that were longer than `stall`, from when to when.
+    stalls: Vec<(Instant, Instant)>,
+    /// The longest of the others.
+    longest_other: Duration,
 }
 
 impl Stalls {
@@ -167,8 +191,8 @@ impl Stalls {
             stall,
             waiting: 0,
             silent_since: opens,
-            longest: Duration::ZERO,
-            stalls: 0,
+            stalls: Vec::new(),
+            longest_other: Duration::ZERO,
         }
     }
 
@@ -181,9 +205,12 @@ impl Stalls {
 
     fn answered(&mut self, ended: Instant) {
         self.waiting = self.waiting.saturating_sub(1);
-        let silent = ended.saturating_duration_since(self.silent_since.max(self.opens));
-        self.longest = self.longest.max(silent);
-        self.stalls += u64::from(silent > self.stall);
+        let began = self.silent_since.max(self.opens);
+        let silent = ended.saturating_duration_since(began);
+        match silent > self.stall {
+            true => self.stalls.push((began, ended)),
+            false => self.longest_other = self.longest_other.max(silent),
+        }
         self.silent_since = self.silent_since.max(ended);
     }
 
@@ -192,14 +219,38 @@ impl Stalls {
         self.waiting = self.waiting.saturating_sub(1);
     }
 
-    fn figures(&self, pace: Pace) -> OpenFigures {
+    fn figures(&self, rate: u32, syncs: Option<&[Sync]>) -> OpenFigures {
         OpenFigures {
-            rate: pace.rate,
-            stalls: self.stalls,
-            stall_ms: pace.stall.as_secs_f64() * 1e3,
-            longest_stall_ms: self.longest.as_secs_f64() * 1e3,
+            rate,
+            stalls: self.stalls.len() as u64,
+            stall_ms: in_ms(self.stall),
+            longest_stall_ms: in_ms(self.longest()),
+            disk: syncs.map(|syncs| self.beside(syncs)),
         }
     }
+
+    fn longest(&self) -> Duration {
+        let stalls = self.stalls.iter().map(|(began, ended)| *ended - *began);
+        stalls.fold(self.longest_other, Duration::max)
+    }
+
+    /// What the syncs of a probe explain.
+    fn beside(&self, syncs: &[Sync]) -> DiskFigures {
+        let syncs: Vec<_> = syncs.iter().filter(|sync| sync.ended > self.opens).collect();
+        let apart = self.stalls.iter().map(|(began, ended)| {
+            let waited = syncs.iter().map(|sync| sync.within(*began, *ended)).sum();
+            (*ended - *began).saturating_sub(waited)
+        });
+        DiskFigures {
+            longest_sync_ms: in_ms(syncs.iter().map(|sync| sync.took()).max().unwrap_or_default()),
+            long_syncs: syncs.iter().filter(|sync| sync.took() > self.stall).count() as u64,
+            longest_stall_apart_ms: in_ms(apart.fold(self.longest_other, Duration::max)),
+        }
+    }
+}
+
+fn in_ms(time: Duration) -> f64 {
+    time.as_secs_f64() * 1e3
 }
 
 #[cfg(test)]
@@ -209,7 +260,7 @@ mod tests {
     const STALL: Duration = Duration::from_millis(50);
 
     /// At milliseconds after the window opened, `begins` calls begin and then `ends` calls are answered.
-    fn stalls_of(events: &[(u64, u32, u32)]) -> (u64, u128) {
+    fn stalls_of(events: &[(u64, u32, u32)]) -> (usize, u128) {
         let opens = Instant::now();
         let mut stalls = Stalls::new(opens, STALL);
         for &(at_ms, begins, ends) in events {
@@ -217,7 +268,7 @@ mod tests {
             (0..begins).for_each(|_| stalls.begun(at));
             (0..ends).for_each(|_| stalls.answered(at));
         }
-        (stalls.stalls, stalls.longest.as_millis())
+        (stalls.stalls.len(), stalls.longest().as_millis())
     }
 
     #[test]
@@ -236,7 +287,7 @@ mod tests {
         let mut stalls = Stalls::new(opens, STALL);
         stalls.begun(opens - Duration::from_secs(1));
         stalls.answered(opens + Duration::from_millis(3));
-        assert_eq!((stalls.stalls, stalls.longest.as_millis()), (0, 3));
+        assert_eq!((stalls.stalls.len(), stalls.longest().as_millis()), (0, 3));
     }
 
     #[test]
@@ -247,6 +298,50 @@ mod tests {
         stalls.begun(opens);
         stalls.failed();
         stalls.answered(opens + Duration::from_millis(60));
-        assert_eq!(stalls.stalls, 1);
+        assert_eq!(stalls.stalls.len(), 1);
+    }
+
+    #[test]
+    fn of_a_stall_counts_what_the_disk_did_not_take() {
+        let opens = Instant::now();
+        let at = |ms| opens + Duration::from_millis(ms);
+        let mut stalls = Stalls::new(opens, STALL);
+        // 100 ms, of which the disk took 60, and 70 ms, of which it took none.
+        for (begun, ended) in [(0, 100), (200, 270)] {
+            stalls.begun(at(begun));
+            stalls.answered(at(ended));
+        }
+        let sync = |began, ended| Sync {
+            began: at(began),
+            ended: at(ended),
+        };
+        let figures = stalls.figures(1, Some(&[sync(20, 80), sync(300, 360)]));
+        let disk = figures.disk.unwrap();
+        let shown = [
+            disk.longest_sync_ms,
+            disk.longest_stall_apart_ms,
+            figures.longest_stall_ms,
+        ];
+        assert_eq!(
+            (shown.map(f64::round), disk.long_syncs, figures.stalls),
+            ([60.0, 70.0, 100.0], 2, 2)
+        );
+    }
+
+    #[test]
+    fn where_the_disk_took_every_stall_what_is_no_stall_is_left() {
+        let opens = Instant::now();
+        let at = |ms| opens + Duration::from_millis(ms);
+        let mut stalls = Stalls::new(opens, STALL);
+        for (begun, ended) in [(0, 100), (200, 230)] {
+            stalls.begun(at(begun));
+            stalls.answered(at(ended));
+        }
+        let sync = Sync {
+            began: at(0),
+            ended: at(98),
+        };
+        let disk = stalls.figures(1, Some(&[sync])).disk.unwrap();
+        assert_eq!(disk.longest_stall_apart_ms.round(), 30.0);
     }
 }

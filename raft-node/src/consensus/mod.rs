@@ -19,6 +19,7 @@ mod membership_record;
 pub mod network;
 mod outlook;
 mod propose;
+mod purge_point;
 mod read;
 mod settings;
 mod types;
@@ -32,6 +33,7 @@ pub use membership::{Membership, MembershipError};
 pub use membership_record::{decode_membership, encode_membership, log_id_of, used_member_ids};
 pub use outlook::Outlook;
 pub use propose::{Completion, ProposeCounts, ProposeError, Proposer};
+pub use purge_point::PurgePoint;
 pub use read::{ReadCounts, ReadError, ReadGate};
 pub use settings::raft_config;
 #[cfg(test)]

@@ -216,6 +216,12 @@ impl Background {
         let mut between = draw();
         loop {
             tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
+            if let Some(snapshot) = &self.raft.metrics().borrow_watched().snapshot {
+                let kept = self.config.raft.keep_log_entries;
+                self.network
+                    .purge_point()
+                    .advance(snapshot.index().saturating_sub(kept));
+            }
             let written = found + self.log.metrics().bytes.load(Ordering::Relaxed);
             if written - last >= between {
                 last = written;

@@ -75,7 +75,9 @@ impl Nemesis {
             let put = client.put(key.as_str(), filler.as_slice()).await;
             written += u32::from(put.is_ok());
             let ended = self.cluster.wait_until_ended(victim, Duration::ZERO).await;
-            ended.map_err(|_| format!("it goes on after {written} puts of {FILLER_BYTES} bytes, the last of them {put:?}"))
+            ended.map_err(|_| {
+                format!("it goes on after {written} puts of {FILLER_BYTES} bytes, the last of them {put:?}")
+            })
         })
         .await?;
         if self.said_full(victim)? == said {

@@ -1,10 +1,12 @@
 //! What was acknowledged is there after stops, kills and snapshots.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use quorate::Keys;
 use quorate_tests::cluster::{Cluster, Settings};
+use quorate_tests::disk::Disk;
 use quorate_tests::wait;
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -113,4 +115,53 @@ async fn a_minority_acknowledges_nothing() {
         cluster.resume(id).unwrap();
     }
     cluster.wait_for_equal_state().await.unwrap();
+}
+
+/// A stalled disk answers no sync, but its member answers pings: nothing breaks the stream of entries to it.
+#[tokio::test]
+async fn a_member_whose_disk_stands_still_does_not_hold_up_the_log_of_the_others() {
+    if let Some(reason) = Disk::unavailable_because() {
+        eprintln!("skipped: {reason}");
+        return;
+    }
+    let mut settings = Settings::of(3).with_early_snapshots();
+    settings.small_segments = true;
+    let mut cluster = Cluster::prepare(settings).unwrap();
+    let victim = 2;
+    let disk = Disk::format(&cluster.member(victim).unwrap().data_directory()).unwrap();
+    for id in cluster.ids() {
+        cluster.restart(id).unwrap();
+    }
+    let mut leader = cluster.wait_for_leader().await.unwrap();
+    let client = cluster.client().await.unwrap();
+    if leader == victim {
+        leader = 1;
+        client.transfer_leader(leader).await.unwrap();
+        cluster.wait_for_leader().await.unwrap();
+    }
+
+    let stalled = disk.stall().unwrap();
+    let oldest = oldest_segment(&cluster.member(leader).unwrap().data_directory());
+    let value = vec![7; 4096];
+    wait::until("the log to go", 2 * PATIENCE, async || {
+        for key in 0..100 {
+            client.put(format!("k{key}"), value.clone()).await.unwrap();
+        }
+        let now = oldest_segment(&cluster.member(leader).unwrap().data_directory());
+        (now > oldest)
+            .then_some(())
+            .ok_or(format!("{now} is the oldest segment"))
+    })
+    .await
+    .unwrap();
+    drop(stalled);
+    cluster.wait_for_equal_state().await.unwrap();
+    drop(cluster);
+}
+
+/// The name of the oldest segment that the log has; they are numbered in order.
+fn oldest_segment(data_directory: &Path) -> String {
+    let files = std::fs::read_dir(data_directory.join("log")).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.ends_with(".log")).min().unwrap()
 }

@@ -20,8 +20,9 @@ use tonic::{Code, Request, Status};
 
 use super::commits::with_next_entries;
 use super::lane::Lane;
+use super::patience::with_patience;
 use super::{Roster, Transport, snapshot_send, transport, wire};
-use crate::consensus::{Backlog, Member, TypeConfig, Vote};
+use crate::consensus::{Backlog, Member, PurgePoint, TypeConfig, Vote};
 use crate::failpoints;
 use crate::state_machine::{RaftSnapshot, SnapshotFiles};
 use crate::types::{DirectoryId, MemberId};
@@ -47,6 +48,7 @@ pub struct PeerClient {
     heartbeats: bool,
     lane: Option<Lane>,
     backlog: Backlog,
+    purge: PurgePoint,
 }
 
 impl PeerClient {
@@ -54,6 +56,7 @@ impl PeerClient {
         roster: Arc<Roster>,
         transport: &Arc<dyn Transport>,
         backlog: Backlog,
+        purge: PurgePoint,
         target: MemberId,
         member: &Member,
     ) -> Self {
@@ -75,6 +78,7 @@ impl PeerClient {
             heartbeats: false,
             lane: None,
             backlog,
+            purge,
         }
     }
 
@@ -191,7 +195,7 @@ impl PeerClient {
             Ok(response) => wire::appended_back(response).map_err(|error| network(&error)),
             Err(status) => Err(unreachable(status)),
         });
-        Ok(responses.boxed())
+        Ok(with_patience(responses, self.purge.clone()))
     }
 }
 

@@ -9,7 +9,7 @@ use tonic::transport::Channel;
 
 use super::client::MESSAGE_BYTES_MAX;
 use super::{PeerClient, Roster, Transport, transport};
-use crate::consensus::{Backlog, Member, TypeConfig};
+use crate::consensus::{Backlog, Member, PurgePoint, TypeConfig};
 use crate::types::MemberId;
 
 /// Connects to peers. Replication, heartbeats and snapshots each get a connection of their own.
@@ -18,6 +18,7 @@ pub struct PeerNetwork {
     roster: Arc<Roster>,
     transport: Arc<dyn Transport>,
     backlog: Backlog,
+    purge: PurgePoint,
 }
 
 impl PeerNetwork {
@@ -27,7 +28,13 @@ impl PeerNetwork {
             roster,
             transport,
             backlog,
+            purge: PurgePoint::default(),
         }
+    }
+
+    /// Up to where this member wants to purge its log, for it to set: a peer that lacks more is sent a snapshot in the end.
+    pub fn purge_point(&self) -> &PurgePoint {
+        &self.purge
     }
 
     /// A client of its own for `member`.
@@ -36,6 +43,7 @@ impl PeerNetwork {
             Arc::clone(&self.roster),
             &self.transport,
             self.backlog.clone(),
+            self.purge.clone(),
             target,
             member,
         )

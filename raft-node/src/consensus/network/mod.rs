@@ -15,6 +15,7 @@ mod factory;
 mod identity;
 mod lane;
 mod line;
+mod patience;
 mod server;
 mod snapshot_receive;
 mod snapshot_send;

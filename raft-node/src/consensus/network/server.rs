@@ -175,20 +175,14 @@ impl RaftRpc for PeerService {
             return Err(Status::unavailable("failpoint peer-snapshot-receive"));
         }
         self.roster.check(&request)?;
-        let (vote, files) = snapshot_receive::receive(&self.store, request.into_inner()).await?;
-        let meta = files
-            .manifest
-            .meta()
-            .map_err(|error| Status::invalid_argument(error.to_string()))?;
-        let accepted = files.directory.clone();
-        let snapshot = RaftSnapshot { meta, snapshot: files };
-        let installed = self.raft.install_full_snapshot(vote, snapshot).await;
-        // It was moved to its place if it was installed; if the sender no longer leads, nobody wants it.
-        snapshot_receive::discard(&self.store, accepted).await?;
-        let response = installed.map_err(unavailable)?;
-        Ok(Response::new(proto::SnapshotInstalled {
-            vote: Some(wire::vote(&response.vote)),
-        }))
+        // A task of its own: the call ends where it is when the sender gives up, and what was received has to be cleared away.
+        let installing = tokio::spawn(install(
+            Arc::clone(&self.store),
+            self.raft.clone(),
+            request.into_inner(),
+        ));
+        let installed = installing.await.map_err(|error| Status::internal(error.to_string()))?;
+        installed.map(Response::new)
     }
 
     async fn report(&self, request: Request<proto::ReportRequest>) -> Result<Response<proto::ReportResponse>, Status> {
@@ -220,6 +214,25 @@ impl RaftRpc for PeerService {
         check_sender(&request, request.get_ref().from)?;
         (self.identify)(request.get_ref()).map(Response::new)
     }
+}
+
+/// Receives a snapshot and takes it over; leaves nothing of it lying about.
+async fn install(
+    store: Arc<StateStore>,
+    raft: Raft,
+    parts: Streaming<proto::SnapshotPart>,
+) -> Result<proto::SnapshotInstalled, Status> {
+    let (vote, files) = snapshot_receive::receive(&store, parts).await?;
+    let meta = files.manifest.meta().map_err(invalid)?;
+    let accepted = files.directory.clone();
+    let snapshot = RaftSnapshot { meta, snapshot: files };
+    let installed = raft.install_full_snapshot(vote, snapshot).await;
+    // It was moved to its place if it was installed; if the sender no longer leads, nobody wants it.
+    snapshot_receive::discard(&store, accepted).await?;
+    let response = installed.map_err(unavailable)?;
+    Ok(proto::SnapshotInstalled {
+        vote: Some(wire::vote(&response.vote)),
+    })
 }
 
 fn invalid(error: impl std::error::Error) -> Status {

@@ -260,7 +260,7 @@ pub const SETTINGS: &[Setting] = &[
         4 * GIB,
         "write buffer of the state machine's store; a member draws its own, up to a quarter less",
     ),
-    integer("storage.log_segment_bytes", MIB, 4 * GIB, "size of a log segment"),
+    integer("storage.log_segment_bytes", MIB, 2 * GIB, "size of a log segment"),
     integer("storage.log_tail_bytes", MIB, 16 * GIB, "newest log kept in memory"),
     integer(
         "storage.space_reserve_bytes",

@@ -62,3 +62,27 @@ impl LogOptions {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Kind, Setting};
+
+    #[test]
+    fn whatever_a_setting_may_be_the_log_can_be() {
+        let range = |key| match Setting::named(key).unwrap().kind {
+            Kind::Integer { min, max } => [min, max],
+            _ => panic!("{key} is no number"),
+        };
+        for segment_bytes in range("storage.log_segment_bytes") {
+            for tail_bytes in range("storage.log_tail_bytes") {
+                let options = LogOptions {
+                    segment_bytes,
+                    tail_bytes,
+                    ..LogOptions::default()
+                };
+                options.check().unwrap();
+            }
+        }
+    }
+}

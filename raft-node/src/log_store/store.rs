@@ -11,6 +11,7 @@ use super::device::{EntryReader, LogDevice, Recovered};
 use super::tail::{Tail, entry_bytes};
 use super::writer::{self, Operation, Work};
 use super::{Disk, LogError, LogMetrics, LogOptions, SegmentLog};
+use crate::blocking::blocking;
 use crate::consensus::{Entry, LogId, Vote};
 use crate::failpoints;
 use crate::request::EntryTimes;
@@ -183,9 +184,11 @@ impl Shared {
             if wanted == 0 {
                 return Ok(plan.from_tail);
             }
-            let read = self
-                .reader
-                .read(plan.from_device.clone(), bytes_max.unwrap_or(u64::MAX));
+            // The threads of consensus read here, for a member that lags behind: heartbeats do not wait for the disk.
+            let read = blocking(|| {
+                self.reader
+                    .read(plan.from_device.clone(), bytes_max.unwrap_or(u64::MAX))
+            });
             if self.state.lock().generation != plan.generation {
                 continue;
             }

@@ -108,8 +108,7 @@ impl Trust {
     pub(crate) fn credentials(&self) -> Arc<Credentials> {
         let mut refused = self.refused.lock();
         match self.credentials.refresh() {
-            Refreshed::Same => {}
-            Refreshed::Renewed(_) => *refused = None,
+            Refreshed::Same | Refreshed::Renewed(_) => *refused = None,
             Refreshed::Kept(reason) => {
                 if refused.as_ref() != Some(&reason) {
                     tracing::warn!(reason, "new certificates cannot be used, the old ones stay in force");

@@ -17,9 +17,10 @@ pub struct Reloading {
 #[derive(Debug)]
 struct State {
     current: Arc<Credentials>,
-    /// What was looked at last, whether it was taken or not: what is refused once is not parsed again and again.
+    /// What was looked at last, whether it was taken or not.
     looked_at: Contents,
-    refused: Option<String>,
+    /// It was not taken.
+    refused: bool,
 }
 
 /// What a look at the files found.
@@ -40,7 +41,7 @@ impl Reloading {
         let state = State {
             current: Arc::new(Credentials::of(&files, &contents)?),
             looked_at: contents,
-            refused: None,
+            refused: false,
         };
         Ok(Self {
             files,
@@ -72,8 +73,9 @@ impl Reloading {
             // A file that is being replaced may be gone for a moment.
             Err(error) => return Refreshed::Kept(error.to_string()),
         };
-        if contents == state.looked_at {
-            return state.refused.clone().map_or(Refreshed::Same, Refreshed::Kept);
+        // What was refused may have been refused for the time that it was: it is looked at again.
+        if contents == state.looked_at && !state.refused {
+            return Refreshed::Same;
         }
         let taken = Credentials::of(&self.files, &contents).map_err(|error| error.to_string());
         let taken = taken.and_then(|new| check(&new).map(|()| new));
@@ -81,11 +83,11 @@ impl Reloading {
         match taken {
             Ok(new) => {
                 state.current = Arc::new(new);
-                state.refused = None;
+                state.refused = false;
                 Refreshed::Renewed(Arc::clone(&state.current))
             }
             Err(error) => {
-                state.refused = Some(error.clone());
+                state.refused = true;
                 Refreshed::Kept(error)
             }
         }

@@ -423,6 +423,12 @@ fn what_is_broken_changes_nothing_and_what_is_whole_is_taken_up() {
     let refused = reloading.refresh_if(|_| Err("not this one".to_owned()));
     assert!(matches!(refused, Refreshed::Kept(reason) if reason == "not this one"));
     assert_eq!(subject(), "first");
+    let at_last = reloading.refresh();
+    assert!(
+        matches!(at_last, Refreshed::Renewed(_)),
+        "what was refused for its time may be in order now"
+    );
+    assert_eq!(subject(), "second");
     let third = set.sign("third", |_| ());
     std::fs::copy(&third.certificate, &pair.certificate).unwrap();
     std::fs::copy(&third.key, &pair.key).unwrap();

@@ -70,7 +70,7 @@ impl Followed {
     fn look(&mut self, now_s: i64) {
         let side = self.side.name();
         match self.side.refresh() {
-            Refreshed::Same => {}
+            Refreshed::Same => self.refused = None,
             Refreshed::Renewed(_) => {
                 self.counts().reloaded.add(1);
                 self.refused = None;

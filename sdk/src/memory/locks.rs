@@ -178,14 +178,29 @@ impl TaskLock {
     /// [`Outcome::Unknown`] it was dropped where it was when the session ended, or it was done and the lock was no longer this
     /// one's in the end. [`Closed`](ErrorKind::Closed) if the memory was shut down before. Work that was done under the lock is
     /// returned even if the lock can only be given back in the background.
-    pub async fn hold_while<W: IntoFuture>(&self, work: W) -> Result<W::Output> {
-        let _given_back = GivenBack(self);
+    pub fn hold_while<W: IntoFuture>(&self, work: W) -> impl Future<Output = Result<W::Output>> {
+        // Made here and not in the future, which may be dropped before it is polled for the first time.
+        let given_back = GivenBack(self);
+        async move {
+            let done = self.do_while_held(work).await;
+            drop(given_back);
+            done
+        }
+    }
+
+    async fn do_while_held<W: IntoFuture>(&self, work: W) -> Result<W::Output> {
         self.check_held()?;
         let done = tokio::select! {
             biased;
             done = work.into_future() => done,
             loss = self.lost() => return Err(self.lost_by(loss, Outcome::Unknown)),
         };
+        // A memory that is being shut down gives back locks as well: this one may have been another's for a while.
+        if let Some(shared) = self.shared.upgrade()
+            && !shared.locks.holds(&self.task, self.token())
+        {
+            return Err(not_held(&self.task).with_outcome(Outcome::Unknown));
+        }
         match self.give_back().await {
             Err(error) if *error.kind() == ErrorKind::Fenced => Err(error.with_outcome(Outcome::Unknown)),
             _ => Ok(done),

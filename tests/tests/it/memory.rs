@@ -11,6 +11,7 @@ use quorate::{
     WorkerOp,
 };
 use quorate_tests::cluster::Cluster;
+use quorate_tests::wait;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
@@ -266,7 +267,16 @@ async fn a_lock_is_given_back_when_the_work_under_it_fails_or_is_given_up() {
     let held = lock(&one, "t").await.unwrap();
     let never = held.hold_while(pending::<()>());
     assert!(timeout(Duration::from_millis(50), never).await.is_err());
-    until(true, async || lock(&other, "t").await.is_some()).await;
+    let next = until_locked(&other).await;
+    next.release().await.unwrap();
+    let held = lock(&one, "t").await.unwrap();
+    drop(held.hold_while(pending::<()>()));
+    until_locked(&other).await.release().await.unwrap();
+}
+
+async fn until_locked(memory: &Memory) -> TaskLock {
+    let taken = async || lock(memory, "t").await.ok_or("somebody else has it");
+    wait::until("the lock to be given back", PATIENCE, taken).await.unwrap()
 }
 
 #[tokio::test]
@@ -293,7 +303,13 @@ async fn work_is_dropped_when_its_lock_is_lost_and_not_begun_without_one() {
         "it was given back"
     );
     let held = lock(&one, "t").await.unwrap();
-    one.shutdown().await.unwrap();
+    let work = held.hold_while(async { one.shutdown().await.unwrap() });
+    let refused = work.await.unwrap_err();
+    assert_eq!(
+        (refused.kind(), refused.outcome()),
+        (&ErrorKind::Fenced, Outcome::Unknown),
+        "it went on when the lock was free for others"
+    );
     assert_eq!(ended(&held).await, (ErrorKind::Closed, Outcome::NotApplied));
 }
 

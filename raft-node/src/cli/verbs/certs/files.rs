@@ -1,6 +1,6 @@
 //! Files of certificates: never overwritten unless that was asked for, keys for the owner alone.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,16 @@ impl NewFile {
         }
     }
 
+    /// Its permissions: those of the file whose place it takes, but that a key is for no others than its owner and group.
+    fn mode(&self, before: Option<&Metadata>) -> u32 {
+        match (before.map(|before| before.mode() & 0o777), self.secret) {
+            (None, true) => 0o600,
+            (None, false) => 0o644,
+            (Some(mode), true) => mode & 0o770,
+            (Some(mode), false) => mode,
+        }
+    }
+
     fn beside(&self) -> PathBuf {
         let mut beside = self.path.clone().into_os_string();
         beside.push(".new");
@@ -43,7 +53,7 @@ impl NewFile {
 
 /// Writes all of them or says why not. Unless `renew`, one that exists is an error and nothing is written. All are ready before
 /// the first takes its place: there is hardly a moment in which a certificate and its key do not belong together. A file that takes
-/// the place of another belongs to whom that belonged, who may be the only one who can read it.
+/// the place of another belongs to whom that belonged, and can be read by who could read that.
 pub(super) fn write(files: &[NewFile], renew: bool) -> Result<(), Failure> {
     if !renew && let Some(there) = files.iter().find(|file| file.path.exists()) {
         return Err(Failure::usage(format!(
@@ -51,6 +61,17 @@ pub(super) fn write(files: &[NewFile], renew: bool) -> Result<(), Failure> {
             there.path.display()
         )));
     }
+    let placed = put_in_place(files);
+    if placed.is_err() {
+        // Keys that nobody uses are not left lying about.
+        for file in files {
+            let _ = std::fs::remove_file(file.beside());
+        }
+    }
+    placed
+}
+
+fn put_in_place(files: &[NewFile]) -> Result<(), Failure> {
     let failed = |file: &NewFile| {
         let path = file.path.clone();
         move |error| Failure::file(&path, &error)
@@ -75,8 +96,12 @@ pub(super) fn write(files: &[NewFile], renew: bool) -> Result<(), Failure> {
 
 /// Writes it beside its place.
 fn prepare(file: &NewFile) -> std::io::Result<()> {
-    let mode = if file.secret { 0o600 } else { 0o644 };
     let beside = file.beside();
+    let before = match std::fs::metadata(&file.path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        before => Some(before?),
+    };
+    let mode = file.mode(before.as_ref());
     // What an earlier attempt has left may have other permissions.
     match std::fs::remove_file(&beside) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
@@ -85,10 +110,11 @@ fn prepare(file: &NewFile) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     let mut written = options.write(true).create_new(true).mode(mode).open(&beside)?;
     written.set_permissions(Permissions::from_mode(mode))?;
-    match std::fs::metadata(&file.path) {
-        Ok(before) => fchown(&written, Some(before.uid()), Some(before.gid()))?,
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    if let Some(before) = before {
+        let made = written.metadata()?;
+        if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
+            fchown(&written, Some(before.uid()), Some(before.gid()))?;
+        }
     }
     written.write_all(file.text.as_bytes())?;
     written.sync_all()
@@ -138,10 +164,29 @@ mod tests {
         if root {
             assert_eq!(std::fs::metadata(&key).unwrap().uid(), 65_532);
         }
+        std::fs::set_permissions(&key, Permissions::from_mode(0o644)).unwrap();
+        write(&files("fourth"), true).unwrap();
+        let mode = std::fs::metadata(&key).unwrap().mode() & 0o777;
+        assert_eq!(mode, 0o640, "whoever reads it by its group still can, and nobody else");
         assert_eq!(
             std::fs::read_dir(directory.path()).unwrap().count(),
             2,
             "nothing is left beside them"
         );
+    }
+
+    #[test]
+    fn what_cannot_be_put_in_its_place_is_not_left_beside_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let (key, taken) = (directory.path().join("own.key"), directory.path().join("own.crt"));
+        std::fs::create_dir(&taken).unwrap();
+        let files = [
+            NewFile::public(taken, String::from("certificate")),
+            NewFile::secret(key, String::from("key")),
+        ];
+        assert!(write(&files, true).is_err());
+        let left = std::fs::read_dir(directory.path()).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["own.crt"]);
     }
 }

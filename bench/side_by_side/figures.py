@@ -29,6 +29,7 @@ FIGURES = {
     "longest sync of the probe ms": lambda report: report.get("longest_sync_ms"),
     "longest silence beside it ms": lambda report: report.get("longest_stall_apart_ms"),
     "CPU us/op": lambda report: report.get("cpu_us_per_op"),
+    "missed": lambda report: report.get("missed"),
     "ns/op": lambda report: report.get("ns_per_op"),
     "bytes/entry": lambda report: report.get("bytes_per_entry"),
     "writes/s a core": lambda report: report.get("per_core"),
@@ -45,7 +46,7 @@ BRIEF = (
     ("longest silence beside it ms", "beside that {:.1f} ms"), ("gap ms", "longest gap {:,.0f} ms"), ("resident MiB", "{:,.0f} MiB resident a member"),
     ("restart ms", "serves after {:,.0f} ms"), ("restart ms, linearizable", "linearizably after {:,.0f} ms"),
     ("restart ms after kill -9", "killed, after {:,.0f} ms"), ("p50 us", "p50 {:,.0f} us"), ("p99 us", "p99 {:,.0f} us"),
-    ("ns/op", "{:,.0f} ns each"), ("bytes/entry", "{:,.0f} bytes resident an entry"), ("writes/s a core", "{:,.0f}/s a core"),
+    ("ns/op", "{:,.0f} ns each"), ("missed", "{:,.0f} not from the cache"), ("bytes/entry", "{:,.0f} bytes resident an entry"), ("writes/s a core", "{:,.0f}/s a core"),
     ("CPU us/op", "{:.1f} us CPU/op"),
 )  # fmt: skip
 

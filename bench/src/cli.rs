@@ -10,6 +10,7 @@ use crate::cost::cli::CostArgs;
 use crate::cpu::Process;
 use crate::eventual::cli::EventualCommand;
 use crate::failover::Failover;
+use crate::floor::Floor;
 use crate::growth::cli::GrowthCommand;
 use crate::leases::Leases;
 use crate::load::Load;
@@ -53,6 +54,8 @@ enum Command {
     Growth(GrowthCommand),
     #[command(flatten)]
     Eventual(EventualCommand),
+    /// What no store on this machine gets below: a sync, an empty gRPC call, a copy; in this process.
+    Floor(FloorArgs),
     /// Waits until there is a leader and prints its endpoint.
     Leader(LeaderArgs),
 }
@@ -226,6 +229,19 @@ struct CachedArgs {
 }
 
 #[derive(Debug, Args)]
+struct FloorArgs {
+    /// Where files are written and synced [default: the temporary directory].
+    #[arg(long)]
+    directory: Option<PathBuf>,
+    /// Seconds that each of the six measurements takes.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// One line of JSON instead of text.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
 struct ScaleArgs {
     /// Rounds, in which all sizes take turns; one more comes before them and does not count.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
@@ -235,7 +251,7 @@ struct ScaleArgs {
     operations: u32,
     /// Where data goes: a directory on a real disk [default: the temporary one].
     #[arg(long, value_name = "DIRECTORY")]
-    directory: Option<std::path::PathBuf>,
+    directory: Option<PathBuf>,
     /// One line of JSON instead of a table.
     #[arg(long)]
     json: bool,
@@ -264,6 +280,7 @@ impl Cli {
             Command::Cost(args) => args.run().await,
             Command::Growth(command) => command.run().await,
             Command::Eventual(command) => command.run().await,
+            Command::Floor(args) => floor(args).await,
             Command::Leader(args) => leader(&args).await,
         }
     }
@@ -368,6 +385,18 @@ async fn cached(args: CachedArgs) -> Result<String, String> {
     };
     let report = load.run().await?;
     serde_json::to_string(&report).map_err(|error| error.to_string())
+}
+
+async fn floor(args: FloorArgs) -> Result<String, String> {
+    let floor = Floor {
+        directory: args.directory.unwrap_or_else(std::env::temp_dir),
+        window: Duration::from_secs(args.seconds),
+    };
+    let report = floor.run().await?;
+    match args.json {
+        true => serde_json::to_string(&report).map_err(|error| error.to_string()),
+        false => Ok(report.text()),
+    }
 }
 
 async fn scale(args: ScaleArgs) -> Result<String, String> {

@@ -39,28 +39,37 @@ impl Sync {
     }
 }
 
+/// What a probe has seen.
+#[derive(Clone, Debug, Default)]
+pub struct Syncs {
+    /// How long the longest took.
+    pub longest: Duration,
+    /// Those that took more than 5 ms, in the order of their time.
+    pub long: Vec<Sync>,
+}
+
 /// Syncs a file of its own, one after the other.
 #[derive(Debug)]
 pub struct DiskProbe {
     stop: Sender<()>,
-    thread: JoinHandle<io::Result<Vec<Sync>>>,
+    thread: JoinHandle<io::Result<Syncs>>,
 }
 
 impl DiskProbe {
-    /// In a file without a name in `directory`, which has to be on the disk in question.
-    pub fn start(directory: &Path) -> Result<DiskProbe, String> {
+    /// In a file without a name in `directory`, which has to be on the disk in question. What was before `opens` does not count.
+    pub fn start(directory: &Path, opens: Instant) -> Result<DiskProbe, String> {
         let problem = |error: io::Error| format!("probe the disk of {}: {error}", directory.display());
         let file = tempfile::tempfile_in(directory).map_err(problem)?;
         // What is written later is on blocks that the file has already, as in the log of a store.
         file.write_all_at(&[1; WRITTEN_BYTES], 0).map_err(problem)?;
         file.sync_all().map_err(problem)?;
         let (stop, stopped) = channel();
-        let thread = std::thread::spawn(move || sync_all_along(&file, &stopped));
+        let thread = std::thread::spawn(move || sync_all_along(&file, opens, &stopped));
         Ok(DiskProbe { stop, thread })
     }
 
-    /// The syncs that took longest, in the order of their time: those that took more than 5 ms.
-    pub fn stop(self) -> Result<Vec<Sync>, String> {
+    /// Ends it, and says what it has seen.
+    pub fn stop(self) -> Result<Syncs, String> {
         drop(self.stop);
         match self.thread.join() {
             Ok(Ok(syncs)) => Ok(syncs),
@@ -70,20 +79,23 @@ impl DiskProbe {
     }
 }
 
-fn sync_all_along(file: &File, stopped: &Receiver<()>) -> io::Result<Vec<Sync>> {
-    let mut syncs = Vec::new();
+fn sync_all_along(file: &File, opens: Instant, stopped: &Receiver<()>) -> io::Result<Syncs> {
+    let mut syncs = Syncs::default();
     let mut filler = 0_u8;
     while stopped.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
         filler = filler.wrapping_add(1);
         let began = Instant::now();
         file.write_all_at(&[filler; WRITTEN_BYTES], 0)?;
         file.sync_data()?;
-        let sync = Sync {
-            began,
-            ended: Instant::now(),
-        };
+        let ended = Instant::now();
+        if ended <= opens {
+            continue;
+        }
+        let began = began.max(opens);
+        let sync = Sync { began, ended };
+        syncs.longest = syncs.longest.max(sync.took());
         if sync.took() > NOTED {
-            syncs.push(sync);
+            syncs.long.push(sync);
         }
     }
     Ok(syncs)
@@ -110,10 +122,21 @@ mod tests {
     #[test]
     fn a_probe_ends_when_it_is_told_and_a_directory_that_is_none_is_named() {
         let directory = tempfile::tempdir().unwrap();
-        let syncs = DiskProbe::start(directory.path()).unwrap().stop().unwrap();
-        assert!(syncs.iter().all(|sync| sync.took() > NOTED));
+        let probe = |opens| DiskProbe::start(directory.path(), opens).unwrap();
+        let probing = probe(Instant::now());
+        std::thread::sleep(3 * PAUSE);
+        let syncs = probing.stop().unwrap();
+        assert!(
+            syncs
+                .long
+                .iter()
+                .all(|sync| sync.took() > NOTED && sync.took() <= syncs.longest)
+        );
+        let probing = probe(Instant::now() + Duration::from_secs(3600));
+        std::thread::sleep(3 * PAUSE);
+        assert_eq!(probing.stop().unwrap().longest, Duration::ZERO, "that was before");
         let nowhere = directory.path().join("nowhere");
-        let refused = DiskProbe::start(&nowhere).unwrap_err();
+        let refused = DiskProbe::start(&nowhere, Instant::now()).unwrap_err();
         assert!(refused.contains("nowhere"), "{refused}");
     }
 }

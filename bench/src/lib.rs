@@ -32,6 +32,8 @@ pub mod eventual;
 pub mod failover;
 // Latencies and counts of one run.
 pub mod figures;
+// What no store gets below.
+pub mod floor;
 // Many keys: filling, serving again, plots.
 pub mod growth;
 // Keeping many leases alive.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinSet};
 
-use crate::disk::{DiskProbe, Sync};
+use crate::disk::{DiskProbe, Syncs};
 use crate::figures::Tally;
 use crate::load::Window;
 use crate::work::KeyWork;
@@ -73,7 +73,10 @@ struct Done {
 /// answered later.
 pub(crate) async fn run(work: Vec<KeyWork>, pace: Pace, window: Window) -> Result<(Tally, OpenFigures), String> {
     let handle = Handle::current();
-    let probe = pace.probed.as_deref().map(DiskProbe::start).transpose()?;
+    let probed = pace.probed.as_deref();
+    let probe = probed
+        .map(|directory| DiskProbe::start(directory, window.opens))
+        .transpose()?;
     let run = OpenRun::new(pace, window);
     // A thread of its own: the runtime's timers go by milliseconds, in which several calls are due.
     let begun = tokio::task::spawn_blocking(move || run.begin_all(&work, &handle)).await;
@@ -82,7 +85,7 @@ pub(crate) async fn run(work: Vec<KeyWork>, pace: Pace, window: Window) -> Resul
         run.count(done);
     }
     let syncs = probe.map(DiskProbe::stop).transpose()?;
-    Ok((run.tally, run.stalls.figures(run.pace.rate, syncs.as_deref())))
+    Ok((run.tally, run.stalls.figures(run.pace.rate, syncs.as_ref())))
 }
 
 struct OpenRun {
@@ -219,7 +222,7 @@ impl Stalls {
         self.waiting = self.waiting.saturating_sub(1);
     }
 
-    fn figures(&self, rate: u32, syncs: Option<&[Sync]>) -> OpenFigures {
+    fn figures(&self, rate: u32, syncs: Option<&Syncs>) -> OpenFigures {
         OpenFigures {
             rate,
             stalls: self.stalls.len() as u64,
@@ -235,15 +238,14 @@ impl Stalls {
     }
 
     /// What the syncs of a probe explain.
-    fn beside(&self, syncs: &[Sync]) -> DiskFigures {
-        let syncs: Vec<_> = syncs.iter().filter(|sync| sync.ended > self.opens).collect();
+    fn beside(&self, syncs: &Syncs) -> DiskFigures {
         let apart = self.stalls.iter().map(|(began, ended)| {
-            let waited = syncs.iter().map(|sync| sync.within(*began, *ended)).sum();
+            let waited = syncs.long.iter().map(|sync| sync.within(*began, *ended)).sum();
             (*ended - *began).saturating_sub(waited)
         });
         DiskFigures {
-            longest_sync_ms: in_ms(syncs.iter().map(|sync| sync.took()).max().unwrap_or_default()),
-            long_syncs: syncs.iter().filter(|sync| sync.took() > self.stall).count() as u64,
+            longest_sync_ms: in_ms(syncs.longest),
+            long_syncs: syncs.long.iter().filter(|sync| sync.took() > self.stall).count() as u64,
             longest_stall_apart_ms: in_ms(apart.fold(self.longest_other, Duration::max)),
         }
     }
@@ -256,6 +258,7 @@ fn in_ms(time: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk::Sync;
 
     const STALL: Duration = Duration::from_millis(50);
 
@@ -315,7 +318,11 @@ mod tests {
             began: at(began),
             ended: at(ended),
         };
-        let figures = stalls.figures(1, Some(&[sync(20, 80), sync(300, 360)]));
+        let syncs = Syncs {
+            longest: Duration::from_millis(60),
+            long: vec![sync(20, 80), sync(300, 360)],
+        };
+        let figures = stalls.figures(1, Some(&syncs));
         let disk = figures.disk.unwrap();
         let shown = [
             disk.longest_sync_ms,
@@ -341,7 +348,11 @@ mod tests {
             began: at(0),
             ended: at(98),
         };
-        let disk = stalls.figures(1, Some(&[sync])).disk.unwrap();
+        let syncs = Syncs {
+            longest: sync.took(),
+            long: vec![sync],
+        };
+        let disk = stalls.figures(1, Some(&syncs)).disk.unwrap();
         assert_eq!(disk.longest_stall_apart_ms.round(), 30.0);
     }
 }

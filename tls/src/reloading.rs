@@ -19,8 +19,8 @@ struct State {
     current: Arc<Credentials>,
     /// What was looked at last, whether it was taken or not.
     looked_at: Contents,
-    /// It was not taken.
-    refused: bool,
+    /// Why it was not taken.
+    refused: Option<String>,
 }
 
 /// What a look at the files found.
@@ -41,7 +41,7 @@ impl Reloading {
         let state = State {
             current: Arc::new(Credentials::of(&files, &contents)?),
             looked_at: contents,
-            refused: false,
+            refused: None,
         };
         Ok(Self {
             files,
@@ -73,22 +73,26 @@ impl Reloading {
             // A file that is being replaced may be gone for a moment.
             Err(error) => return Refreshed::Kept(error.to_string()),
         };
-        // What was refused may have been refused for the time that it was: it is looked at again.
-        if contents == state.looked_at && !state.refused {
+        let again = contents == state.looked_at;
+        if again && state.refused.is_none() {
             return Refreshed::Same;
         }
+        // What was refused may have been refused for the time that it was: it is looked at again.
         let taken = Credentials::of(&self.files, &contents).map_err(|error| error.to_string());
         let taken = taken.and_then(|new| check(&new).map(|()| new));
         state.looked_at = contents;
         match taken {
             Ok(new) => {
                 state.current = Arc::new(new);
-                state.refused = false;
+                state.refused = None;
                 Refreshed::Renewed(Arc::clone(&state.current))
             }
             Err(error) => {
-                state.refused = true;
-                Refreshed::Kept(error)
+                // The same files are refused in the same words, whatever time it is meanwhile.
+                let before = state.refused.take().filter(|_| again);
+                let reason = before.unwrap_or(error);
+                state.refused = Some(reason.clone());
+                Refreshed::Kept(reason)
             }
         }
     }

@@ -2,6 +2,7 @@
 
 use openraft::{Config, ConfigError, SnapshotPolicy};
 
+use super::purge_point::PURGED_MIN;
 use crate::config;
 
 /// A snapshot is sent in its own stream with its own idle detection; this only bounds the whole.
@@ -31,7 +32,7 @@ pub fn raft_config(settings: &config::Raft) -> Result<Config, ConfigError> {
         // Snapshots are triggered by bytes of log, not by a count of entries whose size says nothing.
         snapshot_policy: SnapshotPolicy::Never,
         max_in_snapshot_log_to_keep: settings.keep_log_entries,
-        purge_batch_size: 1024,
+        purge_batch_size: PURGED_MIN,
         install_snapshot_timeout: SNAPSHOT_TIMEOUT_MS,
         backoff: String::from("20ms 50ms 100ms 200ms 500ms"),
         ..Config::default()

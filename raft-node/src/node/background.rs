@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use super::stagger;
 use crate::config::NodeConfig;
 use crate::consensus::network::{PeerNetwork, Roster};
-use crate::consensus::{LogClock, Outlook, Proposer, Raft};
+use crate::consensus::{LogClock, LogId, Outlook, Proposer, Raft};
 use crate::environment::SystemRandom;
 use crate::eventual::Tier;
 use crate::failpoints;
@@ -214,14 +214,10 @@ impl Background {
         let mut last = 0;
         let draw = || stagger::at_most(self.config.raft.snapshot_log_bytes, &SystemRandom);
         let mut between = draw();
+        let mut snapshot_found = None;
         loop {
             tokio::time::sleep(HOUSEKEEPING_INTERVAL).await;
-            if let Some(snapshot) = &self.raft.metrics().borrow_watched().snapshot {
-                let kept = self.config.raft.keep_log_entries;
-                self.network
-                    .purge_point()
-                    .advance(snapshot.index().saturating_sub(kept));
-            }
+            self.decide_what_is_purged(&mut snapshot_found);
             let written = found + self.log.metrics().bytes.load(Ordering::Relaxed);
             if written - last >= between {
                 last = written;
@@ -230,6 +226,18 @@ impl Background {
                     tracing::warn!(%error, "a snapshot could not be started");
                 }
             }
+        }
+    }
+
+    /// Nothing is purged for a snapshot that was there at the start, which `found` is.
+    fn decide_what_is_purged(&self, found: &mut Option<u64>) {
+        let metrics = self.raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let snapshot = metrics.snapshot.as_ref().map_or(0, LogId::index);
+        if snapshot > *found.get_or_insert(snapshot) {
+            let purged = metrics.purged.as_ref().map_or(0, LogId::index);
+            let kept = self.config.raft.keep_log_entries;
+            self.network.purge_point().decide(snapshot, purged, kept);
         }
     }
 }

@@ -20,7 +20,7 @@ use tonic::{Code, Request, Status};
 
 use super::commits::with_next_entries;
 use super::lane::Lane;
-use super::patience::with_patience;
+use super::patience::{Begin, with_patience};
 use super::{Roster, Transport, snapshot_send, transport, wire};
 use crate::consensus::{Backlog, Member, PurgePoint, TypeConfig, Vote};
 use crate::failpoints;
@@ -181,7 +181,9 @@ impl PeerClient {
             return Err(unreachable(Status::unavailable("failpoint peer-append-send")));
         }
         // An entry that does not encode was never written to our own log either; end the stream rather than skip it.
-        let requests = with_next_entries(input, self.backlog.clone())
+        let begin = Begin::default();
+        let told = begin.clone();
+        let requests = with_next_entries(input.inspect(move |request| told.see(request)), self.backlog.clone())
             .map(wire::append)
             .take_while(|request| futures::future::ready(request.is_ok()));
         let requests = self.stamp(requests.filter_map(|request| futures::future::ready(request.ok())));
@@ -195,7 +197,7 @@ impl PeerClient {
             Ok(response) => wire::appended_back(response).map_err(|error| network(&error)),
             Err(status) => Err(unreachable(status)),
         });
-        Ok(with_patience(responses, self.purge.clone()))
+        Ok(with_patience(responses, begin, self.purge.clone()))
     }
 }
 

@@ -4,11 +4,12 @@
 //! writes, answers pings all the same, so that its stream never breaks: the leader's log would grow until its own disk is full.
 //! When the stream ends with an error the entries may go, and the member gets a snapshot.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::stream::{self, BoxStream, Stream, StreamExt};
 use openraft::errors::{RPCError, Unreachable};
-use openraft::raft::StreamAppendResult;
+use openraft::raft::{AppendEntriesRequest, StreamAppendResult};
 use tokio::time::{Instant, Interval, MissedTickBehavior};
 
 use crate::consensus::{PurgePoint, TypeConfig};
@@ -21,16 +22,29 @@ const LOOK: Duration = Duration::from_secs(1);
 type RpcError = RPCError<TypeConfig>;
 type Answer = Result<StreamAppendResult<TypeConfig>, RpcError>;
 
+/// Behind which entry a stream begins. Told by its requests to its answers: while nothing was sent, nothing is needed.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Begin(Arc<OnceLock<u64>>);
+
+impl Begin {
+    /// The first request says it.
+    pub(super) fn see(&self, request: &AppendEntriesRequest<TypeConfig>) {
+        self.0
+            .get_or_init(|| request.prev_log_id.as_ref().map_or(0, |previous| previous.index));
+    }
+}
+
 /// The same answers, until the one who gives them has lacked what is to be purged for too long.
-pub(super) fn with_patience<S>(answers: S, purge: PurgePoint) -> BoxStream<'static, Answer>
+pub(super) fn with_patience<S>(answers: S, begin: Begin, purge: PurgePoint) -> BoxStream<'static, Answer>
 where
     S: Stream<Item = Answer> + Send + Unpin + 'static,
 {
-    Waiting::new(answers, purge, LOOK, PATIENCE).into_stream()
+    Waiting::new(answers, begin, purge, LOOK, PATIENCE).into_stream()
 }
 
 struct Waiting<S> {
     answers: S,
+    begin: Begin,
     purge: PurgePoint,
     /// The index up to which the member has said that it has everything.
     matching: u64,
@@ -40,11 +54,12 @@ struct Waiting<S> {
 }
 
 impl<S: Stream<Item = Answer> + Send + Unpin + 'static> Waiting<S> {
-    fn new(answers: S, purge: PurgePoint, every: Duration, patience: Duration) -> Self {
+    fn new(answers: S, begin: Begin, purge: PurgePoint, every: Duration, patience: Duration) -> Self {
         let mut look = tokio::time::interval(every);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             answers,
+            begin,
             purge,
             matching: 0,
             lacks_since: None,
@@ -82,15 +97,21 @@ impl<S: Stream<Item = Answer> + Send + Unpin + 'static> Waiting<S> {
     }
 
     fn lacks_too_long(&mut self, now: Instant) -> bool {
-        if self.matching >= self.purge.index() {
+        let needed = self.needed_behind();
+        if needed.is_none_or(|needed| needed >= self.purge.index()) {
             self.lacks_since = None;
             return false;
         }
         now - *self.lacks_since.get_or_insert(now) >= self.patience
     }
 
+    /// What is behind this entry may have to be sent yet.
+    fn needed_behind(&self) -> Option<u64> {
+        self.begin.0.get().map(|begin| self.matching.max(*begin))
+    }
+
     fn given_up(&self) -> RpcError {
-        let Self { matching, patience, .. } = self;
+        let (matching, patience) = (self.needed_behind().unwrap_or_default(), self.patience);
         RpcError::Unreachable(Unreachable::from_string(format!(
             "it has the log up to entry {matching} only, and lacks for {patience:?} what is to be purged up to {}: it gets a \
              snapshot",
@@ -110,14 +131,18 @@ mod tests {
         Ok(Ok(Some(log_id_of((1, index)))))
     }
 
+    fn from(index: u64) -> Begin {
+        Begin(Arc::new(OnceLock::from(index)))
+    }
+
     /// Whether it is given up at each of these seconds, at which it has so much and so much is to be purged.
-    fn given_up_at(course: &[(u64, u64, u64)]) -> Vec<bool> {
+    fn given_up_at(begin: Begin, course: &[(u64, u64, u64)]) -> Vec<bool> {
         let purge = PurgePoint::default();
-        let mut waiting = Waiting::new(empty(), purge.clone(), LOOK, PATIENCE);
+        let mut waiting = Waiting::new(empty(), begin, purge.clone(), LOOK, PATIENCE);
         let began = Instant::now();
         let looks = course.iter().map(|(second, matching, purged)| {
             waiting.matching = *matching;
-            purge.advance(*purged);
+            purge.set(*purged);
             waiting.lacks_too_long(began + Duration::from_secs(*second))
         });
         looks.collect()
@@ -125,34 +150,48 @@ mod tests {
 
     #[tokio::test]
     async fn a_member_that_lacks_nothing_may_be_silent_for_ever() {
-        assert_eq!(given_up_at(&[(0, 7, 7), (3600, 7, 7)]), [false, false]);
+        assert_eq!(given_up_at(from(0), &[(0, 7, 7), (3600, 7, 7)]), [false, false]);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_sent_nothing_needs_nothing() {
+        assert_eq!(
+            given_up_at(Begin::default(), &[(0, 0, 7), (3600, 0, 7)]),
+            [false, false]
+        );
+    }
+
+    #[tokio::test]
+    async fn one_that_had_everything_before_may_take_its_time_for_what_is_new() {
+        assert_eq!(given_up_at(from(7), &[(0, 0, 7), (3600, 0, 7)]), [false, false]);
+        assert_eq!(given_up_at(from(7), &[(0, 0, 8), (10, 0, 8)]), [false, true]);
     }
 
     #[tokio::test]
     async fn one_that_lacks_what_is_to_be_purged_is_given_up_after_a_while() {
         let course = [(0, 7, 0), (60, 7, 8), (69, 7, 8), (70, 7, 8)];
-        assert_eq!(given_up_at(&course), [false, false, false, true]);
+        assert_eq!(given_up_at(from(0), &course), [false, false, false, true]);
     }
 
     #[tokio::test]
     async fn one_that_answers_and_never_catches_up_is_given_up_too() {
         let course = [(0, 1, 10), (5, 20, 30), (9, 40, 50), (10, 50, 60)];
-        assert_eq!(given_up_at(&course), [false, false, false, true]);
+        assert_eq!(given_up_at(from(0), &course), [false, false, false, true]);
     }
 
     #[tokio::test]
     async fn one_that_catches_up_in_time_stays() {
         let course = [(0, 1, 10), (9, 10, 10), (10, 10, 20), (19, 15, 20), (20, 20, 20)];
-        assert_eq!(given_up_at(&course), [false; 5]);
+        assert_eq!(given_up_at(from(0), &course), [false; 5]);
     }
 
     #[tokio::test]
     async fn answers_come_through_and_the_end_is_an_error_that_says_why() {
         let purge = PurgePoint::default();
-        purge.advance(8);
+        purge.set(8);
         let answers = stream::iter([matched(5), matched(7)]).chain(pending());
         let (every, patience) = (Duration::from_millis(1), Duration::from_millis(20));
-        let answers: Vec<_> = Waiting::new(answers, purge, every, patience)
+        let answers: Vec<_> = Waiting::new(answers, from(0), purge, every, patience)
             .into_stream()
             .collect()
             .await;
@@ -173,7 +212,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_stream_that_ends_by_itself_ends() {
-        let answers = Waiting::new(stream::iter([matched(5)]), PurgePoint::default(), LOOK, PATIENCE);
+        let answers = Waiting::new(
+            stream::iter([matched(5)]),
+            from(0),
+            PurgePoint::default(),
+            LOOK,
+            PATIENCE,
+        );
         assert_eq!(answers.into_stream().collect::<Vec<_>>().await.len(), 1);
     }
 }

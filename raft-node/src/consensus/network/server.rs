@@ -17,7 +17,7 @@ use crate::codec;
 use crate::consensus::{Raft, ReadGate};
 use crate::failpoints;
 use crate::space::Space;
-use crate::state_machine::{RaftSnapshot, StateStore};
+use crate::state_machine::StateStore;
 
 /// A follower's read waits no longer for the leader.
 const READ_INDEX_TIMEOUT: Duration = Duration::from_secs(2);
@@ -222,10 +222,8 @@ async fn install(
     raft: Raft,
     parts: Streaming<proto::SnapshotPart>,
 ) -> Result<proto::SnapshotInstalled, Status> {
-    let (vote, files) = snapshot_receive::receive(&store, parts).await?;
-    let meta = files.manifest.meta().map_err(invalid)?;
-    let accepted = files.directory.clone();
-    let snapshot = RaftSnapshot { meta, snapshot: files };
+    let (vote, snapshot) = snapshot_receive::receive(&store, parts).await?;
+    let accepted = snapshot.snapshot.directory.clone();
     let installed = raft.install_full_snapshot(vote, snapshot).await;
     // It was moved to its place if it was installed; if the sender no longer leads, nobody wants it.
     snapshot_receive::discard(&store, accepted).await?;

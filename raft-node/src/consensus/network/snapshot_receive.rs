@@ -11,7 +11,7 @@ use tonic::{Status, Streaming};
 use super::wire;
 use crate::codec;
 use crate::consensus::Vote;
-use crate::state_machine::{Manifest, SnapshotFiles, SnapshotStore, StateStore, measure};
+use crate::state_machine::{Manifest, RaftSnapshot, SnapshotFiles, SnapshotStore, StateStore, measure};
 
 /// What of the snapshot is not here yet. A file that is longer than it should be is fetched anew.
 pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<Vec<proto::MissingFile>> {
@@ -38,7 +38,7 @@ pub(super) fn missing(store: &SnapshotStore, manifest: &Manifest) -> io::Result<
 pub(super) async fn receive(
     state: &Arc<StateStore>,
     mut parts: Streaming<proto::SnapshotPart>,
-) -> Result<(Vote, SnapshotFiles), Status> {
+) -> Result<(Vote, RaftSnapshot), Status> {
     let _one = state.snapshots().begin_receiving().ok_or_else(busy)?;
     let first = parts
         .message()
@@ -49,6 +49,9 @@ pub(super) async fn receive(
         codec::decode(&first.manifest).map_err(|error| Status::invalid_argument(error.to_string()))?;
     manifest
         .check()
+        .map_err(|error| Status::invalid_argument(error.to_string()))?;
+    let meta = manifest
+        .meta()
         .map_err(|error| Status::invalid_argument(error.to_string()))?;
     let manifest = Arc::new(manifest);
     let (store, expected) = (Arc::clone(state), Arc::clone(&manifest));
@@ -61,10 +64,10 @@ pub(super) async fn receive(
     blocking(move || {
         check(&manifest, &directory)?;
         let accepted = state.snapshots().accept(&directory)?;
-        Ok(SnapshotFiles::unpinned(accepted, Manifest::clone(&manifest)))
+        let snapshot = SnapshotFiles::unpinned(accepted, Manifest::clone(&manifest));
+        Ok((vote, RaftSnapshot { meta, snapshot }))
     })
     .await
-    .map(|files| (vote, files))
 }
 
 /// Deletes a snapshot that was not installed.

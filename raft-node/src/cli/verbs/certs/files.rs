@@ -61,17 +61,18 @@ pub(super) fn write(files: &[NewFile], renew: bool) -> Result<(), Failure> {
             there.path.display()
         )));
     }
-    let placed = put_in_place(files);
-    if placed.is_err() {
-        // Keys that nobody uses are not left lying about.
-        for file in files {
+    let (mut prepared, mut placed) = (0, 0);
+    let written = put_in_place(files, &mut prepared, &mut placed);
+    // Keys that nobody uses are not left lying about. But what belongs to a file that is in its place already is.
+    if written.is_err() && placed == 0 {
+        for file in &files[..prepared] {
             let _ = std::fs::remove_file(file.beside());
         }
     }
-    placed
+    written
 }
 
-fn put_in_place(files: &[NewFile]) -> Result<(), Failure> {
+fn put_in_place(files: &[NewFile], prepared: &mut usize, placed: &mut usize) -> Result<(), Failure> {
     let failed = |file: &NewFile| {
         let path = file.path.clone();
         move |error| Failure::file(&path, &error)
@@ -80,10 +81,12 @@ fn put_in_place(files: &[NewFile]) -> Result<(), Failure> {
         if let Some(directory) = file.path.parent() {
             std::fs::create_dir_all(directory).map_err(|error| Failure::file(directory, &error))?;
         }
+        *prepared += 1;
         prepare(file).map_err(failed(file))?;
     }
     for file in files {
         std::fs::rename(file.beside(), &file.path).map_err(failed(file))?;
+        *placed += 1;
     }
     for file in files {
         if let Some(directory) = file.path.parent() {
@@ -108,14 +111,15 @@ fn prepare(file: &NewFile) -> std::io::Result<()> {
         _ => {}
     }
     let mut options = OpenOptions::new();
-    let mut written = options.write(true).create_new(true).mode(mode).open(&beside)?;
-    written.set_permissions(Permissions::from_mode(mode))?;
+    // For nobody else until it belongs to whom it is for.
+    let mut written = options.write(true).create_new(true).mode(0o600).open(&beside)?;
     if let Some(before) = before {
         let made = written.metadata()?;
         if (made.uid(), made.gid()) != (before.uid(), before.gid()) {
             fchown(&written, Some(before.uid()), Some(before.gid()))?;
         }
     }
+    written.set_permissions(Permissions::from_mode(mode))?;
     written.write_all(file.text.as_bytes())?;
     written.sync_all()
 }

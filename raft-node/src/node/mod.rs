@@ -111,6 +111,9 @@ pub async fn run(config: NodeConfig, shutdown: impl Future<Output = ()>) -> Resu
     let handle = raft_runtime.handle().clone();
     let result = serve(config, handle, shutdown).await;
     raft_runtime.shutdown_background();
+    if result.is_ok() {
+        tracing::info!("stopped");
+    }
     result
 }
 

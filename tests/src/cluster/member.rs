@@ -198,6 +198,12 @@ impl Member {
         Ok(String::from_utf8_lossy(&log).matches(text).count())
     }
 
+    /// The end of its log says the one, and does not say the other behind it.
+    pub(super) fn said_last(&self, last: &str, before: &str) -> bool {
+        let tail = self.log_tail();
+        tail.rfind(last).is_some_and(|at| tail.rfind(before) < Some(at))
+    }
+
     /// The end of its log.
     pub fn log_tail(&self) -> String {
         let text = std::fs::read(self.log()).unwrap_or_default();

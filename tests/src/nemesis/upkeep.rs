@@ -48,7 +48,7 @@ impl Nemesis {
         for id in &order {
             let before = self.cluster.member(*id)?.pid().unwrap_or(0);
             let status = self.cluster.stop(*id).await?;
-            if !status.success() {
+            if !self.cluster.ended_in_order(*id, status)? {
                 return Err(HarnessError::Broken(format!(
                     "{id} was asked to end, and ended with {status}"
                 )));
